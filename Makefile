@@ -1,0 +1,95 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+EXTRAS := pipeline,video,detection,cluster,dev
+# The newest of these that is 3.11 or later makes the virtual environment; `make install PYTHON=…` chooses another.
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \
+	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+# pip builds the few packages without a wheel with the pinned setuptools too.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+OVERLAY := python -m deltadistill.overlay
+HEADLINE := python -m deltadistill.report.headline
+TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
+VIDEO_NAME = video_$(shell basename '$(VIDEO)' | sed 's/\.[^.]*$$//' | tr 'A-Z' 'a-z' | tr -cs 'a-z0-9\n' '_')
+
+.PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video put off ui bench schema
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; about 15 minutes on 2 cores)
+	@dvc repro
+	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
+
+snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where cores allow
+	@snakemake
+
+test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
+	@OMP_NUM_THREADS=1 pytest $(PYTEST)
+
+test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (about 6 minutes on 2 cores)
+	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
+
+lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
+	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
+
+smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, through DVC and through Snakemake
+	@python workflow/smoke.py
+
+seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread (Snakemake; about 30 minutes)
+	@$(OVERLAY) during experiments/street_seeds.yaml -- snakemake --quiet rules
+	@$(HEADLINE) results/street_seeds/summary.json
+
+real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
+	@$(OVERLAY) during experiments/real_video.yaml -- dvc repro
+	@$(HEADLINE) results/real_video/summary.json
+
+video: $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
+	@test -e '$(VIDEO)' || { echo "make video VIDEO=path: '$(VIDEO)' is not there"; exit 1; }
+	@$(OVERLAY) during experiments/real_video.yaml --set experiment=$(VIDEO_NAME) \
+		--set prepare_dataset.video.paths='["$(abspath $(VIDEO))"]' -- dvc repro
+	@$(HEADLINE) results/$(VIDEO_NAME)/summary.json
+
+put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
+	@$(OVERLAY) put experiments/$(EXPERIMENT).yaml
+
+off: $(INSTALLED) ## take it off again
+	@$(OVERLAY) off
+
+ui: $(INSTALLED) ## MLflow's pages: compare executions (PORT=… for another port than 5000)
+	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART'
+	@mlflow ui --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 --backend-store-uri sqlite:///mlflow.db
+
+bench: $(INSTALLED) ## the benchmarks: speed of data, training step, stream
+	@for script in benchmarks/*.py; do python "$$script"; done
+
+schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params.py
+	@python -m workflow.schema
+
+install: $(INSTALLED) ## the virtual environment alone
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or later is needed, and none was found as python3, python3.11, …' >&2; \
+		echo 'Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; exit 1; }
+	@test -x $(VENV)/bin/python || '$(PYTHON)' -m venv $(VENV)
+	@echo 'Installing pinned packages into $(VENV): once, some minutes; 7 GB on x86_64 (CUDA comes with torch), 2 GB on aarch64'
+	@$(VENV)/bin/python -m pip install --progress-bar off --constraint constraints.txt --editable '.[$(EXTRAS)]' \
+		| sed -un -e 's/^ *Downloading .*\/\(.* ([0-9.]* [GM]B)\)$$/  \1/p' -e 's/^Installing collected.*/  unpacking …/p' \
+			-e 's/^Successfully installed.*/  done/p'
+	@touch $@
+
+$(TEACHER): | $(INSTALLED)
+	@echo 'First the teacher of the default experiment (make off, should an overlay be on):'
+	@dvc repro pretrain_teacher@street-0

@@ -1,0 +1,48 @@
+"""The Makefile explains itself and says what it needs."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+
+
+# A make around the tests hands on its flags and level by these; they change what a make inside prints.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+}
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_lists_every_target_with_a_line_each():
+    lines = make("help").stdout.splitlines()
+    assert {line.split()[1] for line in lines} == set(TARGETS)
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_make_alone_shows_the_help():
+    assert make().stdout == make("help").stdout
+
+
+def test_without_a_fitting_python_it_says_which_one_is_needed(tmp_path):
+    done = make("install", "PYTHON=", f"VENV={tmp_path / 'none'}")
+    assert done.returncode
+    assert "Python 3.11 or later is needed" in done.stderr
+
+
+def test_a_missing_video_is_named():
+    done = make("video", "VIDEO=/nowhere/street.mp4", "INSTALLED=", "TEACHER=")
+    assert done.returncode
+    assert "'/nowhere/street.mp4' is not there" in done.stdout
+
+
+def test_continuous_integration_runs_style_and_tests():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert script.index("make lint") < script.index("make test\n") < script.index("make test-zoo\n")

@@ -1,0 +1,235 @@
+"""Experiments as overlays: put a few values on top of params.yaml, and take exactly those off again.
+
+An overlay (experiments/*.yaml) holds only the values it changes and names itself with `experiment`. Mappings
+merge, lists and scalars replace; a mapping tagged `!replace` replaces the whole mapping. What was there is
+kept in .overlay.yaml until the overlay is taken off.
+"""
+
+import argparse
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from deltadistill import atomic, commented_yaml, params
+
+PARAMS = Path("params.yaml")
+RECORD = Path(".overlay.yaml")
+FOLDER = Path("experiments")
+REPLACE = "!replace"
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, ...]
+
+
+def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
+    """Put `overlay` on params.yaml and return the keys it changes; one that is on already is taken off first.
+
+    Args:
+        overlay: the overlay's file.
+        extra: further values as `section.key=value`, applied after the file's.
+
+    Raises ValueError, before anything is written, if the result is not a valid set of parameters.
+    """
+    before = _text_without_overlay()
+    document, changes = commented_yaml.load(before), []
+    for key, value in [*_values(_read_overlay(overlay)), *_assignments(extra)]:
+        changes.append(_change(document, key, value))
+    after = commented_yaml.dump(document)
+    params.parse(YAML(typ="safe").load(after), source=f"params.yaml with {overlay}")
+    off()
+    record = {
+        "overlay": str(overlay),
+        "extra": list(extra),
+        "changes": changes,
+        "before": before,
+        "after": after,
+    }
+    _write(RECORD, commented_yaml.dump(record))
+    _write(PARAMS, after)
+    return [tuple(change["key"]) for change in changes]
+
+
+def off() -> list[Key]:
+    """Take the overlay off, if one is on, and return the keys that got their values back.
+
+    Without edits in between params.yaml becomes, byte for byte, what it was; otherwise the overlay's own keys
+    are put back, with a warning where one was edited, and every other edit stays.
+    """
+    record = _record()
+    if record is None:
+        return []
+    text = _text_without_overlay()
+    for change in _edited(record):
+        log.warning("%s was edited while the overlay was on; its own value is back", ".".join(change["key"]))
+    _write(PARAMS, text)
+    RECORD.unlink()
+    return [tuple(change["key"]) for change in record["changes"]]
+
+
+def show() -> str:
+    """What is on: the overlay's name and each key with its value before and now."""
+    record = _record()
+    if record is None:
+        return "no overlay is on"
+    lines = [f"{record['overlay']} is on {PARAMS}:"]
+    for change in record["changes"]:
+        lines.append(
+            f"  {'.'.join(change['key'])}: {change.get('before', '(not there)')} → {change['after']}"
+        )
+    return "\n".join(lines)
+
+
+def during(overlay: Path, extra: Sequence[str], command: Sequence[str]) -> int:
+    """Run `command` with the overlay on and return its exit code; then what was on before is on again.
+
+    SIGTERM is handed on to the command; the overlay comes off when the command has ended.
+    """
+    previous = _record()
+    put(overlay, extra)
+    try:
+        return _run(command)
+    finally:
+        off()
+        if previous:
+            put(Path(previous["overlay"]), previous["extra"])
+
+
+def _run(command: Sequence[str]) -> int:
+    """Run a command to its end, which SIGTERM to this process asks of the command and not of us."""
+    with subprocess.Popen(command) as process:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _text_without_overlay() -> str:
+    """params.yaml as it would be with no overlay on."""
+    text, record = PARAMS.read_text(), _record()
+    if record is None or text == record["before"]:  # equal: interrupted between writing the two files
+        return text
+    if text == record["after"]:
+        return record["before"]
+    document, original = commented_yaml.load(text), commented_yaml.load(record["before"])
+    for change in reversed(record["changes"]):
+        *_, name = key = tuple(change["key"])
+        if "before" in change:
+            commented_yaml.restore(_parent(document, key), name, _parent(original, key))
+        else:
+            _parent(document, key).pop(name, None)
+    return commented_yaml.dump(document)
+
+
+def _edited(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The overlay's changes that params.yaml no longer shows as they were made."""
+    text = PARAMS.read_text()
+    if text in (record["before"], record["after"]):
+        return []
+    document = commented_yaml.plain(commented_yaml.load(text))
+    return [change for change in record["changes"] if _get(document, change["key"]) != change["after"]]
+
+
+def _get(document: Any, key: Sequence[str]) -> Any:
+    for name in key:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def _values(overlay: CommentedMap, prefix: Key = ()) -> list[tuple[Key, Any]]:
+    """The leaves of an overlay with their full keys; a mapping tagged !replace is a leaf."""
+    found: list[tuple[Key, Any]] = []
+    for name, value in overlay.items():
+        if isinstance(value, CommentedMap) and value and value.tag.value != REPLACE:
+            found += _values(value, (*prefix, name))
+        else:
+            found.append(((*prefix, name), value))
+    return found
+
+
+def _assignments(extra: Sequence[str]) -> list[tuple[Key, Any]]:
+    for assignment in extra:
+        if "=" not in assignment:
+            raise ValueError(f"--set {assignment}: expected section.key=value")
+    pairs = (assignment.split("=", 1) for assignment in extra)
+    return [(tuple(key.split(".")), commented_yaml.load(value)) for key, value in pairs]
+
+
+def _change(document: CommentedMap, key: Key, value: Any) -> dict[str, Any]:
+    """Set one key and return what that changed; without `before` if the key is new."""
+    parent = _parent(document, key)
+    change = {"key": list(key), "after": deepcopy(commented_yaml.plain(value))}
+    if key[-1] in parent:
+        change["before"] = deepcopy(commented_yaml.plain(parent[key[-1]]))
+    commented_yaml.assign(parent, key[-1], commented_yaml.plain(value))
+    return change
+
+
+def _parent(document: CommentedMap, key: Key) -> CommentedMap:
+    for depth, name in enumerate(key[:-1], start=1):
+        document = document.setdefault(name, CommentedMap())
+        if not isinstance(document, CommentedMap):
+            raise ValueError(
+                f"{'.'.join(key[:depth])} is a value in {PARAMS}, not a section; got {'.'.join(key)}"
+            )
+    return document
+
+
+def _read_overlay(path: Path) -> CommentedMap:
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml"))) or "none"
+        raise ValueError(f"{path}: no such overlay; there are: {known}")
+    content = commented_yaml.load(path)
+    if not isinstance(content, CommentedMap) or "experiment" not in content:
+        raise ValueError(f"{path}: an overlay names itself; add a line `experiment: {path.stem}`")
+    return content
+
+
+def _record() -> dict[str, Any] | None:
+    return YAML(typ="safe").load(RECORD) if RECORD.is_file() else None
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic.file(path) as beside:
+        beside.write_text(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: put, off, show, during."""
+    parser = argparse.ArgumentParser(prog="python -m deltadistill.overlay", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for name, text in (("put", "put an overlay on"), ("during", "run a command with an overlay on")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("overlay", type=Path, help="the overlay's file")
+        action.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further value")
+    action.add_argument("command", nargs="+", help="the command, after --")
+    actions.add_parser("off", help="take the overlay off")
+    actions.add_parser("show", help="show what is on")
+    given = parser.parse_args(arguments)
+    try:
+        if given.action == "during":
+            return during(given.overlay, given.set, given.command)
+        if given.action == "put":
+            put(given.overlay, given.set)
+        elif given.action == "off":
+            back = off()
+            print("put back: " + ", ".join(".".join(key) for key in back) if back else "no overlay was on")
+            return 0
+        print(show())
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

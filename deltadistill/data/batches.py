@@ -1,0 +1,94 @@
+"""Training batches: a pure function of (seed, step), so that a training resumes to the same result."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.manifest import Frame
+from deltadistill.data.transforms import Augment, draw_view
+
+
+class TrainingBatches(Dataset):
+    """Item i is the batch of step i: {"clip": uint8 (N, T, 3, h, w), "label": uint8 (N, T, h, w)}.
+
+    `clip_length` T: 1 gives single frames; 2 a key frame and a frame 1 to `max_distance` later, uniformly;
+    more gives T frames at rising random gaps that span at most `max_distance`. The last frame is a labelled
+    one wherever the split has labels at all; frames without label have label 255 throughout.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        split: str,
+        *,
+        steps: int,
+        batch: int,
+        clip_length: int,
+        max_distance: int,
+        augment: Augment,
+        seed: int,
+    ):
+        if steps < 0 or batch < 1 or clip_length < 1:
+            raise ValueError(
+                f"steps {steps}, batch {batch}, clip_length {clip_length}: must be at least 0, 1, 1"
+            )
+        if clip_length > 1 and max_distance < clip_length - 1:
+            raise ValueError(
+                f"{clip_length} frames span at least {clip_length - 1}, more than max_distance "
+                f"{max_distance}; raise it"
+            )
+        self._store, self._steps, self._batch = store, steps, batch
+        self._length, self._augment, self._seed = clip_length, augment, seed
+        self._spans = max_distance if clip_length > 1 else 0
+        self._clips = list(store.manifest.clips(split).values())
+        self._ends = _ends(self._clips, clip_length - 1, self._spans, split)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        if not 0 <= step < self._steps:
+            raise IndexError(f"step {step} of {self._steps}")
+        draws = np.random.default_rng((self._seed, step))
+        height, width = self._augment.crop
+        clip = np.empty((self._batch, self._length, height, width, 3), np.uint8)
+        label = np.empty((self._batch, self._length, height, width), np.uint8)
+        for row in range(self._batch):
+            frames = self._draw_frames(draws)
+            view = draw_view(self._augment, self._store.size, draws)
+            for t, frame in enumerate(frames):
+                clip[row, t] = view.image(self._store.image_array(frame))
+                label[row, t] = view.label(self._store.label_array(frame))
+        channels_first = np.ascontiguousarray(clip.transpose(0, 1, 4, 2, 3))
+        return {"clip": torch.from_numpy(channels_first), "label": torch.from_numpy(label)}
+
+    def _draw_frames(self, draws: np.random.Generator) -> list[Frame]:
+        """Distances back from the last frame first, then a last frame that has them all inside its clip."""
+        back = np.zeros(1, np.int64)
+        if self._length > 1:
+            chosen = draws.choice(self._spans, size=self._length - 1, replace=False) + 1
+            back = np.concatenate([np.sort(chosen)[::-1], back])
+        number, index = self._ends[back[0]][draws.integers(len(self._ends[back[0]]))]
+        return [self._clips[number][index - gap] for gap in back]
+
+
+def _ends(
+    clips: list[tuple[Frame, ...]], shortest: int, longest: int, split: str
+) -> dict[int, list[tuple[int, int]]]:
+    """Per span of a sequence, the (clip number, frame index) at which one of that span may end."""
+    any_label = any(frame.label is not None for clip in clips for frame in clip)
+    ends = {}
+    for span in range(shortest, longest + 1):
+        ends[span] = [
+            (number, index)
+            for number, clip in enumerate(clips)
+            for index in range(span, len(clip))
+            if clip[index].label is not None or not any_label
+        ]
+        if not ends[span]:
+            raise ValueError(
+                f"no clip of split {split} holds a sequence that spans {span} frames and ends on a labelled "
+                "one; lower max_distance"
+            )
+    return ends

@@ -1,0 +1,144 @@
+"""Decoded frames, labels and flow of a data set, kept in memory up to a limit."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+import torch
+
+from deltadistill.data.label_table import label_ids_to_classes
+from deltadistill.data.manifest import Frame, Manifest
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB
+STD = (0.229, 0.224, 0.225)
+
+
+def normalise(frames: torch.Tensor) -> torch.Tensor:
+    """uint8 RGB (…, 3, H, W) → float32 of the same shape, mean and deviation of ImageNet taken out."""
+    if frames.dtype != torch.uint8 or frames.ndim < 3 or frames.shape[-3] != 3:
+        raise ValueError(f"normalise takes uint8 (…, 3, H, W), got {frames.dtype} {tuple(frames.shape)}")
+    scale = torch.tensor([1 / (255 * std) for std in STD], device=frames.device).view(3, 1, 1)
+    shift = torch.tensor([-mean / std for mean, std in zip(MEAN, STD, strict=True)], device=frames.device)
+    return frames * scale + shift.view(3, 1, 1)
+
+
+class FrameStore:
+    """Reads a data set's files; the most recently used decoded arrays stay in memory up to `cache_bytes`.
+
+    Arrays handed out are shared with the cache and read-only; tensors are copies.
+    """
+
+    def __init__(self, manifest: Manifest, *, cache_bytes: int = 2**30):
+        if cache_bytes < 0:
+            raise ValueError(f"cache_bytes is {cache_bytes}; 0 switches the cache off")
+        self.manifest = manifest
+        self.size = manifest.info.size
+        self.classes = tuple(entry.name for entry in manifest.info.classes)
+        self._to_class = label_ids_to_classes(manifest.info.classes)
+        self._cache_bytes = cache_bytes
+        self._cache: OrderedDict[Path, tuple[np.ndarray, ...]] = OrderedDict()
+        self._held = 0
+
+    @classmethod
+    def open(cls, folder: Path, *, cache_gib: float = 1) -> "FrameStore":
+        """Open the data set that `folder`/manifest.csv describes."""
+        return cls(Manifest.read(folder / "manifest.csv"), cache_bytes=int(cache_gib * 2**30))
+
+    def image(self, frame: Frame) -> torch.Tensor:
+        """uint8 RGB (3, H, W)."""
+        return torch.from_numpy(self.image_array(frame).transpose(2, 0, 1).copy())
+
+    def label(self, frame: Frame) -> torch.Tensor:
+        """uint8 (H, W): class indices, 255 where ignored; all 255 for a frame without label."""
+        return torch.from_numpy(self.label_array(frame).copy())
+
+    def flow(self, frame: Frame) -> tuple[torch.Tensor, torch.Tensor]:
+        """Backward flow float32 (2, H, W) in pixels, x then y: x_before = x + flow; validity bool (H, W)."""
+        if frame.flow is None:
+            why = (
+                "a clip's first frame has none before it"
+                if frame.index == 0
+                else "its data set has no exact flow"
+            )
+            raise ValueError(f"no flow for frame {frame.index} of clip {frame.clip}: {why}")
+        flow, valid = self._kept(frame.flow, self._read_flow)
+        return torch.from_numpy(flow.transpose(2, 0, 1).astype(np.float32, order="C")), torch.from_numpy(
+            valid.copy()
+        )
+
+    def image_array(self, frame: Frame) -> np.ndarray:
+        """uint8 RGB (H, W, 3), read-only."""
+        return self._kept(frame.image, self._read_image)[0]
+
+    def label_array(self, frame: Frame) -> np.ndarray:
+        """uint8 class indices (H, W), read-only, 255 where ignored."""
+        if frame.label is None:
+            return np.full(self.size, 255, np.uint8)
+        return self._kept(frame.label, self._read_label)[0]
+
+    def _kept(self, path: Path, read: Callable[[Path], tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+        if path in self._cache:
+            self._cache.move_to_end(path)
+            return self._cache[path]
+        arrays = read(path)
+        for array in arrays:
+            array.flags.writeable = False
+        size = sum(array.nbytes for array in arrays)
+        if size <= self._cache_bytes:
+            self._cache[path] = arrays
+            self._held += size
+        while self._held > self._cache_bytes:
+            _, dropped = self._cache.popitem(last=False)
+            self._held -= sum(array.nbytes for array in dropped)
+        return arrays
+
+    def _read_image(self, path: Path) -> tuple[np.ndarray]:
+        pixels = self._decode(path, cv2.IMREAD_COLOR)
+        return (np.ascontiguousarray(pixels[..., ::-1]),)
+
+    def _read_label(self, path: Path) -> tuple[np.ndarray]:
+        pixels = self._decode(path, cv2.IMREAD_UNCHANGED)
+        if pixels.ndim != 2 or pixels.dtype != np.uint8:
+            raise ValueError(
+                f"{path}: a label is a grey 8-bit PNG of label ids, got {pixels.dtype} {pixels.shape}"
+            )
+        return (self._to_class.take(pixels),)
+
+    def _read_flow(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            with path.open("rb") as file, np.load(file) as arrays:
+                flow, valid = arrays["flow"], arrays["valid"]
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise ValueError(
+                f"{path} is not readable as flow ({error}); run the stage prepare_dataset again"
+            ) from error
+        if flow.shape != (*self.size, 2) or valid.shape != self.size:
+            raise ValueError(
+                f"{path}: flow {flow.shape} and validity {valid.shape} do not fit the size {self.size}"
+            )
+        return flow, valid
+
+    def _decode(self, path: Path, mode: int) -> np.ndarray:
+        try:
+            data = np.fromfile(path, np.uint8)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be opened: {error.strerror}") from error
+        pixels = cv2.imdecode(data, mode) if len(data) and _complete(path, data) else None
+        if pixels is None:
+            raise ValueError(
+                f"{path} is truncated or not an image ({len(data)} bytes); make or copy it again"
+            )
+        if pixels.shape[:2] != self.size:
+            raise ValueError(
+                f"{path} is {pixels.shape[0]}×{pixels.shape[1]}; "
+                f"its data set is {self.size[0]}×{self.size[1]}"
+            )
+        return pixels
+
+
+def _complete(path: Path, data: np.ndarray) -> bool:
+    """Whether a PNG has its end; the decoder fills what is cut off with black, without a word."""
+    return path.suffix.lower() != ".png" or data[-12:].tobytes().endswith(b"IEND\xaeB`\x82")

@@ -1,0 +1,237 @@
+"""The manifest: one table that describes a data set, whatever it came from; all that later stages read.
+
+`manifest.csv` has a row per frame; `dataset.json` beside it says what the frames have in common. A clip is
+consecutive frames without a scene cut; a sequence never leaves its clip.
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from deltadistill.data.digest import content_digest
+from deltadistill.data.faults import raise_faults
+from deltadistill.data.label_table import IGNORE, ClassEntry
+
+COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes")
+SPLITS = ("train", "tune", "test")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: `index` counts from 0 within the clip; what a data set does not have is None.
+
+    `label` is a PNG of label ids, `flow` a .npz of backward flow with validity, `boxes` the clip's JSON.
+    """
+
+    clip: str
+    index: int
+    split: str
+    image: Path
+    label: Path | None = None
+    flow: Path | None = None
+    boxes: Path | None = None
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What holds for all frames: `size` is (height, width) in pixels, `flow` is "exact" or None."""
+
+    kind: str
+    size: tuple[int, int]
+    classes: tuple[ClassEntry, ...]
+    flow: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set: its frames in order of split, clip and index, and its common facts."""
+
+    frames: tuple[Frame, ...]
+    info: DatasetInfo
+
+    @classmethod
+    def of(cls, frames: Iterable[Frame], info: DatasetInfo) -> "Manifest":
+        """A manifest of frames in any order."""
+        return cls(tuple(sorted(frames, key=_order)), info)
+
+    def clips(self, split: str) -> dict[str, tuple[Frame, ...]]:
+        """Clip name → its frames, in order."""
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
+        clips: dict[str, list[Frame]] = {}
+        for frame in self.frames:
+            if frame.split == split:
+                clips.setdefault(frame.clip, []).append(frame)
+        return {clip: tuple(frames) for clip, frames in clips.items()}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Frames, labelled frames and clips per split."""
+        clips = {split: self.clips(split) for split in SPLITS}
+        frames = {split: [frame for clip in clips[split].values() for frame in clip] for split in SPLITS}
+        return {
+            "frames": {split: len(frames[split]) for split in SPLITS},
+            "labelled": {split: sum(frame.label is not None for frame in frames[split]) for split in SPLITS},
+            "clips": {split: len(clips[split]) for split in SPLITS},
+        }
+
+    def write(self, path: Path) -> None:
+        """Write `path` and dataset.json beside it; ValueError with all faults if the manifest is wrong.
+
+        Paths inside the manifest's folder are written relative to it, so that the folder can be moved.
+        """
+        path = Path(path)
+        raise_faults(path, find_faults(self.frames))
+        folder = path.parent.absolute()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for frame in self.frames:
+                image, label, flow, boxes = (
+                    _relative(place, folder) for place in (frame.image, frame.label, frame.flow, frame.boxes)
+                )
+                writer.writerow((frame.clip, frame.index, image, label, frame.split, flow, boxes))
+        facts = _info_to_json(self) | {"content_sha256": content_digest(_files(self.frames), folder)}
+        text = json.dumps(facts, indent=2) + "\n"
+        (path.parent / "dataset.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read and check a manifest; ValueError names all its faults."""
+        path = Path(path)
+        if not path.is_file():
+            raise ValueError(f"no manifest at {path}; run the stage prepare_dataset first")
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            header = tuple(next(reader, ()))
+            if header != COLUMNS:
+                raise ValueError(f"{path}: columns are {','.join(header)}; expected {','.join(COLUMNS)}")
+            rows = list(reader)
+        raise_faults(path, _row_faults(rows))
+        folder = path.parent.absolute()
+        frames = tuple(_frame(row, folder) for row in rows)
+        raise_faults(path, find_faults(frames))
+        return cls(frames, _read_info(path.parent / "dataset.json"))
+
+
+def find_faults(frames: tuple[Frame, ...]) -> list[str]:
+    """Everything wrong with a manifest's frames, in words."""
+    faults = [f"unknown split {split!r} ({', '.join(SPLITS)} allowed)" for split in _unknown_splits(frames)]
+    present = {frame.split for frame in frames}
+    faults += [f"split {split} is empty" for split in SPLITS if split not in present]
+    counted = Counter((frame.clip, frame.index) for frame in frames)
+    faults += [f"{clip} frame {index} occurs {n} times" for (clip, index), n in counted.items() if n > 1]
+    if not _unknown_splits(frames) and [*frames] != sorted(frames, key=_order):
+        faults.append(
+            f"rows are not sorted by split ({', '.join(SPLITS)}), clip and frame: {_first_unsorted(frames)}"
+        )
+    faults += _clip_faults(frames)
+    return faults + _missing_files(frames)
+
+
+def _unknown_splits(frames: tuple[Frame, ...]) -> list[str]:
+    return sorted({frame.split for frame in frames} - set(SPLITS))
+
+
+def _order(frame: Frame) -> tuple:
+    position = SPLITS.index(frame.split) if frame.split in SPLITS else len(SPLITS)
+    return position, frame.clip, frame.index
+
+
+def _first_unsorted(frames: tuple[Frame, ...]) -> str:
+    for before, after in pairwise(frames):
+        if _order(before) > _order(after):
+            return f"{after.clip} frame {after.index} comes after {before.clip} frame {before.index}"
+    return ""
+
+
+def _clip_faults(frames: tuple[Frame, ...]) -> list[str]:
+    splits: dict[str, set[str]] = {}
+    indices: dict[str, set[int]] = {}
+    for frame in frames:
+        splits.setdefault(frame.clip, set()).add(frame.split)
+        indices.setdefault(frame.clip, set()).add(frame.index)
+    faults = [
+        f"clip {clip} is in splits {' and '.join(sorted(s))}" for clip, s in splits.items() if len(s) > 1
+    ]
+    for clip, present in indices.items():
+        lacking = sorted(set(range(max(present) + 1)) - present)
+        if lacking:
+            faults.append(f"clip {clip} lacks frame {_listed(lacking)}")
+    return faults
+
+
+def _missing_files(frames: tuple[Frame, ...]) -> list[str]:
+    return [f"no file {place}" for place in sorted(_files(frames)) if not place.is_file()]
+
+
+def _files(frames: tuple[Frame, ...]) -> set[Path]:
+    return {
+        place for frame in frames for place in (frame.image, frame.label, frame.flow, frame.boxes) if place
+    }
+
+
+def _listed(numbers: list[int]) -> str:
+    shown = ", ".join(str(number) for number in numbers[:5])
+    return shown if len(numbers) <= 5 else f"{shown} and {len(numbers) - 5} more"
+
+
+def _row_faults(rows: list[list[str]]) -> list[str]:
+    faults = []
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS):
+            faults.append(f"line {line} has {len(row)} columns; expected {len(COLUMNS)}")
+        elif not row[1].isascii() or not row[1].isdigit():
+            faults.append(f"line {line}: frame {row[1]!r} is not a whole number from 0")
+        elif not row[0] or not row[2]:
+            faults.append(f"line {line}: clip and image must not be empty")
+    return faults
+
+
+def _frame(row: list[str], folder: Path) -> Frame:
+    clip, index, image, label, split, flow, boxes = row
+    place = {"image": image, "label": label, "flow": flow, "boxes": boxes}
+    return Frame(
+        clip, int(index), split, **{name: folder / text if text else None for name, text in place.items()}
+    )
+
+
+def _relative(place: Path | None, folder: Path) -> str:
+    if place is None:
+        return ""
+    place = place if place.is_absolute() else place.absolute()
+    return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else place.as_posix()
+
+
+def _info_to_json(manifest: Manifest) -> dict:
+    info = manifest.info
+    classes = [{"name": c.name, "color": [*c.color], "label_ids": [*c.label_ids]} for c in info.classes]
+    return {
+        "kind": info.kind,
+        "size": [*info.size],
+        "classes": classes,
+        "ignore_id": IGNORE,
+        **manifest.counts(),
+        "flow": info.flow,
+        "source": info.source,
+    }
+
+
+def _read_info(path: Path) -> DatasetInfo:
+    if not path.is_file():
+        raise ValueError(
+            f"no {path.name} beside the manifest in {path.parent}; run the stage prepare_dataset again"
+        )
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        classes = tuple(
+            ClassEntry(c["name"], tuple(c["color"]), tuple(c["label_ids"])) for c in raw["classes"]
+        )
+        height, width = raw["size"]
+        return DatasetInfo(raw["kind"], (height, width), classes, raw["flow"], raw["source"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error!r}); run the stage prepare_dataset again") from error

@@ -1,0 +1,1 @@
+"""Generated street clips: a moving camera, dense labels, exact flow, boxes with identities."""

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+import torch
+
+from deltadistill.data.frames import MEAN, STD, FrameStore, normalise
+from deltadistill.data.stored_png import write_png
+
+
+@pytest.fixture
+def manifest(tmp_path, small_dataset):
+    return small_dataset.make_manifest(tmp_path, flow=True, labelled=[1, 2, 3, 4, 5])
+
+
+def test_frames_labels_and_flow_are_decoded(manifest):
+    store = FrameStore(manifest)
+    frame = manifest.clips("train")["train1"][4]
+    image = store.image(frame)
+    assert image.dtype == torch.uint8
+    assert image.shape == (3, 16, 24)
+    assert image[:, 3, 7].tolist() == [10, 4, 7]  # RGB, not BGR
+    label = store.label(frame)
+    assert label.dtype == torch.uint8
+    assert label[0].tolist() == [0] * 12 + [5] * 12
+    flow, valid = store.flow(frame)
+    assert flow.dtype == torch.float32
+    assert flow.shape == (2, 16, 24)
+    assert flow[:, 0, 0].tolist() == [1.5, -0.5]
+    assert valid.dtype == torch.bool
+    assert valid.all()
+
+
+def test_it_knows_classes_and_size(manifest):
+    store = FrameStore(manifest)
+    assert store.size == (16, 24)
+    assert store.classes[0] == "road"
+    assert len(store.classes) == 8
+
+
+def test_a_frame_without_label_is_ignored_throughout(manifest):
+    frame = manifest.clips("tune")["tune0"][0]
+    assert frame.label is None
+    assert (FrameStore(manifest).label(frame) == 255).all()
+
+
+def test_flow_that_is_not_there_is_explained(manifest, tmp_path, small_dataset):
+    with pytest.raises(ValueError, match="frame 0 of clip tune0: a clip's first frame has none before it"):
+        FrameStore(manifest).flow(manifest.clips("tune")["tune0"][0])
+    (tmp_path / "still").mkdir()
+    without = small_dataset.make_manifest(tmp_path / "still")
+    with pytest.raises(ValueError, match="its data set has no exact flow"):
+        FrameStore(without).flow(without.clips("tune")["tune0"][3])
+
+
+def test_a_cached_frame_survives_its_file_and_an_uncached_does_not(manifest):
+    frames = manifest.clips("train")["train0"]
+    size = 16 * 24 * 3
+    store = FrameStore(manifest, cache_bytes=2 * size)
+    first = store.image(frames[0])
+    for index in (1, 2):
+        store.image(frames[index])
+    for frame in frames:
+        frame.image.unlink()
+    assert torch.equal(store.image(frames[2])[1], torch.full((16, 24), 2, dtype=torch.uint8))
+    store.image(frames[1])
+    with pytest.raises(ValueError, match=r"train0_0.png cannot be opened"):
+        store.image(frames[0])
+    assert first[1].unique().tolist() == [0]
+
+
+def test_no_cache_keeps_nothing(manifest):
+    store = FrameStore(manifest, cache_bytes=0)
+    frame = manifest.frames[0]
+    store.image(frame)
+    frame.image.unlink()
+    with pytest.raises(ValueError, match="cannot be opened"):
+        store.image(frame)
+    with pytest.raises(ValueError, match="cache_bytes is -1"):
+        FrameStore(manifest, cache_bytes=-1)
+
+
+def test_changing_a_tensor_does_not_change_the_cache(manifest):
+    store, frame = FrameStore(manifest), manifest.frames[7]
+    store.image(frame).zero_()
+    store.label(frame).zero_()
+    store.flow(frame)[0].zero_()
+    assert store.image(frame).any()
+    assert store.label(frame).any()
+    assert store.flow(frame)[0].any()
+    with pytest.raises(ValueError, match="read-only"):
+        store.image_array(frame)[:] = 0
+
+
+@pytest.mark.parametrize("keep", [0, 10, 60, -1])
+def test_a_truncated_image_is_named(manifest, keep):
+    path = manifest.frames[0].image
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"train0_0.png is truncated or not an image"):
+        FrameStore(manifest).image(manifest.frames[0])
+
+
+def test_an_image_of_another_size_or_kind_is_named(manifest):
+    frame = manifest.frames[1]
+    write_png(frame.image, np.zeros((5, 6, 3), np.uint8))
+    write_png(frame.label, np.zeros((16, 24, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"train0_1.png is 5×6; its data set is 16×24"):
+        FrameStore(manifest).image(frame)
+    with pytest.raises(ValueError, match="a label is a grey 8-bit PNG"):
+        FrameStore(manifest).label(frame)
+
+
+def test_damaged_flow_is_named(manifest):
+    frame = manifest.frames[1]
+    whole = frame.flow.read_bytes()
+    for content in (b"", b"nonsense", whole[: len(whole) // 2]):
+        frame.flow.write_bytes(content)
+        with pytest.raises(ValueError, match=r"train0_1_flow.npz is not readable as flow"):
+            FrameStore(manifest).flow(frame)
+    np.savez(frame.flow, flow=np.zeros((4, 4, 2)), valid=np.zeros((4, 4), bool))
+    with pytest.raises(ValueError, match=r"do not fit the size \(16, 24\)"):
+        FrameStore(manifest).flow(frame)
+
+
+def test_normalise_takes_out_mean_and_deviation():
+    frames = torch.tensor([0, 255, 124], dtype=torch.uint8).view(1, 3, 1, 1)
+    expected = [(value / 255 - m) / s for value, m, s in zip((0, 255, 124), MEAN, STD, strict=True)]
+    assert torch.allclose(normalise(frames).flatten(), torch.tensor(expected), atol=1e-6)
+    assert normalise(torch.zeros(2, 4, 3, 5, 6, dtype=torch.uint8)).shape == (2, 4, 3, 5, 6)
+    with pytest.raises(ValueError, match=r"takes uint8 \(…, 3, H, W\), got torch.float32"):
+        normalise(torch.zeros(1, 3, 2, 2))
+    with pytest.raises(ValueError, match="takes uint8"):
+        normalise(torch.zeros(3, 2, 4, 4, dtype=torch.uint8))

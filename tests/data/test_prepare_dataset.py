@@ -1,0 +1,99 @@
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from deltadistill.data.manifest import Manifest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the stage with the project's params.yaml, its section prepare_dataset changed."""
+    monkeypatch.setenv("DELTADISTILL_TRACKING", "off")
+    monkeypatch.chdir(tmp_path)
+
+    def call(kind, changes):
+        params = YAML(typ="safe").load(PROJECT / "params.yaml")
+        params["prepare_dataset"]["kind"] = kind
+        params["prepare_dataset"][kind] |= changes
+        YAML().dump(params, tmp_path / "params.yaml")
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            ["stage", "--params", "params.yaml", "--data", "data/toy", "--results", "results/toy"],
+        )
+        runpy.run_path(str(PROJECT / "stages/prepare_dataset.py"), run_name="__main__")
+        return Manifest.read(tmp_path / "data/toy/manifest.csv")
+
+    return call
+
+
+TOY = {
+    "train_clips": 2,
+    "tune_clips": 1,
+    "test_clips": 1,
+    "frames": 4,
+    "height": 32,
+    "width": 64,
+    "workers": 1,
+}
+
+
+def test_generated_clips_become_a_data_set(run, tmp_path):
+    manifest = run("generated", TOY)
+    assert manifest.counts()["frames"] == {"train": 8, "tune": 4, "test": 4}
+    assert manifest.info.flow == "exact"
+    results = tmp_path / "results/toy"
+    assert {path.name for path in results.iterdir()} == {
+        "contact_sheet.png",
+        "dataset.json",
+        "provenance.json",
+    }
+    assert json.loads((results / "dataset.json").read_text())["kind"] == "generated"
+
+
+def test_a_second_run_replaces_the_first(run, tmp_path):
+    run("generated", TOY)
+    run("generated", TOY | {"train_clips": 1})
+    images = list((tmp_path / "data/toy/leftImg8bit_sequence/train").rglob("*.png"))
+    assert len(images) == 4
+
+
+def test_a_failed_run_leaves_nothing(run, tmp_path):
+    with pytest.raises(ValueError, match="no folder of a city"):
+        run("cityscapes", {"root": str(tmp_path / "nothing")})
+    assert not (tmp_path / "data/toy").exists()
+    assert not (tmp_path / "results/toy/provenance.json").exists()
+
+
+def test_a_folder_in_the_layout_of_cityscapes_is_described_in_place(run, tmp_path):
+    from deltadistill.data.street.dataset import write_street
+
+    size = {"frames": 3, "height": 32, "width": 64, "seed": 0, "noise": 0.0}
+    write_street(tmp_path / "real", {"train": 1, "tune": 1, "test": 1}, **size, workers=1)
+    changes = {"root": "real", "label_table": "street_8", "tune": ["tune"], "test": ["test"]}
+    for path in (tmp_path / "real/gtFine").rglob("*_gtFine_labelIds.png"):
+        if "_000001_gtFine" not in path.name:
+            path.unlink()
+    manifest = run("cityscapes", changes | {"frames_per_snippet": 3, "labelled_frame": 1})
+    assert [frame.index for frame in manifest.frames if frame.label] == [1, 1, 1]
+    assert manifest.frames[0].image.is_relative_to(tmp_path / "real")
+    assert not list((tmp_path / "data/toy").rglob("*.png"))
+
+
+def test_a_folder_of_frames_becomes_a_data_set(run, tmp_path):
+    from deltadistill.data.stored_png import write_png
+    from deltadistill.data.street.clip import render_clip
+
+    (tmp_path / "ride").mkdir()
+    for index, frame in enumerate(render_clip((0, 0, 0), frames=16, height=32, width=64, noise=0)):
+        write_png(tmp_path / f"ride/{index:03d}.png", frame.image)
+    manifest = run("video", {"paths": ["ride"], "height": 32, "width": 64, "min_frames": 3})
+    assert sum(manifest.counts()["frames"].values()) == 16
+    assert manifest.counts()["labelled"]["test"] == 0
+    assert len(manifest.info.classes) == 8

@@ -1,0 +1,61 @@
+"""Network files: weights and all that is needed to build the network again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from deltadistill import atomic
+
+FORMAT = 1
+
+
+def save_network(
+    path: Path, network: nn.Module, model: Mapping[str, Any], *, architecture: Mapping[str, Any] | None = None
+) -> None:
+    """Write a per-frame or a deployed delta network: weights and all that is needed to build it again.
+
+    model: {"name", "classes", "options"} of models.build.
+    """
+    content = {
+        "format": FORMAT,
+        "model": dict(model),
+        "architecture": dict(architecture) if architecture else None,
+        "state_dict": network.state_dict(),
+    }
+    with atomic.file(path) as unfinished:
+        torch.save(content, unfinished)
+
+
+def read_network_file(path: str | Path) -> dict[str, Any]:
+    """Return the content of a file that `save_network` wrote; no code from it is executed.
+
+    Raises ValueError that names the file and what is wrong with it."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such network file; run the stage that trains it first")
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch.load raises what its archive and pickle readers raise
+        raise ValueError(f"{path}: not a readable network file: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a network file of format {FORMAT}; was it written by save_network?")
+    return content
+
+
+def load_weights_into(network: nn.Module, weights: Mapping[str, torch.Tensor], *, source: str) -> None:
+    """Load a state dict that must fit exactly; ValueError names the source and the first misfits."""
+    own = network.state_dict()
+    misfits = [f"{name} is missing" for name in own if name not in weights]
+    misfits += [f"{name} is not part of the network" for name in weights if name not in own]
+    misfits += [
+        f"{name} has shape {tuple(weights[name].shape)}, the network {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if misfits:
+        shown = "; ".join(misfits[:3]) + (f"; and {len(misfits) - 3} more" if len(misfits) > 3 else "")
+        raise ValueError(f"{source}: the weights do not fit the network: {shown}")
+    network.load_state_dict(weights)

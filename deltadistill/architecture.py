@@ -1,0 +1,96 @@
+"""The found architecture: which candidate every block uses; exported, described, applied again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deltadistill import models
+from deltadistill.blocks import FeatureBlock, Student
+from deltadistill.blocks.designs import shape_design
+from deltadistill.conversion import convert, delta_blocks, deploy
+from deltadistill.macs import MacTable
+from deltadistill.network_file import load_weights_into, read_network_file
+
+
+def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
+    """Return every block's candidate and what the students are, as plain values for JSON.
+
+    "rows_per_frame" is there only for blocks that see a frame as several windows.
+    """
+    blocks = delta_blocks(network)
+    if not blocks:
+        raise ValueError("the network has no converted blocks, hence no architecture to export")
+    predicts = "feature" if isinstance(next(iter(blocks.values())), FeatureBlock) else "delta"
+    architecture = {
+        "predicts": predicts,
+        "students": students.as_dict(),
+        "blocks": {name: block.choice for name, block in blocks.items()},
+    }
+    windows = {name: block.rows_per_frame for name, block in blocks.items() if block.rows_per_frame != 1}
+    return architecture | ({"rows_per_frame": windows} if windows else {})
+
+
+def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> nn.Module:
+    """Convert a plain network as `architecture` says and deploy it; students start fresh.
+
+    Raises ValueError for unknown kinds of students and for blocks that the network does not have.
+    """
+    blocks = architecture["blocks"]
+    students = shape_design(architecture["students"])
+    network = convert(network, students, lambda _: list(blocks), predicts=architecture["predicts"])
+    converted = delta_blocks(network)
+    missing = sorted(set(blocks) - set(converted))
+    if missing:
+        raise ValueError(f"the architecture names blocks that could not be converted: {missing[:5]}")
+    for name, candidate in blocks.items():
+        converted[name].decide(candidate)
+    for name, rows in architecture.get("rows_per_frame", {}).items():
+        converted[name].rows_per_frame = rows
+    return deploy(network)
+
+
+def architecture_report(
+    network: nn.Module,
+    table: MacTable,
+    architecture: Mapping[str, Any] | None,
+    gate_probabilities: Mapping[str, float],
+) -> dict[str, Any]:
+    """Describe a deployed network for people: per block the candidate, its gate and its MACs; totals.
+
+    table: the network's MAC account. gate_probabilities: of the compressed candidate, by block name.
+    A per-frame network (architecture None) has totals only.
+    """
+    rows = {row.name: row for row in table.rows}
+    layers = [
+        {
+            "name": name,
+            "part": models.part_of(network, name),
+            "candidate": candidate,
+            "gate_probability": gate_probabilities.get(name),
+            "teacher_macs": rows[name].teacher_macs,
+            "macs": rows[name].delta_macs,
+        }
+        for name, candidate in (architecture or {"blocks": {}})["blocks"].items()
+    ]
+    return {
+        "predicts": architecture["predicts"] if architecture else None,
+        "students": architecture["students"] if architecture else None,
+        "layers": layers,
+        "macs": {"teacher": table.teacher, "key": table.key, "delta": table.delta},
+    }
+
+
+def load_network(path: str | Path) -> nn.Module:
+    """Build the network that `save_network` wrote, in evaluation mode.
+
+    No code from the file is executed. Raises ValueError that names the file and what is wrong with it.
+    """
+    content = read_network_file(path)
+    model = content["model"]
+    network = models.build(model["name"], classes=model["classes"], **model["options"])
+    if content["architecture"]:
+        network = apply_architecture(network, content["architecture"])
+    load_weights_into(network, content["state_dict"], source=str(path))
+    return network.eval()

@@ -1,0 +1,206 @@
+"""A converted block: its teacher, the two candidate students, and the gate between them (§3, §3.2)."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.blocks.gate import Gate
+
+if TYPE_CHECKING:
+    from deltadistill.sessions import Seat
+
+UNCOMPRESSED, COMPRESSED = "uncompressed", "compressed"
+Choice = str | Tensor
+State = tuple[Tensor, ...]
+
+
+class Student(Protocol):
+    """A student design: which modules it fits, and how their candidates are made."""
+
+    def reason_against(self, module: nn.Module) -> str | None:
+        """Say why `module` cannot or should not be converted; None where it can."""
+
+    def build(self, teacher: nn.Module) -> nn.Module:
+        """Make the compressed candidate."""
+
+    def build_uncompressed(self, teacher: nn.Module) -> nn.Module:
+        """Make the uncompressed candidate."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the design's kind and settings as plain values."""
+
+
+class DeltaBlock(nn.Module):
+    """A Conv2d or Linear whose output on delta frames is the key frame's plus a predicted delta.
+
+    Pure: `key` and `delta` return their state and keep none. Which of them a forward uses, and where the
+    state lives, is decided by the session in `seat` (sessions.py).
+    name: the block's qualified name in its network. rows_per_frame: rows of its input that make up one
+    frame: 1, or the number of windows. Both are set by `convert`.
+    """
+
+    name: str = ""
+    rows_per_frame: int = 1
+
+    def __init__(self, teacher: nn.Module, student: Student, seat: "Seat"):
+        super().__init__()
+        self.teacher = teacher
+        self.uncompressed: nn.Module | None = student.build_uncompressed(teacher)
+        self.compressed: nn.Module | None = student.build(teacher)
+        self.gate: Gate | None = Gate()
+        self.seat = seat
+        self.decided: str | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the block's output for the frames in `x`, as the session of the network says."""
+        return self.seat.session.run(self, x)
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer for the teacher: modules read attributes of their children (`fc.in_features`)."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            teacher = self.__dict__.get("_modules", {}).get("teacher")  # none while a copy is being made
+            if teacher is None or name.startswith("__") or hasattr(type(self), name):
+                raise
+        return getattr(teacher, name)
+
+    @property
+    def choice(self) -> str:
+        """The candidate in use: the decided one, else the one that the gate prefers."""
+        if self.decided is not None:
+            return self.decided
+        return UNCOMPRESSED if self.gate.prefers_uncompressed else COMPRESSED
+
+    def decide(self, candidate: str) -> None:
+        """Fix the choice; the gate has no say from here on."""
+        if candidate not in (UNCOMPRESSED, COMPRESSED):
+            raise ValueError(f"candidate {candidate!r} is unknown; allowed: {UNCOMPRESSED!r}, {COMPRESSED!r}")
+        if getattr(self, candidate) is None:
+            raise ValueError(f"the {candidate} candidate was dropped by deploy")
+        self.decided = candidate
+
+    def drop_unused(self) -> None:
+        """Keep the chosen candidate only, and no gate."""
+        self.decide(self.choice)
+        if self.decided == UNCOMPRESSED:
+            self.compressed = None
+        else:
+            self.uncompressed = None
+        self.gate = None
+
+    def student_parameters(self) -> Iterable[nn.Parameter]:
+        """Parameters of the candidates that are still there."""
+        for candidate in (self.uncompressed, self.compressed):
+            if candidate is not None:
+                yield from candidate.parameters()
+
+    def key(self, x: Tensor) -> tuple[Tensor, State]:
+        """Teacher's output for a key frame, and the state that later deltas start from."""
+        z = self.teacher_output(x)
+        return z, self.state_of(x, z)
+
+    def teacher_output(self, x: Tensor) -> Tensor:
+        """Teacher's output; x is left as it is."""
+        return self.teacher(x)
+
+    def delta(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Output for a later frame: the state's features plus the predicted delta.
+
+        The state comes back unchanged, for deltas relative to the key frame. For deltas relative to the
+        previous frame go on with `state_of(x, z)`; for a linear student both agree, as deltas telescope.
+        """
+        x_before, z_before = state
+        prediction = self.predict(x, x_before, z_before, self.choice)
+        return self.integrate(prediction, z_before), state
+
+    def state_of(self, x: Tensor, z: Tensor) -> State:
+        """State of a frame with input x and output z: copies, as the network may change both in place."""
+        return x.clone(), z.clone()
+
+    def predict(self, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
+        """What the student predicts: g(x − x_key), the change of the teacher's output.
+
+        x: inputs of M later frames; x_key, z_key: input and output of their key frames, M or, with
+        several later frames per key frame (time first), M divided by their number.
+        """
+        return self.run_candidates(self.student_input(x, x_key), choice)
+
+    def student_input(self, x: Tensor, x_key: Tensor) -> Tensor:
+        """What a linear student reads: the change of the block's input."""
+        return x - for_each_later_frame(x_key, x)
+
+    def integrate(self, prediction: Tensor, z_key: Tensor) -> Tensor:
+        """The block's output from the student's prediction: z = z_key + Δz."""
+        return for_each_later_frame(z_key, prediction) + prediction
+
+    def target(self, z: Tensor, z_key: Tensor) -> Tensor:
+        """What the prediction should be, from the teacher's outputs: Δz (Eq. 2)."""
+        return z - for_each_later_frame(z_key, z)
+
+    def run_candidates(self, x: Tensor, choice: Choice) -> Tensor:
+        """Run the chosen candidate on `x`.
+
+        choice: a candidate's name, or a gate's sample (see `mixed`).
+        """
+        return mixed(lambda candidate: getattr(self, candidate)(x), choice)
+
+
+class FeatureBlock(DeltaBlock):
+    """The same students trained to predict the features themselves (Eq. 1): the rival of a DeltaBlock.
+
+    It keeps no state: on every frame but the key frame the output is g(x). A delta has no use for a bias,
+    a feature has, so the teacher's bias is added.
+    """
+
+    def delta(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Student's output; no state is needed."""
+        return self.predict(x, x, x, self.choice), state
+
+    def state_of(self, x: Tensor, z: Tensor) -> State:
+        """Nothing to remember."""
+        return ()
+
+    def predict(self, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
+        """What the student predicts: g(x) plus the teacher's bias."""
+        features = self.run_candidates(self.student_input(x, x_key), choice)
+        bias = self.teacher.bias
+        if bias is None:
+            return features
+        return features + (bias if isinstance(self.teacher, nn.Linear) else bias[:, None, None])
+
+    def student_input(self, x: Tensor, x_key: Tensor) -> Tensor:
+        """What the student reads: the block's input."""
+        return x
+
+    def integrate(self, prediction: Tensor, z_key: Tensor) -> Tensor:
+        """The prediction is the output."""
+        return prediction
+
+    def target(self, z: Tensor, z_key: Tensor) -> Tensor:
+        """What the prediction should be: the teacher's output z (Eq. 1)."""
+        return z
+
+
+def mixed(run: Callable[[str], Tensor], choice: Choice) -> Tensor:
+    """Return `run(candidate)` of the chosen candidate; with a gate's sample, with the gate's gradient.
+
+    With a sample (1 uncompressed, 0 compressed) both candidates run, so that the gate's gradient
+    ⟨∂L/∂z, uncompressed − compressed⟩ is exact; the one that was not drawn gets no gradient of its own
+    (it would be zero), so none is built for it.
+    """
+    if isinstance(choice, str):
+        return run(choice)
+    drawn, other = (UNCOMPRESSED, COMPRESSED) if choice.item() > 0.5 else (COMPRESSED, UNCOMPRESSED)
+    outputs = {drawn: run(drawn)}
+    with torch.no_grad():
+        outputs[other] = run(other)
+    return choice * outputs[UNCOMPRESSED] + (1 - choice) * outputs[COMPRESSED]
+
+
+def for_each_later_frame(key: Tensor, later: Tensor) -> Tensor:
+    """Repeat the key frames' tensor to pair with `later`: T − 1 frames per key frame, time first."""
+    times = later.shape[0] // key.shape[0]
+    return key if times == 1 else key.repeat(times, *[1] * (key.dim() - 1))

@@ -1,0 +1,91 @@
+"""Factors of a kernel: W ≈ second · first, by singular values or at random."""
+
+import torch
+from torch import Tensor, nn
+
+Teacher = nn.Conv2d | nn.Linear
+
+
+def grouped_kernel(teacher: Teacher) -> Tensor:
+    """Return the teacher's weight as (groups, outputs, inputs, k_h, k_w), all per group, in float64."""
+    weight = teacher.weight.detach().double()
+    if isinstance(teacher, nn.Linear):
+        return weight[None, :, :, None, None]
+    return weight.reshape(teacher.groups, -1, *weight.shape[1:])
+
+
+def full_rank(teacher: Teacher) -> int:
+    """Return the intermediate channels at which a student can equal `teacher` exactly."""
+    if isinstance(teacher, nn.Linear):
+        return min(teacher.in_features, teacher.out_features)
+    groups, (kernel_h, kernel_w) = teacher.groups, teacher.kernel_size
+    return min(teacher.in_channels // groups * kernel_h, teacher.out_channels // groups * kernel_w) * groups
+
+
+def kernel_matrices(teacher: Teacher) -> Tensor:
+    """Return per group the matrix M of (inputs·k_h) × (outputs·k_w) whose factors the student holds."""
+    kernels = grouped_kernel(teacher)
+    groups, outputs, inputs, kernel_h, kernel_w = kernels.shape
+    return kernels.permute(0, 2, 3, 1, 4).reshape(groups, inputs * kernel_h, outputs * kernel_w)
+
+
+@torch.no_grad()
+def set_first_factor(student: nn.Sequential, factor: Tensor) -> None:
+    """Write (groups, inputs·k_h, rank per group) into the student's first layer."""
+    weight = student[0].weight
+    groups, _, rank = factor.shape
+    if weight.dim() == 2:
+        weight.copy_(factor[0].T)
+        return
+    kernel = factor.reshape(groups, weight.shape[1], weight.shape[2], rank)
+    weight.copy_(kernel.permute(0, 3, 1, 2).reshape(weight.shape))
+
+
+@torch.no_grad()
+def set_second_factor(student: nn.Sequential, factor: Tensor) -> None:
+    """Write (groups, rank per group, outputs·k_w) into the student's second layer."""
+    weight = student[1].weight
+    groups, rank, _ = factor.shape
+    if weight.dim() == 2:
+        weight.copy_(factor[0].T)
+        return
+    kernel = factor.reshape(groups, rank, weight.shape[0] // groups, weight.shape[3])
+    weight.copy_(kernel.permute(0, 2, 1, 3).reshape(weight.shape))
+
+
+def initialise_by_svd(student: nn.Sequential, teacher: Teacher) -> None:
+    """Set `student` to the best factorisation of the teacher's kernel, group by group.
+
+    M = U S Vᵀ; the first factor is U √S and the second √S Vᵀ, cut at the rank (spatial SVD, reference
+    [17] of the paper).
+    """
+    if teacher.weight.is_meta:
+        return
+    matrices = kernel_matrices(teacher)
+    rank = student[0].weight.shape[0] // len(matrices)
+    left, values, right = torch.linalg.svd(matrices, full_matrices=False)
+    root = values[:, :rank].sqrt()
+    set_first_factor(student, left[:, :, :rank] * root[:, None, :])
+    set_second_factor(student, root[:, :, None] * right[:, :rank])
+
+
+@torch.no_grad()
+def balance(student: nn.Sequential) -> None:
+    """Share every intermediate channel's scale evenly between the two factors; the product stays.
+
+    An optimiser takes equal steps in both, so that a tiny factor beside a huge one would be thrown about.
+    """
+    first, second = (layer.weight for layer in student)
+    groups = len(first) // second.shape[1]
+    into = first.unflatten(0, (groups, -1)).flatten(2)  # (groups, rank, inputs·k_h), a view
+    out_of = second.unflatten(0, (groups, -1)).transpose(1, 2)  # (groups, rank, outputs, …), a view
+    norm_in, norm_out = into.norm(dim=2), out_of.flatten(2).norm(dim=2)
+    scale = torch.where((norm_in > 0) & (norm_out > 0), (norm_out / norm_in).sqrt(), 1.0)
+    into.mul_(scale[..., None])
+    out_of.div_(scale[(..., *[None] * (out_of.dim() - 2))])
+
+
+def initialise_randomly(student: nn.Sequential, generator: torch.Generator | None) -> None:
+    """Draw both factors as the paper does, keeping the scale of what passes through."""
+    for layer in student:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear", generator=generator)

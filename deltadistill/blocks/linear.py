@@ -1,0 +1,170 @@
+"""Linear students: a layer factorised into k×1 and 1×k with fewer channels between (Fig. 3)."""
+
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from math import lcm
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from deltadistill.blocks.factorise import Teacher, full_rank, initialise_by_svd, initialise_randomly
+
+
+@dataclass(frozen=True)
+class LinearStudent:
+    """How the compressed student of a Conv2d or a Linear is made; a Linear is treated as a 1×1 kernel.
+
+    gamma: compression factor of the intermediate channels (the rank).
+    rank: "out" takes out_channels // gamma, "min" takes min(in, out) // gamma; where that is 0, the
+        channels are not reduced.
+    multiple: the rank is rounded up to a multiple of this (fast runtimes like 16).
+    initialisation: "svd" is the best factorisation of the teacher's kernel; "random" is the paper's;
+        "data" is the factorisation that is best on real deltas (data_aware.py): `convert` then needs clips.
+    pointwise_stride: a 1×1 student takes both strides in its "first" convolution, which costs least;
+        "split" strides vertically in the first and horizontally in the second, like larger kernels.
+    keep_dearer: also make students that cost more than their teacher (only to compare with published
+        totals; they are never worth running).
+    """
+
+    gamma: int = 4
+    rank: Literal["out", "min"] = "out"
+    multiple: int = 1
+    initialisation: Literal["svd", "random", "data"] = "svd"
+    pointwise_stride: Literal["first", "split"] = "first"
+    keep_dearer: bool = False
+
+    def __post_init__(self):
+        if self.gamma < 1:
+            raise ValueError(f"gamma {self.gamma} must be at least 1")
+        if self.multiple < 1:
+            raise ValueError(f"multiple {self.multiple} must be at least 1")
+        allowed = {
+            "rank": ("out", "min"),
+            "initialisation": ("svd", "random", "data"),
+            "pointwise_stride": ("first", "split"),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} {getattr(self, name)!r} is unknown; allowed: {values}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, for an architecture file."""
+        return {"kind": "linear", **asdict(self)}
+
+    def reason_against(self, module: nn.Module) -> str | None:
+        """Say why `module` cannot or should not be converted; None where it can."""
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            return f"{type(module).__name__} is neither Conv2d nor Linear"
+        if type(module) not in (nn.Conv2d, nn.Linear):
+            return f"{type(module).__name__} overrides {type(module).__mro__[1].__name__}"
+        teacher, student = _macs_per_position(module), self._student_cost(module)
+        if student >= teacher and not self.keep_dearer:
+            return f"student dearer than its teacher ({student / teacher:.2f} times the MACs)"
+        return None
+
+    def intermediate_channels(self, teacher: Teacher) -> int:
+        """Return the rank of the student, at most the one at which it equals its teacher."""
+        inputs, outputs, groups = _channels(teacher)
+        channels = min(inputs, outputs) if self.rank == "min" else outputs
+        reduced = channels // self.gamma or channels
+        step = lcm(self.multiple, groups)
+        reduced = -(-reduced // step) * step
+        return min(reduced, full_rank(teacher))
+
+    def build(self, teacher: Teacher, *, generator: torch.Generator | None = None) -> nn.Sequential:
+        """Make the compressed student of `teacher`: k×1 then 1×k, both without bias.
+
+        A bias would cancel in a delta, so that a static clip would no longer give a zero delta. With
+        initialisation "data" it starts as "svd", until data_aware.initialise_from_data has seen clips.
+        """
+        student = self._linear_factors(teacher) if isinstance(teacher, nn.Linear) else self._factors(teacher)
+        if self.initialisation == "random":
+            initialise_randomly(student, generator)
+        else:
+            initialise_by_svd(student, teacher)
+        return student
+
+    def build_uncompressed(self, teacher: Teacher) -> Teacher:
+        """Make the uncompressed student: a copy of the teacher without its bias."""
+        copy = deepcopy(teacher)
+        copy.bias = None
+        return copy
+
+    def _linear_factors(self, teacher: nn.Linear) -> nn.Sequential:
+        rank = self.intermediate_channels(teacher)
+        like = {"bias": False, "device": teacher.weight.device, "dtype": teacher.weight.dtype}
+        return nn.Sequential(
+            nn.Linear(teacher.in_features, rank, **like), nn.Linear(rank, teacher.out_features, **like)
+        )
+
+    def _factors(self, teacher: nn.Conv2d) -> nn.Sequential:
+        rank = self.intermediate_channels(teacher)
+        (kernel_h, kernel_w), (stride_h, stride_w) = teacher.kernel_size, teacher.stride
+        (dilation_h, dilation_w), (padding_h, padding_w) = teacher.dilation, _padding_of(teacher)
+        first_stride, second_stride = (stride_h, 1), (1, stride_w)
+        if self._strides_first(teacher):
+            first_stride, second_stride = (stride_h, stride_w), (1, 1)
+        like = {
+            "groups": teacher.groups,
+            "bias": False,
+            "padding_mode": teacher.padding_mode,
+            "device": teacher.weight.device,
+            "dtype": teacher.weight.dtype,
+        }
+        vertical = nn.Conv2d(
+            teacher.in_channels,
+            rank,
+            (kernel_h, 1),
+            stride=first_stride,
+            padding=padding_h if isinstance(padding_h, str) else (padding_h, 0),
+            dilation=(dilation_h, 1),
+            **like,
+        )
+        horizontal = nn.Conv2d(
+            rank,
+            teacher.out_channels,
+            (1, kernel_w),
+            stride=second_stride,
+            padding=padding_w if isinstance(padding_w, str) else (0, padding_w),
+            dilation=(1, dilation_w),
+            **like,
+        )
+        return nn.Sequential(vertical, horizontal)
+
+    def _strides_first(self, teacher: Teacher) -> bool:
+        return self.pointwise_stride == "first" and _kernel_size(teacher) == (1, 1)
+
+    def _student_cost(self, teacher: Teacher) -> float:
+        """MACs per output position."""
+        rank, (inputs, outputs, groups) = self.intermediate_channels(teacher), _channels(teacher)
+        kernel_h, kernel_w = _kernel_size(teacher)
+        full_width = 1 if self._strides_first(teacher) else _horizontal_stride(teacher)
+        return inputs // groups * rank * kernel_h * full_width + rank // groups * outputs * kernel_w
+
+
+def _macs_per_position(teacher: Teacher) -> int:
+    inputs, outputs, groups = _channels(teacher)
+    kernel_h, kernel_w = _kernel_size(teacher)
+    return inputs // groups * outputs * kernel_h * kernel_w
+
+
+def _kernel_size(teacher: Teacher) -> tuple[int, int]:
+    return (1, 1) if isinstance(teacher, nn.Linear) else teacher.kernel_size
+
+
+def _channels(teacher: Teacher) -> tuple[int, int, int]:
+    """Inputs, outputs, groups."""
+    if isinstance(teacher, nn.Linear):
+        return teacher.in_features, teacher.out_features, 1
+    return teacher.in_channels, teacher.out_channels, teacher.groups
+
+
+def _horizontal_stride(teacher: Teacher) -> int:
+    return 1 if isinstance(teacher, nn.Linear) else teacher.stride[1]
+
+
+def _padding_of(teacher: nn.Conv2d) -> tuple[int | str, int | str]:
+    if isinstance(teacher.padding, str):
+        return teacher.padding, teacher.padding
+    return teacher.padding

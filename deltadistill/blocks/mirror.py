@@ -1,0 +1,99 @@
+"""Mirrors of a block: the same layers with fewer channels (§3.1)."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
+
+
+class NoMirrorError(ValueError):
+    """The block has a layer that cannot be made narrower; the message says which and why."""
+
+
+def narrow_channels(channels: int, gamma: int) -> int:
+    """Return ⌈channels / gamma⌉: a function of the count alone, so that layers that fit still fit."""
+    return -(-channels // gamma)
+
+
+def narrow_mirror(block: nn.Module, gamma: int) -> nn.Module:
+    """Return `block` with every layer's channels divided by gamma and fresh weights.
+
+    Convolutions are drawn at random (Kaiming), norms start as the identity.
+    Raises NoMirrorError for layers with parameters other than convolutions, linear layers and batch norms.
+    """
+    mirror = deepcopy(block)
+    for parent in list(mirror.modules()):
+        for name, child in parent._modules.items():
+            if child is not None and list(child.parameters(recurse=False)):
+                parent._modules[name] = _narrow_layer(child, gamma)
+    if list(mirror.parameters(recurse=False)):
+        mirror = _narrow_layer(mirror, gamma)
+    return mirror
+
+
+def _narrow_layer(layer: nn.Module, gamma: int) -> nn.Module:
+    like = {"device": next(layer.parameters()).device, "dtype": next(layer.parameters()).dtype}
+    if type(layer) is nn.Conv2d:
+        return _narrow_convolution(layer, gamma, like)
+    if type(layer) is nn.Linear:
+        inputs, outputs = (narrow_channels(c, gamma) for c in (layer.in_features, layer.out_features))
+        return nn.Linear(inputs, outputs, bias=layer.bias is not None, **like)
+    if isinstance(layer, _NORMS):
+        return type(layer)(narrow_channels(layer.num_features, gamma), eps=layer.eps, **like)
+    raise NoMirrorError(f"it holds a {type(layer).__name__}, which has no narrower mirror")
+
+
+def _narrow_convolution(layer: nn.Conv2d, gamma: int, like: dict) -> nn.Conv2d:
+    inputs, outputs = (narrow_channels(c, gamma) for c in (layer.in_channels, layer.out_channels))
+    groups = inputs if layer.groups == layer.in_channels else layer.groups
+    if inputs % groups or outputs % groups:
+        raise NoMirrorError(f"{inputs} to {outputs} channels do not divide into {groups} groups")
+    narrow = nn.Conv2d(
+        inputs,
+        outputs,
+        layer.kernel_size,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=groups,
+        bias=layer.bias is not None,
+        padding_mode=layer.padding_mode,
+        **like,
+    )
+    with torch.no_grad():
+        nn.init.kaiming_normal_(narrow.weight, nonlinearity="relu")
+        if narrow.bias is not None:
+            narrow.bias.zero_()
+    return narrow
+
+
+def input_channels(block: nn.Module) -> int:
+    """Return the channels that a block reads: those of its first convolution."""
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            return module.in_channels
+    raise NoMirrorError("it holds no convolution")
+
+
+@torch.no_grad()
+def output_shape(block: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Run a block on meta tensors and return its output's shape.
+
+    Raises NoMirrorError where it does not map one map (N, C, H, W) to one.
+    """
+    probe = deepcopy(block).to("meta").eval()
+    try:
+        output = probe(torch.empty(input_shape, device="meta", dtype=next(probe.parameters()).dtype))
+    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError) as error:
+        raise NoMirrorError(
+            f"it does not run on one map of {input_shape[1]} channels: {_first_line(error)}"
+        ) from None
+    if not isinstance(output, Tensor) or output.dim() != 4 or output.shape[0] != input_shape[0]:
+        raise NoMirrorError("its output is not one map (N, C, H, W)")
+    return tuple(output.shape)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,66 @@
+"""The terms of Eq. 5: distillation (Eq. 1 and 2), expected MACs (Eq. 4)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
+from deltadistill.conversion import delta_blocks, seat_of
+from deltadistill.search import CostTable
+from deltadistill.sessions import Call, ProbeSession
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the teacher makes of frames: every block's output, and the network's."""
+
+    targets: dict[Call, Tensor]
+    output: Any
+
+
+@torch.no_grad()
+def probe_teacher(network: nn.Module, later_frames: Tensor) -> Probe:
+    """Teacher's outputs for frames (M, C, H, W), without gradient.
+
+    A pass of its own, so that a student is compared with what the teacher does on the teacher's own
+    input, not on an input that students before it have changed.
+    """
+    session = ProbeSession()
+    with seat_of(network).taken_by(session):
+        output = network(later_frames)
+    return Probe(session.outputs, output)
+
+
+def distillation_loss(errors: Iterable[Tensor]) -> Tensor:
+    """Mean of the relative errors over all calls of all blocks (Eq. 1 or 2).
+
+    Each term is divided by its target's energy, as the layers' scales differ by orders of magnitude, and
+    the mean instead of the paper's sum makes α independent of the number of blocks.
+    """
+    return torch.stack(list(errors)).mean()
+
+
+def expected_cost(network: nn.Module, costs: CostTable) -> Tensor:
+    """Expected cost of a delta frame under the gates (Eq. 4), as a share of the teacher's.
+
+    A scalar with gradient to the logits of the blocks that are not decided.
+    """
+    blocks = delta_blocks(network)
+    if set(blocks) != set(costs.blocks):
+        odd = sorted(set(blocks) ^ set(costs.blocks))
+        raise ValueError(f"the cost table and the network's blocks differ: {odd[:5]}")
+    total = torch.tensor(float(costs.rest))
+    for name, block in blocks.items():
+        uncompressed, compressed = costs.blocks[name]
+        share = _uncompressed_share(block)
+        total = total + share * uncompressed + (1 - share) * compressed
+    return total / costs.teacher
+
+
+def _uncompressed_share(block: DeltaBlock) -> Tensor | float:
+    if block.decided is None:
+        return block.gate.uncompressed_probability
+    return float(block.decided == UNCOMPRESSED)

@@ -1,0 +1,195 @@
+"""What the converted blocks of a network do now: per frame, clip, stream or probe; owns all temporal state.
+
+A delta network's blocks share one `Seat`; whoever runs the network seats a session for the time of the run.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from deltadistill.blocks import DeltaBlock
+from deltadistill.blocks.delta import Choice, State
+
+Call = tuple[DeltaBlock, int]
+"""A block and the how-manieth call of it within the frame: a block may run several times per frame."""
+
+
+class Session(Protocol):
+    """Decides what a block's forward does."""
+
+    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+        """Return the block's output for `x`."""
+
+
+class PerFrameSession:
+    """Every frame by the teacher."""
+
+    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+        """Return the teacher's output."""
+        return block.teacher(x)
+
+
+class Seat:
+    """Holds the session of one delta network; its blocks share it."""
+
+    def __init__(self):
+        self.session: Session = PerFrameSession()
+
+    @contextmanager
+    def taken_by(self, session: Session) -> Iterator[Session]:
+        """Let `session` decide inside the with statement; the one before comes back afterwards."""
+        before, self.session = self.session, session
+        try:
+            yield session
+        finally:
+            self.session = before
+
+
+class _CallCounter:
+    """Tells a block's calls within one forward apart."""
+
+    def __init__(self):
+        self._calls: dict[DeltaBlock, int] = {}
+
+    def next(self, block: DeltaBlock) -> Call:
+        index = self._calls.get(block, 0)
+        self._calls[block] = index + 1
+        return block, index
+
+
+class ProbeSession:
+    """Every frame by the teacher, keeping each block's output: the targets of distillation."""
+
+    def __init__(self):
+        self.outputs: dict[Call, Tensor] = {}
+        self._counter = _CallCounter()
+
+    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+        """Return the teacher's output and keep a copy (what follows may change it in place)."""
+        z = block.teacher(x)
+        self.outputs[self._counter.next(block)] = z.detach().clone()
+        return z
+
+
+class ClipSession:
+    """One forward over whole clips: key frames by the teacher, the others by the students.
+
+    The network's batch holds T·N frames, time first: the N key frames, then the N second frames and so on.
+    choose: block → candidate's name or gate sample; by default what the block has chosen.
+    targets: outputs of a ProbeSession over the (T − 1)·N other frames; then `errors` gets the relative
+        distillation error ‖target − prediction‖² / ‖target‖² of every call (Eq. 2 or 1, normalised).
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        *,
+        choose: Callable[[DeltaBlock], Choice] | None = None,
+        targets: dict[Call, Tensor] | None = None,
+    ):
+        self.frames = frames
+        self.clips: int | None = None
+        self.errors: dict[Call, Tensor] = {}
+        self._choose = choose or (lambda block: block.choice)
+        self._targets = targets
+        self._counter = _CallCounter()
+
+    def begin(self, *, clips: int) -> None:
+        """Say how many clips the next forward has; a new forward counts its calls anew."""
+        self.clips = clips
+        self._counter = _CallCounter()
+
+    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+        """Return the block's outputs for all frames of the clips in `x`."""
+        if self.clips is None:
+            raise ValueError("the session does not know the number of clips; call begin(clips=N) first")
+        _check_rows(block, x, self.clips * self.frames)
+        rows = self.clips * block.rows_per_frame
+        x_key, x_later = x[:rows], x[rows:]
+        z_key = block.teacher_output(x_key)
+        if self.frames == 1:
+            return z_key
+        prediction = block.predict(x_later, x_key, z_key, self._choose(block))
+        call = self._counter.next(block)
+        if self._targets is not None:
+            target = block.target(self._targets[call], z_key.detach())
+            self.errors[call] = relative_error(prediction, target)
+        return torch.cat([z_key, block.integrate(prediction, z_key)])
+
+
+class StreamSession:
+    """Frame after frame: keeps one state per call from the last key frame, or from the frame before.
+
+    relative_to: "key" keeps the key frame's state; "previous" renews it on every frame.
+    """
+
+    def __init__(self, *, relative_to: str = "key"):
+        if relative_to not in ("key", "previous"):
+            raise ValueError(f"relative_to {relative_to!r} is unknown; allowed: 'key', 'previous'")
+        self.relative_to = relative_to
+        self.is_key_frame = True
+        self.state: dict[Call, State] = {}
+        self._shapes: dict[Call, torch.Size] = {}
+        self._streams: int | None = None
+        self._counter = _CallCounter()
+
+    def begin_frame(self, *, is_key_frame: bool, streams: int | None = None) -> None:
+        """Say what the next forward is, and of how many streams; a key frame forgets all state."""
+        self.is_key_frame = is_key_frame
+        self._streams = streams
+        self._counter = _CallCounter()
+        if is_key_frame:
+            self.state = {}
+            self._shapes = {}
+
+    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+        """Return the block's output for the frame in `x` (a batch of independent streams)."""
+        call = self._counter.next(block)
+        if self._streams is not None:
+            _check_rows(block, x, self._streams)
+        if self.is_key_frame:
+            self._shapes[call] = x.shape
+            z, self.state[call] = block.key(x)
+            return z
+        if call not in self.state:
+            raise ValueError(
+                f"{_label(block)} ran on a delta frame that did not run on its key frame; reset the stream"
+            )
+        if x.shape != self._shapes[call]:
+            raise ValueError(
+                f"{_label(block)} got an input of shape {tuple(x.shape)} on a delta frame and of "
+                f"{tuple(self._shapes[call])} on its key frame; {_ADVICE}"
+            )
+        z, self.state[call] = block.delta(x, self.state[call])
+        if self.relative_to == "previous":
+            self.state[call] = block.state_of(x, z)
+        return z
+
+
+_ADVICE = "pass example= to convert, or leave it out in `where`"
+
+
+def _label(block: DeltaBlock) -> str:
+    return f"the block {block.name!r}"
+
+
+def _check_rows(block: DeltaBlock, x: Tensor, frames: int) -> None:
+    expected = block.rows_per_frame * frames
+    if x.dim() == 0 or x.shape[0] != expected:
+        raise ValueError(
+            f"{_label(block)} got an input of shape {tuple(x.shape)} for {frames} frame(s), where "
+            f"{expected} row(s) were expected: its first axis is not frames; {_ADVICE}"
+        )
+
+
+def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """‖target − prediction‖² / ‖target‖²: 0 is perfect, 1 is as good as predicting no change.
+
+    A target of zero (a static clip) counts as its error alone, without division.
+    """
+    energy = target.square().sum()
+    error = (prediction - target).square().sum()
+    return error / torch.where(energy > 0, energy, torch.ones_like(energy))

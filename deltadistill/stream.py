@@ -1,0 +1,84 @@
+"""A delta network over frames in time: one at a time with a key-frame schedule, or a whole clip at once."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.clip_axes import clip_axes
+from deltadistill.conversion import seat_of
+from deltadistill.sessions import ClipSession, StreamSession
+
+
+class Stream:
+    """Runs a delta network frame by frame: the teacher every `period` frames, students between.
+
+    stream(frame) takes one frame (N, C, H, W) of N independent streams and returns the network's output.
+    `is_key_frame` tells how the last frame was computed (before the first: True).
+    """
+
+    def __init__(self, network: nn.Module, *, period: int, relative_to: str = "key"):
+        if period < 1:
+            raise ValueError(f"period {period} must be at least 1 (1 is the teacher on every frame)")
+        self.network = network
+        self.period = period
+        self._seat = seat_of(network)
+        self._session = StreamSession(relative_to=relative_to)
+        self._frame_shape: torch.Size | None = None
+        self._frames_since_key = 0
+
+    def reset(self) -> None:
+        """Forget everything; the next frame is a key frame."""
+        self._frames_since_key = 0
+        self._session.begin_frame(is_key_frame=True)
+
+    @property
+    def is_key_frame(self) -> bool:
+        """Whether the last frame was a key frame."""
+        return self._session.is_key_frame
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory that the stream keeps between frames, bytes."""
+        return sum(t.numel() * t.element_size() for state in self._session.state.values() for t in state)
+
+    @torch.no_grad()
+    def __call__(self, frame: Tensor) -> Any:
+        """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
+        is_key_frame = self._frames_since_key == 0
+        if not is_key_frame and frame.shape != self._frame_shape:
+            raise ValueError(
+                f"frame of shape {tuple(frame.shape)} follows frames of {tuple(self._frame_shape)}; "
+                "call reset() before a stream of another size"
+            )
+        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
+        with self._seat.taken_by(self._session):
+            output = self.network(frame)
+        self._frame_shape = frame.shape
+        self._frames_since_key = (self._frames_since_key + 1) % self.period
+        return output
+
+
+def later_frames(clips: Tensor) -> Tensor:
+    """All frames but the key frames of clips (N, T, …), time first: ((T − 1)·N, …)."""
+    return clips[:, 1:].transpose(0, 1).flatten(0, 1)
+
+
+def forward_clip(network: nn.Module, clip: Tensor, *, session: ClipSession | None = None) -> Any:
+    """Run clips (N, T, C, H, W), the first frame of each as key frame; outputs are (N, T, …).
+
+    The network sees all frames at once, time first, so that training has one forward and backward.
+    Any tree of tensors that the network returns comes back with the clip's two axes in front, and a list
+    with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
+    """
+    if clip.dim() != 5:
+        raise ValueError(f"expected a clip (N, T, C, H, W), got shape {tuple(clip.shape)}")
+    clips, frames = clip.shape[:2]
+    session = session or ClipSession(frames)
+    if session.frames != frames:
+        raise ValueError(f"the session is for clips of {session.frames} frames; this clip has {frames}")
+    session.begin(clips=clips)
+    time_major = clip.transpose(0, 1).flatten(0, 1)
+    with seat_of(network).taken_by(session):
+        output = network(time_major)
+    return clip_axes(output, clips, frames)

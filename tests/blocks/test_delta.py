@@ -1,0 +1,94 @@
+"""A converted block: candidates, gate gradients, state."""
+
+import pytest
+import torch
+from torch import nn
+
+from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock, FeatureBlock, LinearStudent
+from deltadistill.sessions import Seat
+
+
+def block_of(kind=DeltaBlock, inputs=3, outputs=4):
+    torch.manual_seed(0)
+    return kind(nn.Conv2d(inputs, outputs, 3, padding=1), LinearStudent(gamma=2), Seat())
+
+
+def test_the_uncompressed_candidate_makes_every_delta_exact():
+    block = block_of()
+    block.decide(UNCOMPRESSED)
+    x_key, x = torch.randn(2, 1, 3, 6, 7)
+    _, state = block.key(x_key)
+    torch.testing.assert_close(block.delta(x, state)[0], block.teacher(x))
+
+
+@pytest.mark.parametrize("candidate", [UNCOMPRESSED, COMPRESSED])
+def test_an_unchanged_input_gives_the_key_frames_output(candidate):
+    block = block_of()
+    block.decide(candidate)
+    x = torch.randn(1, 3, 6, 7)
+    z_key, state = block.key(x)
+    assert torch.equal(block.delta(x, state)[0], z_key)
+
+
+def test_a_delta_is_the_key_output_plus_the_students_change_by_hand():
+    block = DeltaBlock(nn.Conv2d(1, 1, 1), LinearStudent(gamma=1, keep_dearer=True), Seat())
+    block.teacher.weight.data.fill_(2.0)
+    block.teacher.bias.data.fill_(5.0)
+    block.compressed[0].weight.data.fill_(1.5)
+    block.compressed[1].weight.data.fill_(1.0)
+    block.decide(COMPRESSED)
+    z_key, state = block.key(torch.full((1, 1, 1, 1), 10.0))  # 2·10 + 5 = 25
+    z, _ = block.delta(torch.full((1, 1, 1, 1), 12.0), state)  # 25 + 1.5·(12 − 10) = 28
+    assert (z_key.item(), z.item()) == (25.0, 28.0)
+
+
+def test_a_feature_is_the_students_output_plus_the_bias_by_hand():
+    block = FeatureBlock(nn.Conv2d(1, 1, 1), LinearStudent(gamma=1, keep_dearer=True), Seat())
+    block.teacher.bias.data.fill_(5.0)
+    block.compressed[0].weight.data.fill_(1.5)
+    block.compressed[1].weight.data.fill_(1.0)
+    block.decide(COMPRESSED)
+    _, state = block.key(torch.full((1, 1, 1, 1), 10.0))
+    assert block.delta(torch.full((1, 1, 1, 1), 12.0), state)[0].item() == 23.0  # 1.5·12 + 5
+    assert state == ()
+
+
+def test_changing_tensors_in_place_after_the_block_leaves_its_state_alone():
+    block = block_of()
+    x = torch.randn(1, 3, 6, 7)
+    z, state = block.key(x)
+    kept = [tensor.clone() for tensor in state]
+    x.zero_()
+    z.add_(1)
+    assert all(torch.equal(a, b) for a, b in zip(state, kept, strict=True))
+
+
+@pytest.mark.parametrize("drawn", [0.0, 1.0])
+def test_the_gates_gradient_is_the_difference_of_the_candidates(drawn):
+    block, x = block_of(), torch.randn(1, 3, 6, 7)
+    sample = torch.tensor(drawn, requires_grad=True)
+    output = block.run_candidates(x, sample)
+    upstream = torch.randn_like(output)
+    (output * upstream).sum().backward()
+    expected = (upstream * (block.uncompressed(x) - block.compressed(x))).sum()
+    torch.testing.assert_close(sample.grad, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_only_the_drawn_candidate_learns():
+    block = block_of()
+    block.run_candidates(torch.randn(1, 3, 6, 7), torch.tensor(1.0, requires_grad=True)).sum().backward()
+    assert block.uncompressed.weight.grad is not None
+    assert block.compressed[0].weight.grad is None
+
+
+def test_dropping_the_unused_candidate_keeps_the_output():
+    block, x = block_of(), torch.randn(2, 1, 3, 6, 7)
+    block.decide(COMPRESSED)
+    _, state = block.key(x[0])
+    before, _ = block.delta(x[1], state)
+    block.drop_unused()
+    assert block.uncompressed is None
+    assert block.gate is None
+    assert torch.equal(block.delta(x[1], state)[0], before)
+    with pytest.raises(ValueError, match="dropped"):
+        block.decide(UNCOMPRESSED)

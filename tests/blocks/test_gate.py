@@ -1,0 +1,40 @@
+"""The binary Gumbel gate against numbers worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from deltadistill.blocks import Gate
+
+
+def test_the_probability_is_the_logistic_function_of_the_logit():
+    assert Gate(initial_logit=0.0).uncompressed_probability.item() == pytest.approx(0.5)
+    assert Gate(initial_logit=-1.0).uncompressed_probability.item() == pytest.approx(1 / (1 + math.e))
+
+
+def test_a_sample_is_hard_and_carries_the_relaxed_gradient():
+    gate = Gate(initial_logit=0.3, temperature=0.5)
+    sample = gate.sample(0.6)
+    # noise = ln(0.6 / 0.4) = 0.405465; relaxed s = σ((0.3 + 0.405465) / 0.5) = 0.803888;
+    # ds/dlogit = s (1 − s) / 0.5
+    assert sample.item() == 1.0
+    sample.backward()
+    assert gate.logit.grad.item() == pytest.approx(0.803888 * 0.196112 / 0.5, rel=1e-4)
+
+
+def test_samples_follow_the_probability():
+    gate = Gate(initial_logit=1.0)
+    draws = [gate.sample((i + 0.5) / 1000).item() for i in range(1000)]
+    assert sum(draws) / 1000 == pytest.approx(torch.sigmoid(torch.tensor(1.0)).item(), abs=2e-3)
+
+
+@pytest.mark.parametrize("uniform", [0.0, 1.0, -0.1])
+def test_a_draw_outside_the_open_interval_is_refused(uniform):
+    with pytest.raises(ValueError, match="strictly between"):
+        Gate().sample(uniform)
+
+
+def test_a_temperature_of_zero_is_refused():
+    with pytest.raises(ValueError, match="temperature"):
+        Gate(temperature=0)

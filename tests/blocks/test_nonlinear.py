@@ -1,0 +1,146 @@
+"""Non-linear students: designs, the change they predict, and what is kept from the key frame."""
+
+import pytest
+import torch
+from torch import nn
+
+from deltadistill.blocks import (
+    COMPRESSED,
+    UNCOMPRESSED,
+    ChannelSpatialStudent,
+    ChannelStudent,
+    NonlinearBlock,
+    SpatialStudent,
+)
+from deltadistill.models.ddrnet import BasicBlock, Bottleneck
+from deltadistill.sessions import Seat
+
+DESIGNS = [ChannelStudent(gamma=4), SpatialStudent(stride=2), ChannelSpatialStudent(gamma=2, stride=2)]
+
+
+def block_of(design, teacher=None, *, candidate=COMPRESSED):
+    torch.manual_seed(0)
+    block = NonlinearBlock((teacher or BasicBlock(16, 16)).eval(), design, Seat()).eval()
+    nn.init.normal_(block.compressed.out.weight, std=0.1)
+    block.decide(candidate)
+    return block
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.kind)
+@pytest.mark.parametrize("candidate", [UNCOMPRESSED, COMPRESSED])
+@pytest.mark.parametrize("size", [(8, 12), (7, 9)])
+def test_an_unchanged_input_gives_the_key_frames_output(design, candidate, size):
+    block, x = block_of(design, candidate=candidate), torch.randn(2, 16, *size)
+    z_key, state = block.key(x)
+    torch.testing.assert_close(block.delta(x, state)[0], z_key)
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.kind)
+@pytest.mark.parametrize(
+    "teacher", [BasicBlock(16, 32, stride=2), Bottleneck(16, 16)], ids=["basic", "bottle"]
+)
+def test_stream_and_clip_predict_the_same_change(design, teacher):
+    block = block_of(design, teacher)
+    x_key, *later = torch.randn(3, 2, 16, 9, 12)
+    z_key, state = block.key(x_key)
+    clip = block.integrate(block.predict(torch.cat(later), x_key, z_key, COMPRESSED), z_key)
+    streamed = [block.delta(x, state)[0] for x in later]
+    torch.testing.assert_close(clip, torch.cat(streamed))
+    assert not torch.allclose(streamed[0], z_key)
+
+
+def test_the_uncompressed_candidate_is_the_teacher_and_keeps_no_state():
+    block = block_of(DESIGNS[0], candidate=UNCOMPRESSED)
+    x_key, x = torch.randn(2, 1, 16, 8, 8)
+    _, state = block.key(x_key)
+    assert state == ()
+    assert torch.equal(block.delta(x, state)[0], block.teacher(x))
+
+
+def test_the_change_by_hand():
+    """One channel, identity mirror: h = 3·relu(W_k x_key + W_r (x − x_key))."""
+
+    class Line(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 1, bias=False)
+
+        def forward(self, x):
+            return torch.relu(self.conv(x))
+
+    block = NonlinearBlock(Line(), ChannelStudent(gamma=2), Seat())
+    for layer, value in (
+        (block.teacher.conv, 7.0),
+        (block.compressed.of_key, 2.0),
+        (block.compressed.of_residual, 0.5),
+        (block.compressed.mirror.conv, 1.0),
+        (block.compressed.out, 3.0),
+    ):
+        layer.weight.data.fill_(value)
+    block.decide(COMPRESSED)
+    z_key, state = block.key(torch.full((1, 1, 1, 1), 10.0))  # 7·10 = 70
+    key_part, base = state
+    assert key_part.item() == 15.0  # (2 − 0.5)·10
+    assert base.item() == 10.0  # 70 − 3·(2·10)
+    z, _ = block.delta(torch.full((1, 1, 1, 1), 14.0), state)  # 10 + 3·(2·10 + 0.5·4) = 76
+    assert (z_key.item(), z.item()) == (70.0, 76.0)
+
+
+def test_an_untrained_student_predicts_no_change():
+    block = NonlinearBlock(BasicBlock(8, 8).eval(), ChannelStudent(gamma=2), Seat()).eval()
+    block.decide(COMPRESSED)
+    z_key, state = block.key(torch.randn(1, 8, 6, 6))
+    torch.testing.assert_close(block.delta(torch.randn(1, 8, 6, 6), state)[0], z_key)
+
+
+def test_the_gates_gradient_is_the_difference_of_the_candidates():
+    block = block_of(DESIGNS[0])
+    x_key, x = torch.randn(2, 1, 16, 8, 8)
+    z_key = block.teacher(x_key).detach()
+    sample = torch.tensor(0.0, requires_grad=True)
+    prediction = block.predict(x, x_key, z_key, sample)
+    upstream = torch.randn_like(prediction)
+    (prediction * upstream).sum().backward()
+    uncompressed, compressed = (block.predict(x, x_key, z_key, c) for c in (UNCOMPRESSED, COMPRESSED))
+    expected = (upstream * (uncompressed - compressed)).sum()
+    torch.testing.assert_close(sample.grad, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_block_that_begins_in_place_does_not_spoil_the_state():
+    teacher = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(16, 16, 3, padding=1))
+    block, x = block_of(ChannelStudent(gamma=4), teacher), torch.randn(1, 16, 6, 6)
+    before = x.clone()
+    z_key, state = block.key(x)
+    assert torch.equal(x, before)
+    torch.testing.assert_close(block.delta(before, state)[0], z_key)
+
+
+def test_the_state_survives_changes_in_place():
+    block, x = block_of(DESIGNS[1]), torch.randn(1, 16, 8, 8)
+    z, state = block.key(x)
+    kept = [tensor.clone() for tensor in state]
+    x.zero_()
+    z.add_(1)
+    assert all(torch.equal(a, b) for a, b in zip(state, kept, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (nn.ReLU(), "no parameters"),
+        (nn.Linear(4, 4), "no convolution"),
+        (nn.Sequential(nn.Conv2d(8, 8, 3), nn.GroupNorm(2, 8)), "GroupNorm"),
+        (nn.Conv2d(2, 2, 1), "dearer"),
+        (nn.Sequential(nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "not one map"),
+        (nn.Conv2d(6, 9, 3, groups=3), "do not divide"),
+    ],
+)
+def test_what_has_no_student_is_refused_with_a_reason(module, reason):
+    assert reason in ChannelStudent(gamma=4).reason_against(module)
+
+
+@pytest.mark.parametrize("settings", [(ChannelStudent, {"gamma": 1}), (SpatialStudent, {"stride": 1})])
+def test_a_reduction_by_one_is_refused(settings):
+    design, values = settings
+    with pytest.raises(ValueError, match="reduces nothing"):
+        design(**values)

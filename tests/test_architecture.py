@@ -1,0 +1,130 @@
+"""The found architecture and the weights: exported, saved, loaded and applied again."""
+
+import json
+
+import pytest
+import torch
+
+import deltadistill as dd
+from deltadistill.architecture import (
+    apply_architecture,
+    architecture_report,
+    found_architecture,
+    load_network,
+)
+from deltadistill.conversion import delta_blocks
+from deltadistill.network_file import read_network_file, save_network
+from deltadistill.search import gate_probabilities
+
+MODEL = {"name": "ddrnet23_slim", "classes": 4, "options": {"width": 8, "stem_strides": [2, 1]}}
+LINEAR = dd.LinearStudent(gamma=4)
+DESIGNS = {
+    "delta": (LINEAR, dd.inner_convolutions, "delta"),
+    "feature": (LINEAR, dd.inner_convolutions, "feature"),
+    "data": (dd.LinearStudent(gamma=4, initialisation="data"), dd.inner_convolutions, "delta"),
+    "channel": (dd.ChannelStudent(gamma=2), dd.residual_blocks, "delta"),
+    "spatial": (dd.SpatialStudent(), dd.residual_blocks, "delta"),
+    "channel_spatial": (dd.ChannelSpatialStudent(), dd.residual_blocks, "delta"),
+}
+
+
+def plain():
+    torch.manual_seed(0)
+    return dd.models.build(MODEL["name"], classes=MODEL["classes"], **MODEL["options"]).eval()
+
+
+@pytest.fixture(params=DESIGNS)
+def students(request):
+    return request.param
+
+
+@pytest.fixture
+def searched(students):
+    design, where, predicts = DESIGNS[students]
+    clips = torch.randn(4, 2, 3, 32, 48) if students == "data" else None
+    network = dd.convert(plain(), design, where, predicts=predicts, clips=clips)
+    for index, block in enumerate(delta_blocks(network).values()):
+        block.decide("compressed" if index % 3 else "uncompressed")
+    return network
+
+
+def outputs(network):
+    clip = torch.randn(3, 1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
+    stream = dd.Stream(network, period=3)
+    return torch.cat([stream(frame) for frame in clip])
+
+
+def test_a_saved_delta_network_loads_to_the_same_outputs(searched, students, tmp_path):
+    deployed = dd.deploy(searched)
+    path = tmp_path / "network.pt"
+    save_network(path, deployed, MODEL, architecture=found_architecture(deployed, DESIGNS[students][0]))
+    torch.testing.assert_close(outputs(load_network(path)), outputs(deployed), rtol=0, atol=0)
+
+
+def test_the_architecture_survives_json_and_fits_a_fresh_network(searched, students):
+    architecture = json.loads(json.dumps(found_architecture(searched, DESIGNS[students][0])))
+    fresh = apply_architecture(plain(), architecture)
+    choices = {name: block.choice for name, block in delta_blocks(fresh).items()}
+    assert choices == {name: block.choice for name, block in delta_blocks(searched).items()}
+    assert dd.count_macs(fresh, (3, 32, 48)).delta == dd.count_macs(searched, (3, 32, 48)).delta
+
+
+def test_the_report_adds_up(searched, students):
+    deployed = dd.deploy(searched)
+    table = dd.count_macs(deployed, (3, 32, 48))
+    report = architecture_report(
+        deployed, table, found_architecture(deployed, DESIGNS[students][0]), gate_probabilities(searched)
+    )
+    kept = sum(row.teacher_macs for row in table.rows if row.chosen is None)
+    assert report["macs"]["delta"] == kept + sum(layer["macs"] for layer in report["layers"])
+    assert report["macs"]["teacher"] == kept + sum(layer["teacher_macs"] for layer in report["layers"])
+    assert {layer["part"] for layer in report["layers"]} >= {"stem", "high-resolution branch"}
+
+
+def test_a_per_frame_network_saves_and_loads(tmp_path):
+    network = plain()
+    save_network(tmp_path / "teacher.pt", network, MODEL)
+    x = torch.randn(1, 3, 32, 48)
+    assert torch.equal(load_network(tmp_path / "teacher.pt")(x), network(x))
+
+
+def test_a_network_without_blocks_has_no_architecture():
+    with pytest.raises(ValueError, match="no converted blocks"):
+        found_architecture(plain(), LINEAR)
+
+
+def test_a_missing_file_says_what_to_run(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.pt: no such network file; run the stage"):
+        load_network(tmp_path / "none.pt")
+
+
+def test_a_truncated_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "teacher.pt"
+    save_network(path, plain(), MODEL)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"teacher\.pt: not a readable network file"):
+        read_network_file(path)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return print, ("code ran",)
+
+    path = tmp_path / "harmful.pt"
+    torch.save({"format": 1, "model": Harmful()}, path)
+    with pytest.raises(ValueError, match="not a readable network file"):
+        load_network(path)
+
+
+def test_weights_of_another_width_are_refused_by_name(tmp_path):
+    path = tmp_path / "teacher.pt"
+    save_network(path, plain(), MODEL | {"options": {"width": 16, "stem_strides": [2, 1]}})
+    with pytest.raises(ValueError, match=r"do not fit.*conv1\.0\.weight has shape \(8, 3, 3, 3\)"):
+        load_network(path)
+
+
+def test_an_architecture_for_other_blocks_is_refused():
+    architecture = {"predicts": "delta", "students": LINEAR.as_dict(), "blocks": {"nowhere": "compressed"}}
+    with pytest.raises(ValueError, match="does not have"):
+        apply_architecture(plain(), architecture)

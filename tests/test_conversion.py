@@ -1,0 +1,101 @@
+"""Conversion: a copy, every selected block, and a reason wherever one is left alone."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from architectures import ARCHITECTURES, build
+from torch import nn
+
+import deltadistill as dd
+from deltadistill.blocks import DeltaBlock, FeatureBlock
+from deltadistill.conversion import delta_blocks
+
+STUDENT = dd.LinearStudent(gamma=2)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_converting_leaves_the_input_untouched(name):
+    network = build(name)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    dd.convert(network, STUDENT, dd.inner_layers)
+    assert not delta_blocks(network)
+    assert all(torch.equal(network.state_dict()[key], value) for key, value in before.items())
+
+
+def test_inner_convolutions_are_all_but_the_first_and_the_last():
+    assert dd.inner_convolutions(build("in place")) == ["middle"]
+    assert dd.all_convolutions(build("in place")) == ["first", "middle", "last"]
+
+
+def test_a_predicate_selects_by_name_and_module():
+    where = dd.matching(lambda name, module: name.startswith("head") and isinstance(module, nn.Conv2d))
+    assert list(delta_blocks(dd.convert(build("shared head"), STUDENT, where))) == ["head.0", "head.2"]
+
+
+def test_a_module_registered_twice_becomes_one_block():
+    network = dd.convert(build("registered twice"), STUDENT, dd.all_convolutions)
+    assert isinstance(network[1], DeltaBlock)
+    assert network[1] is network[3]
+
+
+def test_the_network_itself_may_be_the_block():
+    network = dd.convert(nn.Conv2d(4, 8, 3), STUDENT, dd.all_convolutions)
+    assert isinstance(network, DeltaBlock)
+    assert dd.conversion_report(network)[0].converted
+
+
+def test_feature_distillation_uses_feature_blocks():
+    blocks = delta_blocks(dd.convert(build("in place"), STUDENT, predicts="feature"))
+    assert all(isinstance(block, FeatureBlock) for block in blocks.values())
+
+
+def test_a_dearer_student_is_left_out_and_reported():
+    network = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 64, 1), nn.Conv2d(64, 16, 3))
+    report = dd.conversion_report(dd.convert(network, dd.LinearStudent(gamma=4), dd.all_convolutions))
+    reasons = {row.name: row.reason for row in report}
+    assert "1.25 times" in reasons["1"]
+    assert reasons["2"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"where": lambda _: ["missing"]}, "does not have"),
+        ({"where": lambda _: []}, "nothing was converted"),
+        ({"predicts": "motion"}, "motion"),
+    ],
+)
+def test_impossible_conversions_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dd.convert(build("in place"), STUDENT, **arguments)
+
+
+def test_a_converted_network_is_not_converted_again():
+    with pytest.raises(ValueError, match="already"):
+        dd.convert(dd.convert(build("in place"), STUDENT), STUDENT)
+
+
+def test_a_plain_network_has_no_report():
+    with pytest.raises(ValueError, match="not made by convert"):
+        dd.conversion_report(build("in place"))
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+def test_copies_and_pickles_stream_by_themselves(duplicate):
+    network = dd.convert(build("in place"), STUDENT)
+    twin, frames = duplicate(network), torch.randn(3, 1, 3, 8, 8)
+    one, other = dd.Stream(network, period=3), dd.Stream(twin, period=3)
+    for frame in frames:  # taking turns: neither disturbs the other's state
+        torch.testing.assert_close(one(frame)[0], other(frame)[0])
+
+
+def test_a_deployed_network_keeps_one_candidate_per_block():
+    network = dd.convert(build("ddrnet"), dd.LinearStudent(gamma=4))
+    names = list(delta_blocks(network))
+    delta_blocks(network)[names[0]].decide("uncompressed")
+    deployed = delta_blocks(dd.deploy(network))
+    assert deployed[names[0]].compressed is None
+    assert all(deployed[name].uncompressed is None for name in names[1:])
+    assert delta_blocks(network)[names[0]].compressed is not None  # the original is untouched

@@ -1,0 +1,131 @@
+"""The search: draws that can be repeated, and choices within a budget."""
+
+import pytest
+import torch
+from architectures import build
+
+import deltadistill as dd
+from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.conversion import delta_blocks
+from deltadistill.search import (
+    CandidateDraws,
+    CostTable,
+    delta_cost,
+    gate_probabilities,
+    macs_of_blocks,
+    settle,
+    settle_at,
+)
+
+
+@pytest.fixture
+def network():
+    return dd.convert(build("shared head"), dd.LinearStudent(gamma=2))
+
+
+def costs_of(network):
+    return CostTable(blocks=dict.fromkeys(delta_blocks(network), (100.0, 10.0)), rest=50.0, teacher=250.0)
+
+
+def set_logits(network, *logits):
+    for block, logit in zip(delta_blocks(network).values(), logits, strict=True):
+        block.gate.logit.data.fill_(logit)
+
+
+def test_draws_depend_on_seed_and_step_alone(network):
+    def drawn(**settings):
+        draws = CandidateDraws(network, learning=True, **settings)
+        return [draws(block).item() for block in delta_blocks(network).values()]
+
+    assert drawn(seed=1, step=7) == drawn(seed=1, step=7)
+    many = {tuple(drawn(seed=1, step=step)) for step in range(20)}
+    assert len(many) == 4  # two blocks: every combination comes up
+
+
+def test_gates_have_no_gradient_during_the_warm_up(network):
+    block = next(iter(delta_blocks(network).values()))
+    assert not CandidateDraws(network, seed=0, step=0, learning=False)(block).requires_grad
+    assert CandidateDraws(network, seed=0, step=0, learning=True)(block).requires_grad
+
+
+def test_decided_blocks_are_not_drawn(network):
+    block = next(iter(delta_blocks(network).values()))
+    block.decide("compressed")
+    assert CandidateDraws(network, seed=0, step=0, learning=True)(block) == "compressed"
+
+
+def test_without_a_budget_every_gate_gets_its_way(network):
+    set_logits(network, 1.0, -1.0)
+    settle(network, costs_of(network), budget=None)
+    assert [block.decided for block in delta_blocks(network).values()] == ["uncompressed", "compressed"]
+    assert delta_cost(network, costs_of(network)) == 50 + 100 + 10
+
+
+def test_a_budget_compresses_the_most_hesitant_blocks_first(network):
+    set_logits(network, 0.5, 2.0)  # both prefer uncompressed: 250; 160 is allowed
+    settle(network, costs_of(network), budget=160 / 250)
+    assert [block.decided for block in delta_blocks(network).values()] == ["compressed", "uncompressed"]
+
+
+def test_a_budget_below_the_cheapest_network_is_refused(network):
+    with pytest.raises(ValueError, match=r"0\.280"):  # (50 + 10 + 10) / 250
+        settle(network, costs_of(network), budget=0.2)
+
+
+def test_costs_come_from_the_mac_account(network):
+    costs = macs_of_blocks(dd.count_macs(network, (3, 16, 16)))
+    # head.0 is 3×3, 8→8, on 16×16 and on 8×8; γ = 2 leaves 4 channels between
+    assert costs.blocks["head.0"] == (9 * 8 * 8 * (256 + 64), (3 * 8 * 4 + 3 * 4 * 8) * (256 + 64))
+    assert costs.teacher == costs.rest + sum(uncompressed for uncompressed, _ in costs.blocks.values())
+
+
+def test_gate_probabilities_are_of_the_compressed_candidate(network):
+    set_logits(network, 0.0, -1.0)
+    half, more = gate_probabilities(network).values()
+    assert half == pytest.approx(0.5)
+    assert more == pytest.approx(torch.sigmoid(torch.tensor(1.0)).item())
+
+
+def test_what_a_delta_frame_may_cost_under_an_amortised_target_by_hand():
+    assert AmortisedTarget(0.5, 3).delta_share == pytest.approx(0.25)  # (1 + 0.25 + 0.25) / 3
+    with pytest.raises(ValueError, match=r"0\.333"):
+        AmortisedTarget(0.3, 3)
+    with pytest.raises(ValueError, match="no delta frames"):
+        AmortisedTarget(0.5, 1)
+
+
+@pytest.mark.parametrize(("cost", "decided"), [(0.9, [1, 1]), (0.66, [0, 1]), (0.55, [0, 0])])
+def test_a_target_gives_the_dearer_candidate_to_those_who_want_it_most(network, cost, decided):
+    # at T = 2 a delta frame may cost 2·cost − 1 of 250: 200, 80, 25; compressed 25, each step up 50
+    costs = CostTable(dict.fromkeys(delta_blocks(network), (60.0, 10.0)), rest=5.0, teacher=250.0)
+    set_logits(network, -3.0, -2.0)  # both would rather be compressed; the second less so
+    settle_at(network, costs, AmortisedTarget(cost, 2))
+    assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == decided
+
+
+def test_a_target_below_the_cheapest_network_is_refused(network):
+    costs = CostTable(dict.fromkeys(delta_blocks(network), (60.0, 10.0)), rest=100.0, teacher=250.0)
+    with pytest.raises(ValueError, match=r"0\.480"):
+        settle_at(network, costs, AmortisedTarget(0.6, 2))
+
+
+@pytest.mark.parametrize("cost", [0.48, 0.5, 0.6, 0.7])
+def test_a_real_network_meets_an_amortised_target_within_two_percent(cost):
+    network = dd.convert(build("ddrnet"), dd.LinearStudent(gamma=4))
+    torch.manual_seed(0)
+    for block in delta_blocks(network).values():
+        block.gate.logit.data.normal_()
+    settle_at(network, macs_of_blocks(dd.count_macs(network, (3, 96, 192))), AmortisedTarget(cost, 3))
+    table = dd.count_macs(network, (3, 96, 192))
+    assert 0.98 * cost <= table.amortised(3) / table.teacher <= cost
+
+
+def test_what_a_student_prepares_on_key_frames_is_spread_over_the_delta_frames():
+    network = dd.convert(build("ddrnet"), dd.ChannelStudent(gamma=4), dd.residual_blocks)
+    table = dd.count_macs(network, (3, 64, 64))
+    without, spread = macs_of_blocks(table), macs_of_blocks(table, length=3)
+    for row in table.rows:
+        if row.chosen:
+            assert row.compressed_key_macs > 0 == row.uncompressed_key_macs
+            assert spread.blocks[row.name][1] == without.blocks[row.name][1] + row.compressed_key_macs / 2
+            assert spread.blocks[row.name][0] == without.blocks[row.name][0] == row.teacher_macs

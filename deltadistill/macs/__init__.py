@@ -1,0 +1,148 @@
+"""The MAC account of any module, by operator and shape, on meta tensors: no activation is allocated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
+from deltadistill.macs.operators import Convention, check_convention
+from deltadistill.macs.recording import Call, Recording, meta_copy, record
+from deltadistill.macs.table import LayerMacs, MacTable, Uncounted
+from deltadistill.sessions import Seat
+
+__all__ = ["Convention", "LayerMacs", "MacTable", "Uncounted", "count_macs"]
+
+
+def count_macs(
+    network: nn.Module, inputs: Sequence[int] | Sequence[Tensor], *, convention: Convention = "convolution"
+) -> MacTable:
+    """Count what one frame of `network` costs, per layer and per candidate of each converted block.
+
+    `inputs` is the shape of one frame, such as (3, 1024, 2048), or the arguments of forward as tensors;
+    only their shapes matter. The network runs once in evaluation mode on copies without storage and is
+    not changed; no knowledge of its classes is needed. Rows come in the order in which layers first run.
+    Convention: see `deltadistill.macs.operators.Convention`.
+
+    Raises ValueError for an unknown convention, and for a network whose forward needs tensor values.
+    """
+    check_convention(convention)
+    blocks = {name: module for name, module in network.named_modules() if _is_block(module)}
+    # A seat that is taken by a stream or a clip must not decide here: in the copy, blocks run per frame.
+    copy = meta_copy(network, instead={id(block.seat): Seat() for block in blocks.values()})
+    recording = _on_meta(copy, _meta_inputs(inputs), convention, watch=_is_block)
+    candidates = _run_candidates(copy, recording, convention)
+    chosen = {name: block.choice for name, block in blocks.items()}
+    rows = []
+    for calls in _grouped(recording.calls, set(blocks)):
+        block = calls[0].module if calls[0].module in blocks else None
+        costs = {c: runs for (name, c), runs in candidates.items() if name == block}
+        rows.append(_row(calls, costs, chosen.get(block)))
+    return MacTable(convention, tuple(rows), tuple(_uncounted(recording, candidates, chosen)))
+
+
+@dataclass
+class _Candidate:
+    """Operator calls of one candidate: on a delta frame, and what it adds to a key frame."""
+
+    delta: list[Call] = field(default_factory=list)
+    key: list[Call] = field(default_factory=list)
+
+
+def _is_block(module: nn.Module) -> bool:
+    return isinstance(module, DeltaBlock)
+
+
+def _meta_inputs(inputs: Sequence[int] | Sequence[Tensor]) -> tuple:
+    if all(isinstance(size, int) for size in inputs):
+        return (torch.empty(1, *inputs, device="meta"),)
+    return tree_map_only(Tensor, lambda tensor: torch.empty_like(tensor, device="meta"), tuple(inputs))
+
+
+def _on_meta(run, arguments: Sequence, convention: Convention, **options) -> Recording:  # noqa: ANN001
+    try:
+        return record(run, arguments, convention, **options)
+    except (NotImplementedError, RuntimeError) as error:
+        if "meta" not in str(error).lower():
+            raise
+        raise ValueError(
+            f"the forward pass needs the values of its tensors, which counting does without ({error}); "
+            "count the parts of the network whose shapes do not depend on values"
+        ) from error
+
+
+def _run_candidates(
+    copy: nn.Module, recording: Recording, convention: Convention
+) -> dict[tuple[str, str], _Candidate]:
+    """Run each candidate of each block on the input of each of its calls, as streamed frames would."""
+    candidates: dict[tuple[str, str], _Candidate] = {}
+    for name, (x, *_) in recording.arguments:
+        block = copy.get_submodule(name)
+        for choice in (UNCOMPRESSED, COMPRESSED):
+            if getattr(block, choice) is None:  # dropped by deploy
+                continue
+            block.decide(choice)
+            candidate = candidates.setdefault((name, choice), _Candidate())
+            z = block.teacher_output(x)
+            candidate.key.extend(_on_meta(block.state_of, (x, z), convention).calls)
+            candidate.delta.extend(_on_meta(block.delta, (x, block.state_of(x, z)), convention).calls)
+    return candidates
+
+
+def _grouped(calls: Iterable[Call], blocks: set[str]) -> Iterable[list[Call]]:
+    """Group counted calls by layer and operator, and all of a block's into one group."""
+    groups: dict[tuple[str, str], list[Call]] = {}
+    for call in calls:
+        if call.macs is not None:
+            key = (call.module, "" if call.module in blocks else call.operator)
+            groups.setdefault(key, []).append(call)
+    return groups.values()
+
+
+def _total(calls: Iterable[Call]) -> int:
+    return sum(call.macs or 0 for call in calls)
+
+
+def _row(calls: list[Call], candidates: dict[str, _Candidate], chosen: str | None) -> LayerMacs:
+    first = max(calls, key=lambda call: call.macs)  # of a block of several operators: the dearest
+    delta = {choice: _total(candidate.delta) for choice, candidate in candidates.items()}
+    key = {choice: _total(candidate.key) for choice, candidate in candidates.items()}
+    return LayerMacs(
+        name=first.module,
+        operator=first.operator.removeprefix("aten."),
+        input_shape=first.input_shape,
+        output_shape=first.output_shape,
+        calls=len(calls),
+        teacher_macs=_total(calls),
+        uncompressed_macs=delta.get(UNCOMPRESSED),
+        compressed_macs=delta.get(COMPRESSED),
+        uncompressed_key_macs=key.get(UNCOMPRESSED, 0),
+        compressed_key_macs=key.get(COMPRESSED, 0),
+        chosen=chosen,
+        kernel=first.kernel,
+        stride=first.stride,
+        groups=first.groups,
+    )
+
+
+def _uncounted(
+    recording: Recording, candidates: dict[tuple[str, str], _Candidate], chosen: dict[str, str]
+) -> Iterable[Uncounted]:
+    every = [call for call in recording.calls if call.module not in chosen]
+    used = [candidates[item] for item in chosen.items() if item in candidates]
+    key = [call for call in recording.calls if call.module in chosen]
+    key += [call for candidate in used for call in candidate.key]
+    delta = [call for candidate in used for call in candidate.delta]
+    for frames, calls in (("every", every), ("key", key), ("delta", delta)):
+        number, elements = Counter(), Counter()
+        for call in calls:
+            if call.macs is None:
+                number[call.operator] += 1
+                elements[call.operator] += call.elements
+        for operator, size in elements.most_common():
+            yield Uncounted(operator.removeprefix("aten."), number[operator], size, frames)

@@ -1,0 +1,64 @@
+"""Count multiply-accumulates per layer: the teacher's, and the compressed student's of every block.
+
+No weights and no frames are read: operators and shapes decide (meta tensors). Totals are given in two
+conventions: "convolution" (convolutions and matrix products, no bias) and "published" (plus bias, batch
+norm and ReLU); what neither counts is listed. "delta" has every convertible layer compressed.
+"""
+
+from deltadistill import stage_arguments
+
+
+def main() -> None:
+    """Run the stage."""
+    args = stage_arguments.parse(
+        __doc__,
+        data="folder of manifest.csv: frame size, classes",
+        results="folder for macs.csv, totals.json, macs.png",
+    )
+    import torch
+
+    from deltadistill import atomic, conversion, models, tracking
+    from deltadistill import params as parameters
+    from deltadistill.blocks.designs import shape_design
+    from deltadistill.data.manifest import Manifest
+    from deltadistill.macs import count_macs, figure
+    from deltadistill.macs.layers import layer_rows
+    from deltadistill.result_files import write_csv, write_json
+    from deltadistill.where import WHERE
+
+    params = parameters.load(args.params)
+    students, lengths = params.distill.students, params.sweep_sequence_length.lengths
+    with tracking.stage_run("profile_macs", params=params, folder=args.results) as run:
+        info = Manifest.read(args.data / "manifest.csv").info
+        size = (3, *info.size)
+        with torch.device("meta"):
+            teacher = models.build(params.model.name, classes=len(info.classes), **params.model.options)
+        network = conversion.convert(
+            teacher,
+            shape_design(students.design),
+            WHERE[students.where],
+        )
+        for block in conversion.delta_blocks(network).values():
+            block.decide("compressed")
+        tables = {name: count_macs(network, size, convention=name) for name in ("convolution", "published")}
+        totals = {name: _totals(table, lengths) for name, table in tables.items()}
+        uncounted = [vars(row) for row in tables["published"].uncounted]
+        write_json(args.results / "totals.json", {"size": size, **totals, "uncounted": uncounted})
+        rows = layer_rows(network, tables["convolution"])
+        write_csv(args.results / "macs.csv", list(rows[0]), rows)
+        parts = {row["layer"]: row["part"] for row in rows}
+        with atomic.file(args.results / "macs.png") as unfinished:
+            drawn = figure.draw(tables["convolution"].rows, parts, layers=params.profile_macs.figure_layers)
+            figure.write(drawn, unfinished)
+        run.figure(args.results / "macs.png")
+        for length in lengths:
+            run.log({"gmacs": totals["convolution"]["amortised"][length] / 1e9}, step=length)
+
+
+def _totals(table, lengths):  # noqa: ANN001
+    amortised = {length: round(table.amortised(length)) for length in lengths}
+    return {"teacher": table.teacher, "key": table.key, "delta": table.delta, "amortised": amortised}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Distillation of any delta network on clips without labels: the teacher stays, students and gates learn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.blocks import COMPRESSED
+from deltadistill.conversion import delta_blocks
+from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
+from deltadistill.macs import count_macs
+from deltadistill.search import CandidateDraws, CostTable, learning_parameters, macs_of_blocks, settle_at
+from deltadistill.sessions import ClipSession
+from deltadistill.stream import forward_clip, later_frames
+
+_WARM_UP, _FREEZE = 0.1, 0.5  # shares of the steps: gates rest before the one, are final after the other
+
+
+def distill(
+    network: nn.Module,
+    clips: Tensor,
+    *,
+    steps: int,
+    batch: int = 2,
+    cost: float | None = None,
+    length: int = 3,
+    learning_rate: float = 0.003,
+    beta: float = 0.5,
+    seed: int = 0,
+    progress: bool = True,
+) -> list[float]:
+    """Train the students of a converted network in place, by the teacher's own deltas (Eq. 2).
+
+    clips: (N, T, C, H, W), T ≥ 2, as the network takes frames; the first frame of each is its key frame.
+    steps, batch: optimiser steps, and clips per step (drawn anew for each).
+    cost: what a frame shall cost at sequence length `length`, as a share of the teacher's: a search then
+        decides per block whether to compress (§3.2). None compresses every block.
+    learning_rate: of the students (Adam, falling to zero along a cosine); gates learn ten times as fast.
+    beta: weight of the distance from the wanted cost.
+
+    No label is needed; the teacher's weights and batch norm statistics stay as they are. Blocks are decided
+    afterwards, ready for `deploy`. Returns the distillation loss of every step.
+    Raises ValueError for clips of another form, and for a cost out of reach before anything is trained.
+    """
+    if clips.dim() != 5 or clips.shape[1] < 2:
+        raise ValueError(f"expected clips (N, T, C, H, W) of at least 2 frames, got {tuple(clips.shape)}")
+    if steps < 1:
+        raise ValueError(f"steps {steps} must be at least 1")
+    target = None if cost is None else AmortisedTarget(cost, length)
+    costs = _costs(network, clips.shape[2:], target)
+    freeze = int(_FREEZE * steps)
+    losses = []
+    with _only_students_learn(network):
+        optimiser = torch.optim.Adam(_parameter_groups(network, learning_rate))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        for step in tqdm(range(steps), desc="distilling", unit="step", disable=not progress):
+            searching = target is not None and step < freeze
+            if target is not None and step == freeze:
+                settle_at(network, costs, target)
+            draws = CandidateDraws(network, seed=seed, step=step, learning=step >= _WARM_UP * steps)
+            loss = distillation = _step_loss(network, _draw(clips, batch, seed, step), draws)
+            if searching:
+                loss = loss + beta * (expected_cost(network, costs) - target.delta_share).abs()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(distillation.item())
+    return losses
+
+
+def _costs(network: nn.Module, frame: torch.Size, target: AmortisedTarget | None) -> CostTable | None:
+    """The table for a search; without one every block is compressed."""
+    if target is None:
+        for block in delta_blocks(network).values():
+            block.decide(COMPRESSED)
+        return None
+    costs = macs_of_blocks(count_macs(network, frame), length=target.length)
+    if costs.cheapest > target.delta_share * costs.teacher:
+        least = (1 + (target.length - 1) * costs.cheapest / costs.teacher) / target.length
+        raise ValueError(
+            f"cost {target.cost} at length {target.length} is out of reach: with every block compressed a "
+            f"frame costs {least:.3f} of the teacher's; allow more, or raise the students' reduction"
+        )
+    return costs
+
+
+def _draw(clips: Tensor, batch: int, seed: int, step: int) -> Tensor:
+    generator = np.random.default_rng([seed, step])
+    return clips[generator.choice(len(clips), batch, replace=len(clips) < batch)]
+
+
+def _step_loss(network: nn.Module, clips: Tensor, draws: CandidateDraws) -> Tensor:
+    targets = probe_teacher(network, later_frames(clips)).targets
+    session = ClipSession(clips.shape[1], choose=draws, targets=targets)
+    forward_clip(network, clips, session=session)
+    return distillation_loss(session.errors.values())
+
+
+def _parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str, object]]:
+    students, gates = learning_parameters(network)
+    return [{"params": students, "lr": learning_rate}, {"params": gates, "lr": 10 * learning_rate}]
+
+
+@contextmanager
+def _only_students_learn(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and no gradient for what is neither student nor gate; restored afterwards."""
+    training = network.training
+    students, gates = learning_parameters(network)
+    learning = {id(p) for p in (*students, *gates)}
+    resting = [p for p in network.parameters() if id(p) not in learning and p.requires_grad]
+    network.eval()
+    for parameter in resting:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in resting:
+            parameter.requires_grad_(True)
+        network.train(training)

@@ -1,0 +1,160 @@
+"""Delta distillation (Eq. 5) and its rival, feature distillation: task, students and search in one step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.conversion import delta_blocks
+from deltadistill.data.frames import normalise
+from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
+from deltadistill.search import CandidateDraws, CostTable, settle, settle_at
+from deltadistill.sessions import ClipSession
+from deltadistill.stream import forward_clip, later_frames
+from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.training.optimiser import Descent
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of Eq. 5, and what the task loss compares predictions with.
+
+    task: "labels"; "teacher" for the teacher's own predictions on the later frames; "none" for no task
+        loss. The last two are distillation without labels.
+    """
+
+    alpha: float
+    beta: float
+    task: Literal["labels", "teacher", "none"] = "labels"
+
+
+@dataclass(frozen=True)
+class SearchCourse:
+    """When the search acts, and what it may spend.
+
+    Up to step `warmup` candidates are drawn and the gates rest; at step `freeze` the choice is final,
+    within `budget` (search.settle) or at `target` (search.settle_at), and the students finetune.
+    """
+
+    warmup: int
+    freeze: int
+    budget: float | None = None
+    target: AmortisedTarget | None = None
+
+    def settle(self, network: nn.Module, costs: CostTable) -> None:
+        """Decide every block."""
+        if self.target is None:
+            settle(network, costs, budget=self.budget)
+        else:
+            settle_at(network, costs, self.target)
+
+    def price(self, cost: Tensor) -> Tensor:
+        """What the loss charges for the expected cost of a delta frame, a share of the teacher's.
+
+        The cost itself (Eq. 4); with a target its distance from it, so that a network that is too cheap is
+        drawn up.
+        """
+        return cost if self.target is None else (cost - self.target.delta_share).abs()
+
+
+@dataclass
+class DistillTraining:
+    """A trainee (see training.loop): one step on clips whose first frame is the key frame.
+
+    Batch norm keeps its statistics throughout, so that the target pass and the main pass agree: with
+    other statistics even an exact student would show an error.
+    """
+
+    descent: Descent
+    task: Segmentation
+    weights: Weights
+    search: SearchCourse
+    costs: CostTable
+    seed: int
+    tune_score: Callable[[], float]
+
+    @property
+    def network(self) -> nn.Module:
+        """The delta network that learns."""
+        return self.descent.network
+
+    def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
+        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
+        self.network.eval()
+        if index == self.search.freeze:
+            self.search.settle(self.network, self.costs)
+        losses = self._losses(index, batch)
+        self.descent.step(index, losses["loss"])
+        steps = self.descent.course.steps
+        if index == steps - 1 and self.search.freeze >= steps:
+            self.search.settle(self.network, self.costs)
+        row = {name: value.item() for name, value in losses.items()}
+        return row | {"compressed_share": compressed_share(self.network)}
+
+    def may_be_best(self, steps_done: int) -> bool:
+        """Only a network whose candidates are settled is a result."""
+        return steps_done > self.search.freeze or steps_done == self.descent.course.steps
+
+    def state(self) -> dict[str, Any]:
+        """Weights, the optimiser's state, and the candidates decided so far."""
+        decided = {name: block.decided for name, block in delta_blocks(self.network).items()}
+        return {
+            **self.descent.state(),
+            "decided": {name: candidate for name, candidate in decided.items() if candidate},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` returned."""
+        self.descent.restore(state)
+        blocks = delta_blocks(self.network)
+        for name, candidate in state["decided"].items():
+            blocks[name].decide(candidate)
+
+    def _losses(self, index: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        clip = normalise(batch["clip"])
+        frames = clip.shape[1]
+        draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
+        probe = None
+        if self.weights.alpha > 0 or self.weights.task == "teacher":
+            probe = probe_teacher(self.network, later_frames(clip))
+        targets = probe.targets if probe and self.weights.alpha > 0 else None
+        session = ClipSession(frames, choose=draws, targets=targets)
+        logits = forward_clip(self.network, clip, session=session)
+
+        zero = logits.new_zeros(())
+        terms = {"task": zero, "distillation": zero, "cost": expected_cost(self.network, self.costs)}
+        if self.weights.task == "labels":
+            terms["task"] = self.task.loss(logits.flatten(0, 1), batch["label"].flatten(0, 1))
+        if self.weights.task == "teacher":
+            terms["task"] = self.task.imitation_loss(later_frames(logits), probe.output)
+        if targets is not None:
+            terms["distillation"] = distillation_loss(session.errors.values())
+        loss = terms["task"] + self.weights.alpha * terms["distillation"]
+        if self.search.warmup <= index < self.search.freeze:
+            loss = loss + self.weights.beta * self.search.price(terms["cost"])
+        return {"loss": loss, **terms}
+
+
+def compressed_share(network: nn.Module) -> float:
+    """Share of the blocks that would run compressed."""
+    blocks = delta_blocks(network).values()
+    return sum(block.choice == "compressed" for block in blocks) / len(blocks)
+
+
+@torch.no_grad()
+def layer_errors(network: nn.Module, clips: Tensor) -> dict[str, float]:
+    """Relative distillation error of every block on clips (N, T, 3, H, W), mean over its calls.
+
+    The students run inside the delta network, on inputs that earlier students have changed; the targets
+    come from the teacher's own pass.
+    """
+    session = ClipSession(clips.shape[1], targets=probe_teacher(network, later_frames(clips)).targets)
+    forward_clip(network, clips, session=session)
+    names = {block: name for name, block in delta_blocks(network).items()}
+    sums: dict[str, list[float]] = {}
+    for (block, _), error in session.errors.items():
+        sums.setdefault(names[block], []).append(error.item())
+    return {name: sum(errors) / len(errors) for name, errors in sums.items()}

@@ -1,0 +1,67 @@
+"""Optimiser steps: one learning rate per group of parameters, all following one schedule."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.training.schedule import multiplier
+
+Groups = Iterable[tuple[Iterable[nn.Parameter], float]]
+
+
+def build(name: str, groups: Groups, *, weight_decay: float, momentum: float) -> torch.optim.Optimizer:
+    """Make "adamw" or "sgd" over (parameters, highest learning rate) groups; empty groups are left out."""
+    listed = [{"params": list(parameters), "lr": rate, "highest_lr": rate} for parameters, rate in groups]
+    listed = [group for group in listed if group["params"]]
+    if name == "adamw":
+        # fused: with many small tensors a loop over them takes a noticeable part of a step on a processor
+        return torch.optim.AdamW(listed, weight_decay=weight_decay, fused=True)
+    if name == "sgd":
+        return torch.optim.SGD(listed, weight_decay=weight_decay, momentum=momentum, fused=True)
+    raise ValueError(f"optimiser {name!r} is unknown; allowed: 'adamw', 'sgd'")
+
+
+@dataclass(frozen=True)
+class Course:
+    """Schedule of the learning rates over the whole training."""
+
+    steps: int
+    schedule: str
+    power: float = 0.9
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A network on its way down a loss.
+
+    clip_norm: longest gradient, over all parameters together, or None.
+    """
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    course: Course
+    clip_norm: float | None = None
+
+    def step(self, index: int, loss: Tensor) -> float:
+        """Do optimiser step `index` with the gradient of `loss`; return the first group's learning rate."""
+        share = multiplier(self.course.schedule, index, self.course.steps, power=self.course.power)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["highest_lr"] * share
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
+        self.optimiser.step()
+        return self.optimiser.param_groups[0]["lr"]
+
+    def state(self) -> dict[str, Any]:
+        """Weights and the optimiser's state."""
+        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,57 @@
+"""Training of a per-frame network: the teacher, and the baseline that is trained on for as long."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.data.frames import normalise
+from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.training.optimiser import Descent
+
+
+@dataclass
+class PerFrameTraining:
+    """A trainee (see training.loop) that learns single frames; batches hold clips of any length.
+
+    frozen_batch_norm: keep batch norm's statistics, as in delta distillation.
+    teacher: a network whose class distributions are imitated as well as the labels (logit distillation).
+    """
+
+    descent: Descent
+    task: Segmentation
+    tune_score: Callable[[], float]
+    frozen_batch_norm: bool = False
+    teacher: nn.Module | None = None
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that learns."""
+        return self.descent.network
+
+    def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
+        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
+        self.network.train(not self.frozen_batch_norm)
+        frames = normalise(batch["clip"].flatten(0, 1))
+        logits = self.network(frames)
+        loss = self.task.loss(logits, batch["label"].flatten(0, 1))
+        if self.teacher is not None:
+            with torch.no_grad():
+                teacher_logits = self.teacher(frames)
+            loss = loss + self.task.imitation_loss(logits, teacher_logits)
+        learning_rate = self.descent.step(index, loss)
+        return {"loss": loss.item(), "learning_rate": learning_rate}
+
+    def may_be_best(self, steps_done: int) -> bool:
+        """Any network may be the result."""
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Weights and the optimiser's state."""
+        return self.descent.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what `state` returned."""
+        self.descent.restore(state)

@@ -1,0 +1,1 @@
+"""The trainings of the pipeline, put together from the sections of params.yaml."""

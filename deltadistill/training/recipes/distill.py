@@ -1,0 +1,136 @@
+"""The recipe of delta distillation (Eq. 5), and of its rival, feature distillation."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill import models
+from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.architecture import found_architecture
+from deltadistill.blocks.designs import student_design
+from deltadistill.conversion import convert, delta_blocks, deploy
+from deltadistill.data.batches import TrainingBatches
+from deltadistill.data.frames import FrameStore, normalise
+from deltadistill.data.transforms import Augment
+from deltadistill.evaluation.clips import clip_score, tune_windows
+from deltadistill.evaluation.frames import Reference, inputs, label_reference, teacher_reference
+from deltadistill.macs import count_macs
+from deltadistill.params import Distill, DistillOptimiser, Search
+from deltadistill.search import CostTable, gate_probabilities, learning_parameters, macs_of_blocks
+from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.training.distill import DistillTraining, SearchCourse, Weights, layer_errors
+from deltadistill.training.recipes.running import Running, Trained, start_descent, train_on_clips
+from deltadistill.where import WHERE
+
+
+def distill(
+    teacher: nn.Module,
+    task: Segmentation,
+    store: FrameStore,
+    settings: Distill,
+    *,
+    predicts: str,
+    seed: int,
+    running: Running,
+) -> Trained:
+    """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5)."""
+    students, where = student_design(settings.students.design), WHERE[settings.students.where]
+    clips = _initialisation_clips(store, settings, seed)
+    network = convert(teacher, students, where, predicts=predicts, clips=clips)
+    start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
+    reference = _reference(teacher, task, store, settings)
+    windows = tune_windows(store, settings.max_distance + 1)
+    probe = torch.stack([inputs(store, window) for window in windows[:4]])
+    errors_before = layer_errors(network, probe)
+    rates = settings.optimiser
+    trainee = DistillTraining(
+        start_descent(network, parameter_groups(network, rates), settings, clip_norm=rates.clip_norm),
+        task,
+        weights=Weights(settings.loss.alpha, settings.loss.beta, settings.loss.task),
+        search=search_course(settings.search, settings.steps),
+        costs=search_costs(network, settings.search, size=(3, *store.size)),
+        seed=seed,
+        tune_score=lambda: 100 * clip_score(network, task, store, windows, reference).miou(),
+    )
+    outcome = train_on_clips(trainee, store, settings, running, seed=seed)
+    layers = layer_table(network, errors_before, layer_errors(network, probe))
+    deployed = deploy(network)
+    return Trained(
+        deployed, outcome, found_architecture(deployed, students), gate_probabilities(network), layers
+    )
+
+
+def start_gates(network: nn.Module, *, logit: float, temperature: float) -> None:
+    """Set every gate's logit and temperature before a search."""
+    for block in delta_blocks(network).values():
+        block.gate.temperature = temperature
+        nn.init.constant_(block.gate.logit, logit)
+
+
+def layer_table(
+    network: nn.Module, before: Mapping[str, float], after: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """Rows of layers.csv: every block's part of the network and its error before and after."""
+    return [
+        {
+            "layer": name,
+            "part": models.part_of(network, name),
+            "error_before": before[name],
+            "error_after": after[name],
+        }
+        for name in after
+    ]
+
+
+def _reference(teacher: nn.Module, task: Segmentation, store: FrameStore, settings: Distill) -> Reference:
+    if settings.loss.task == "labels":
+        return label_reference(store)
+    return teacher_reference(deepcopy(teacher), task, store)
+
+
+def search_course(search: Search, steps: int) -> SearchCourse:
+    """Make the course of the search that a params section describes, over so many steps."""
+    return SearchCourse(
+        warmup=round(search.warmup * steps),
+        freeze=round(search.freeze * steps),
+        budget=search.delta_budget,
+        target=AmortisedTarget(**search.target.model_dump()) if search.target else None,
+    )
+
+
+def search_costs(network: nn.Module, search: Search, *, size: tuple[int, int, int]) -> CostTable:
+    """MACs of every candidate at a frame size (C, H, W), as the search's target or budget is meant."""
+    length = search.target.length if search.target else None
+    return macs_of_blocks(count_macs(network, size), length=length)
+
+
+def _initialisation_clips(store: FrameStore, settings: Distill, seed: int) -> Tensor | None:
+    """Clips of the train split, whole frames, for students that start from data; (N, 2, 3, H, W)."""
+    students = settings.students
+    if students.kind != "linear" or students.initialisation != "data":
+        return None
+    batches = TrainingBatches(
+        store,
+        "train",
+        steps=1,
+        batch=students.initialisation_clips,
+        clip_length=2,
+        max_distance=settings.max_distance,
+        augment=Augment(crop=store.size, scale=(1.0, 1.0), flip=False),
+        seed=seed,
+    )
+    return normalise(batches[0]["clip"])
+
+
+def parameter_groups(network: nn.Module, rates: DistillOptimiser) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters with their highest learning rates: the teacher's, the students', the gates'."""
+    students, gates = learning_parameters(network)
+    known = {id(p) for p in (*students, *gates)}
+    teacher = [p for p in network.parameters() if id(p) not in known]
+    return [
+        (teacher, rates.learning_rate_teacher),
+        (students, rates.learning_rate_student),
+        (gates, rates.learning_rate_gate),
+    ]

@@ -1,0 +1,104 @@
+"""What all recipes share: the descent that a params section describes, and the run of the loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from deltadistill.data.batches import TrainingBatches
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.transforms import Augment
+from deltadistill.params import Distill, PretrainTeacher
+from deltadistill.training import optimiser as optimisers
+from deltadistill.training.checkpoint import Checkpoint
+from deltadistill.training.loop import Outcome, Row, Trainee, train
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a training needs to run here and decides no result: checkpoints, progress, the bar's title."""
+
+    checkpoint: Checkpoint | None = None
+    on_row: Callable[[Row], None] | None = None
+    title: str = "training"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, ready to be saved, and its training.
+
+    Of a delta network, which is deployed: the architecture that was found, the probability of every block's
+    compressed candidate, and rows of layers.csv (each block's error before and after).
+    """
+
+    network: nn.Module
+    outcome: Outcome
+    architecture: Mapping[str, Any] | None = None
+    gate_probabilities: Mapping[str, float] = field(default_factory=dict)
+    layers: Sequence[Mapping[str, Any]] = ()
+
+
+def start_descent(
+    network: nn.Module,
+    groups: optimisers.Groups,
+    settings: PretrainTeacher | Distill,
+    *,
+    clip_norm: float | None = None,
+) -> optimisers.Descent:
+    """Make the descent of a network; `groups` are (parameters, highest learning rate)."""
+    chosen, schedule = settings.optimiser, settings.schedule
+    optimiser = optimisers.build(
+        chosen.name, groups, weight_decay=chosen.weight_decay, momentum=chosen.momentum
+    )
+    course = optimisers.Course(settings.steps, schedule.name, schedule.power)
+    return optimisers.Descent(network, optimiser, course, clip_norm)
+
+
+def train_on_clips(
+    trainee: Trainee, store: FrameStore, settings: Distill, running: Running, *, seed: int
+) -> Outcome:
+    """Train on the clips of distillation: a key frame and later ones."""
+    return run_training(
+        trainee,
+        store,
+        settings,
+        running,
+        clip_length=settings.clip_length,
+        max_distance=settings.max_distance,
+        seed=seed,
+    )
+
+
+def run_training(
+    trainee: Trainee,
+    store: FrameStore,
+    settings: PretrainTeacher | Distill,
+    running: Running,
+    *,
+    clip_length: int,
+    max_distance: int,
+    seed: int,
+) -> Outcome:
+    """Train on clips of the train split; the network ends with the best weights by the tune split."""
+    batches = TrainingBatches(
+        store,
+        "train",
+        steps=settings.steps,
+        batch=settings.batch,
+        clip_length=clip_length,
+        max_distance=max_distance,
+        augment=Augment(**settings.augment.model_dump()),
+        seed=seed,
+    )
+    outcome = train(
+        trainee,
+        batches,
+        steps=settings.steps,
+        evaluate_every=settings.evaluate_every,
+        checkpoint=running.checkpoint,
+        on_row=running.on_row,
+        title=running.title,
+    )
+    trainee.network.load_state_dict(outcome.best_state)
+    return outcome

@@ -1,0 +1,99 @@
+"""Train one variant from the teacher: delta or feature distillation, or a per-frame rival.
+
+delta and feature put students beside the teacher's blocks, search which blocks to compress, settle, and
+finetune (Eq. 5). per_frame trains the teacher on, on the same frames for as many steps; small trains a
+cheaper network on labels and the teacher's logits, for as many steps as teacher and distillation together.
+An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
+"""
+
+from deltadistill import stage_arguments
+
+
+def main() -> None:
+    """Run the stage."""
+    args = stage_arguments.parse(
+        __doc__,
+        data="folder of manifest.csv",
+        teacher="teacher.pt",
+        variant="a name of distill.variants",
+        seed="of students, batches, augmentation and gates",
+        artifacts="folder for network.pt",
+        results="folder for curves and architecture",
+    )
+    import torch
+
+    from deltadistill import models, tracking
+    from deltadistill import params as parameters
+    from deltadistill.architecture import load_network
+    from deltadistill.data.frames import FrameStore
+    from deltadistill.network_file import read_network_file, save_network
+    from deltadistill.tasks import Segmentation
+    from deltadistill.training.checkpoint import checkpoint_of
+    from deltadistill.training.recipes.distill import distill
+    from deltadistill.training.recipes.per_frame import finetune, train_per_frame
+    from deltadistill.training.recipes.running import Running, Trained
+
+    params = parameters.load(args.params)
+    known = params.distill.variants
+    if args.variant not in known:
+        raise SystemExit(f"variant {args.variant!r} is not in distill.variants: {sorted(known)}")
+    variant, mine = known[args.variant], params.distill.of_variant(args.variant)
+    with tracking.stage_run(
+        "distill", params=params, folder=args.results, seed=args.seed, variant=args.variant
+    ) as run:
+        store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
+        torch.manual_seed(args.seed)
+        model = read_network_file(args.teacher)["model"]
+        teacher = load_network(args.teacher)
+        checkpoint = checkpoint_of(
+            f"distill-{args.variant}",
+            [mine.model_dump(), params.pretrain_teacher.model_dump(), args.seed],
+            [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
+            minutes=params.training.checkpoint_minutes,
+        )
+        running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), args.variant)
+        task = Segmentation(model["classes"], **params.pretrain_teacher.loss.model_dump())
+        common = {"seed": args.seed, "running": running}
+        if variant.method == "per_frame":
+            trained = finetune(teacher, task, store, mine, **common)
+        elif variant.method == "small":
+            model = model | {"options": {**model["options"], **variant.options}}
+            small = models.build(model["name"], classes=model["classes"], **model["options"])
+            steps = params.pretrain_teacher.steps + mine.steps
+            settings = params.pretrain_teacher.model_copy(update={"steps": steps})
+            outcome = train_per_frame(small, task, store, settings, teacher=teacher, **common)
+            trained = Trained(small, outcome)
+        else:
+            trained = distill(teacher, task, store, mine, predicts=variant.method, **common)
+        save_network(args.artifacts / "network.pt", trained.network, model, architecture=trained.architecture)
+        _write_results(args.results, trained, (3, *store.size))
+        run.dataset(args.data / "manifest.csv")
+        run.model(trained.network, torch.zeros(2, 3, *store.size))
+    checkpoint.remove()
+
+
+def _write_results(results, trained, size):  # noqa: ANN001
+    from deltadistill.architecture import architecture_report
+    from deltadistill.macs import count_macs
+    from deltadistill.result_files import write_csv, write_json
+
+    outcome, network = trained.outcome, trained.network
+    columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_miou"]
+    write_csv(results / "curve.csv", columns, outcome.curve)
+    write_csv(results / "layers.csv", ["layer", "part", "error_before", "error_after"], trained.layers)
+    write_json(
+        results / "metrics.json",
+        {
+            "tune_miou": outcome.best_score,
+            "best_step": outcome.best_step,
+            "compressed_share": outcome.curve[-1].get("compressed_share"),
+        },
+    )
+    report = architecture_report(
+        network, count_macs(network, size), trained.architecture, trained.gate_probabilities
+    )
+    write_json(results / "architecture.json", report)
+
+
+if __name__ == "__main__":
+    main()

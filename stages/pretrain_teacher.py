@@ -1,0 +1,85 @@
+"""Train the per-frame network, the teacher of everything later.
+
+Reads the data set's train split, looks at the tune split every so often and keeps the best network.
+With steps: 0 the network of --start-from is taken as it is. An interrupted run goes on from its last
+checkpoint in .checkpoints/ and ends with the same result.
+"""
+
+from deltadistill import stage_arguments
+
+
+def main() -> None:
+    """Run the stage."""
+    args = stage_arguments.parse(
+        __doc__,
+        data="folder of manifest.csv",
+        start_from="weights to load; weights/random for none",
+        seed="of weights, batches and augmentation",
+        artifacts="folder for teacher.pt",
+        results="folder for curve and scores",
+    )
+    import torch
+
+    from deltadistill import models, tracking
+    from deltadistill import params as parameters
+    from deltadistill.data.frames import FrameStore
+    from deltadistill.network_file import load_weights_into, read_network_file, save_network
+    from deltadistill.tasks import Segmentation
+    from deltadistill.training.checkpoint import checkpoint_of
+    from deltadistill.training.loop import Outcome
+    from deltadistill.training.recipes.per_frame import train_per_frame
+    from deltadistill.training.recipes.running import Running
+
+    params = parameters.load(args.params)
+    mine = params.pretrain_teacher
+    with tracking.stage_run("pretrain_teacher", params=params, folder=args.results, seed=args.seed) as run:
+        store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
+        model = {
+            "name": params.model.name,
+            "classes": len(store.classes),
+            "options": dict(params.model.options),
+        }
+        task = Segmentation(model["classes"], **mine.loss.model_dump())
+        torch.manual_seed(args.seed)
+        network = models.build(model["name"], classes=model["classes"], **model["options"])
+        scratch = args.start_from.name == "random"
+        if not scratch:
+            weights = read_network_file(args.start_from)["state_dict"]
+            load_weights_into(network, weights, source=str(args.start_from))
+
+        checkpoint = checkpoint_of(
+            "pretrain_teacher",
+            [mine.model_dump(), model, args.seed],
+            [args.data / "manifest.csv", args.data / "dataset.json", args.start_from],
+            minutes=params.training.checkpoint_minutes,
+        )
+        outcome = Outcome()
+        if mine.steps:
+            running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), "teacher")
+            outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
+        elif scratch:
+            raise SystemExit("pretrain_teacher.steps is 0 and start_from is weights/random: nothing to keep")
+        save_network(args.artifacts / "teacher.pt", network, model)
+        _write_results(args.results, network, task, store, outcome)
+        run.dataset(args.data / "manifest.csv")
+        run.model(network.eval(), torch.zeros(2, 3, *store.size))
+    checkpoint.remove()
+
+
+def _write_results(results, network, task, store, outcome):  # noqa: ANN001
+    from deltadistill.evaluation.frames import label_reference, labelled_frames, per_frame_score
+    from deltadistill.result_files import write_csv, write_json
+
+    write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_miou"], outcome.curve)
+    tune = labelled_frames(store, "tune")
+    iou, miou = [], None
+    if tune:
+        matrix = per_frame_score(network, task, store, tune, label_reference(store))
+        iou, miou = matrix.iou().tolist(), 100 * matrix.miou()
+    rows = [{"class": name, "iou": 100 * value} for name, value in zip(store.classes, iou, strict=False)]
+    write_csv(results / "per_class_iou.csv", ["class", "iou"], rows)
+    write_json(results / "metrics.json", {"tune_miou": miou, "best_step": outcome.best_step})
+
+
+if __name__ == "__main__":
+    main()

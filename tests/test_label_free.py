@@ -1,0 +1,84 @@
+"""Distillation of any network on clips without labels."""
+
+import pytest
+import torch
+from architectures import build
+
+import deltadistill as dd
+from deltadistill.conversion import delta_blocks
+
+
+@pytest.fixture
+def clips():
+    generator = torch.Generator().manual_seed(2)
+    key = torch.randn(6, 1, 3, 16, 24, generator=generator)
+    return key + 0.3 * torch.randn(6, 3, 3, 16, 24, generator=generator).cumsum(1)
+
+
+def converted(name="in place", students=None, where=dd.inner_layers):
+    return dd.convert(build(name), students or dd.LinearStudent(gamma=2, initialisation="random"), where)
+
+
+def run(network, clips, **settings):
+    return dd.distill(network, clips, **{"steps": 30, "learning_rate": 0.01, "progress": False, **settings})
+
+
+@pytest.mark.parametrize("name", ["in place", "shared head", "tokens"])
+def test_the_error_of_the_students_falls(name, clips):
+    losses = run(converted(name), clips)
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_the_teacher_stays_as_it_is_and_is_left_able_to_learn(clips):
+    network = converted("batch norm and dropout").train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    run(network, clips, steps=3)
+    students = {f"{name}.compressed" for name in delta_blocks(network)}
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(any(name.startswith(student) for student in students) for name in changed)
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_without_a_cost_every_block_is_compressed(clips):
+    network = converted("shared head")
+    run(network, clips, steps=2)
+    assert {block.decided for block in delta_blocks(network).values()} == {"compressed"}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_search_ends_within_the_cost(clips, steps):
+    network = converted("ddrnet", dd.LinearStudent(gamma=4), dd.inner_convolutions)
+    run(network, clips, steps=steps, cost=0.55)
+    table = dd.count_macs(network, (3, 16, 24))
+    assert 0.98 * 0.55 <= table.amortised(3) / table.teacher <= 0.55
+    assert {block.decided for block in delta_blocks(network).values()} == {"compressed", "uncompressed"}
+
+
+def test_a_cost_out_of_reach_is_refused_before_training(clips):
+    network = converted("ddrnet", dd.LinearStudent(gamma=4), dd.inner_convolutions)
+    before = network.state_dict()["conv1.3.compressed.0.weight"].clone()
+    with pytest.raises(ValueError, match="out of reach"):
+        run(network, clips, cost=0.35)
+    assert torch.equal(network.state_dict()["conv1.3.compressed.0.weight"], before)
+
+
+def test_frames_without_a_time_axis_are_refused(clips):
+    with pytest.raises(ValueError, match="N, T, C, H, W"):
+        run(converted(), clips[:, 0])
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        run(converted(), clips[:, :1])
+
+
+def test_a_training_without_steps_is_refused(clips):
+    with pytest.raises(ValueError, match="steps 0"):
+        run(converted(), clips, steps=0)
+
+
+def test_the_same_seed_gives_the_same_students(clips):
+    torch.manual_seed(0)
+    first = converted()
+    torch.manual_seed(0)
+    second = converted()
+    assert run(first, clips, steps=4) == run(second, clips, steps=4)

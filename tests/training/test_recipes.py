@@ -1,0 +1,89 @@
+"""The trainings as params.yaml describes them, at toy size."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from data.small_dataset import SIZE, make_manifest
+from ruamel.yaml import YAML
+
+from deltadistill import models, params
+from deltadistill.architecture import apply_architecture
+from deltadistill.data.frames import FrameStore
+from deltadistill.macs import count_macs
+from deltadistill.tasks import Segmentation
+from deltadistill.training.recipes.distill import distill
+from deltadistill.training.recipes.per_frame import finetune, train_per_frame
+from deltadistill.training.recipes.running import Running
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONS = {"width": 8, "stem_strides": [2, 1]}
+DESIGNS = {
+    "svd": {},
+    "data": {"initialisation": "data", "initialisation_clips": 4},
+    "random": {"initialisation": "random"},
+    "channel": {"kind": "channel", "gamma": 2, "where": "residual_blocks"},
+    "spatial": {"kind": "spatial", "where": "residual_blocks"},
+    "channel_spatial": {"kind": "channel_spatial", "gamma": 2, "where": "residual_blocks"},
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FrameStore(make_manifest(tmp_path))
+
+
+@pytest.fixture
+def teacher(store):
+    torch.manual_seed(0)
+    return models.build("ddrnet23_slim", classes=len(store.classes), **OPTIONS).eval()
+
+
+def toy(**changes):
+    content = YAML(typ="safe").load(ROOT / "params.yaml")
+    small = {"steps": 2, "batch": 2, "augment": {"crop": list(SIZE), "scale": [1.0, 1.0], "flip": False}}
+    content["pretrain_teacher"] |= small | {"evaluate_every": 1}
+    content["distill"] |= small | {"evaluate_every": 1, "max_distance": 2}
+    for section, values in changes.items():
+        content["distill"][section] |= values
+    return params.parse(content)
+
+
+def settings_of(design):
+    linear = "kind" not in design
+    search = {} if linear else {"target": {"cost": 0.95, "length": 3}}
+    return toy(students=design, search=search).distill
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_every_student_design_is_distilled_to_a_network_within_the_target(design, store, teacher):
+    settings = settings_of(DESIGNS[design])
+    task = Segmentation(len(store.classes))
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+    assert {row["layer"] for row in trained.layers} == set(trained.architecture["blocks"])
+    fresh = apply_architecture(copy.deepcopy(teacher), trained.architecture)
+    fresh.load_state_dict(trained.network.state_dict())
+    table, target = count_macs(trained.network, (3, *SIZE)), settings.search.target
+    assert table.amortised(target.length) <= target.cost * table.teacher
+
+
+def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):
+    before = copy.deepcopy(teacher.state_dict())
+    trained = finetune(
+        teacher, Segmentation(len(store.classes)), store, toy().distill, seed=0, running=Running()
+    )
+    assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())
+    assert trained.architecture is None
+
+
+def test_a_cheaper_network_learns_the_teachers_logits_as_well(store, teacher):
+    """With the teacher, the first step's loss is the task's plus the imitation's."""
+    task, settings = Segmentation(len(store.classes)), toy().pretrain_teacher
+    losses = {}
+    for imitated in (None, teacher):
+        torch.manual_seed(1)
+        small = models.build("ddrnet23_slim", classes=len(store.classes), **{**OPTIONS, "width": 4})
+        outcome = train_per_frame(small, task, store, settings, seed=0, running=Running(), teacher=imitated)
+        losses[imitated] = outcome.curve[0]["loss"]
+    assert losses[teacher] > losses[None]

@@ -1,0 +1,1 @@
+"""What is measured: mIoU, temporal consistency, optical flow for it, latency."""

@@ -1,0 +1,31 @@
+"""The streamed variant: teacher on key frames, students between (delta or feature distillation)."""
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.stream import Stream
+from deltadistill.tasks.segmentation import Segmentation
+
+
+class Streamed:
+    """Runs a delta network as a stream."""
+
+    uses_history = True
+
+    def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
+        self._stream = Stream(network, period=period)
+        self._task = task
+
+    def reset(self) -> None:
+        """Make the next frame a key frame."""
+        self._stream.reset()
+
+    @torch.no_grad()
+    def predict(self, frame: Tensor) -> Tensor:
+        """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
+        return self._task.predict(self._stream(frame))
+
+    @staticmethod
+    def amortised(key: float, delta: float, period: int) -> float:
+        """Cost per frame: one key frame and period − 1 delta frames."""
+        return (key + (period - 1) * delta) / period

@@ -1,0 +1,68 @@
+"""Measure how well successive predictions of one variant agree along the motion of the scene.
+
+Every test clip is run as a stream, once for each sequence length T; each prediction is compared with the one
+before, warped along the flow: the data set's exact flow where there is one, and OpenCV's DIS flow. "all"
+counts every pixel that was inside the image before, "visible" only those not occluded. Percent.
+"""
+
+from deltadistill import stage_arguments
+
+
+def main() -> None:
+    """Run the stage."""
+    args = stage_arguments.parse(
+        __doc__,
+        data="folder of manifest.csv",
+        network="the variant's network, a .pt file",
+        variant="a name of the section variants: how it predicts",
+        seed="which seed the network is of (recorded only)",
+        results="folder for consistency.json and .csv",
+    )
+    from tqdm import tqdm
+
+    from deltadistill import consistency, tracking, variants
+    from deltadistill import params as parameters
+    from deltadistill.architecture import load_network
+    from deltadistill.data.frames import FrameStore
+    from deltadistill.result_files import write_csv, write_json
+    from deltadistill.tasks import Segmentation
+
+    params = parameters.load(args.params)
+    mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
+    if args.variant not in params.variants:
+        raise SystemExit(f"variant {args.variant!r} is not in variants: {sorted(params.variants)}")
+    with tracking.stage_run(
+        "analyze_consistency", params=params, folder=args.results, seed=args.seed, variant=args.variant
+    ) as run:
+        store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
+        clips = store.manifest.clips("test")
+        task = Segmentation(len(store.classes))
+        network, predict = load_network(args.network), params.variants[args.variant].predict
+        by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
+        if not by_length[lengths[0]].uses_history:  # the same at every T
+            by_length = {lengths[0]: by_length[lengths[0]]}
+        measured = consistency.measure(
+            by_length,
+            store,
+            clips,
+            consistency.flow_sources(store, clips, dis_preset=mine.dis_preset),
+            batch=mine.batch,
+            progress=lambda batches: tqdm(batches, desc=f"consistency of {args.variant}", unit="batch"),
+        )
+        scores = {length: measured.get(length, measured[min(measured)]) for length in lengths}
+        write_json(args.results / "consistency.json", {"variant": args.variant, "lengths": scores})
+        rows = list(_rows(scores))
+        write_csv(args.results / "consistency.csv", list(rows[0]), rows)
+        for row in rows:
+            run.log({f"consistency_{row['flow']}_{row['mask']}": row["consistency"]}, step=row["length"])
+
+
+def _rows(scores):  # noqa: ANN001
+    for length, flows in scores.items():
+        for flow, masks in flows.items():
+            for mask, score in masks.items():
+                yield {"length": length, "flow": flow, "mask": mask, **score}
+
+
+if __name__ == "__main__":
+    main()

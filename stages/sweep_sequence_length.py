@@ -1,0 +1,89 @@
+"""Score one variant at every sequence length T: mIoU with every labelled frame at every position, and MACs.
+
+The same frames are scored at every T, each once per distance to the key frame, so that lengths can be
+compared. Without labels the reference is the per-frame teacher's own prediction: fidelity.
+Also keeps the predictions of a few test clips for the report's pictures.
+"""
+
+from deltadistill import stage_arguments
+
+
+def main() -> None:
+    """Run the stage."""
+    args = stage_arguments.parse(
+        __doc__,
+        data="folder of manifest.csv",
+        network="the variant's network",
+        teacher="the per-frame teacher, for ratios",
+        variant="a name of `variants` in the parameter file",
+        seed="seed of the trainings, for the record",
+        artifacts="folder for examples.npz",
+        results="folder for sweep.json and sweep.csv",
+    )
+    import numpy as np
+    from tqdm import tqdm
+
+    from deltadistill import atomic, tracking, variants
+    from deltadistill import params as parameters
+    from deltadistill.architecture import load_network
+    from deltadistill.data.frames import FrameStore
+    from deltadistill.evaluation.cost import costs_by_length
+    from deltadistill.evaluation.examples import example_predictions
+    from deltadistill.evaluation.frames import label_reference, teacher_reference
+    from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
+    from deltadistill.tasks import Segmentation
+
+    params = parameters.load(args.params)
+    mine = params.sweep_sequence_length
+    predict = params.variants[args.variant].predict
+    with tracking.stage_run(
+        "sweep_sequence_length", params=params, folder=args.results, seed=args.seed, variant=args.variant
+    ) as run:
+        store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
+        task = Segmentation(len(store.classes))
+        network, teacher = load_network(args.network), load_network(args.teacher)
+        clips, longest = store.manifest.clips("test"), max(mine.lengths)
+        labels_needed = mine.reference == "labels"
+        runs = position_runs(clips, longest, labels_needed=labels_needed)
+        if not runs:
+            raise SystemExit(f"no frame of the test split can stand at {longest} positions: clips too short")
+        matrices = score_positions(
+            variants.build(predict, network, task, period=longest),
+            task,
+            store,
+            runs,
+            label_reference(store) if labels_needed else teacher_reference(teacher, task, store),
+            longest=longest,
+            batch=mine.batch,
+            progress=lambda batches: tqdm(batches, desc=args.variant, unit="batch", mininterval=1),
+        )
+        accuracy = scores_by_length(matrices, mine.lengths, store.classes)
+        cost = costs_by_length(network, teacher, predict, mine.lengths, size=(3, *store.size))
+        lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
+        for length, scores in lengths.items():
+            run.log({name: scores[name] for name in ("miou", "macs_ratio")}, step=length)
+        _write_scores(args, mine.reference, len(scored(runs)), lengths)
+        variants_by_length = {
+            T: variants.build(predict, network, task, period=T) for T in params.write_report.picture_lengths
+        }
+        shown = dict(list(clips.items())[: mine.example_clips])
+        with atomic.file(args.artifacts / "examples.npz") as path:
+            np.savez_compressed(path, **example_predictions(variants_by_length, store, shown))
+
+
+def _write_scores(args, reference, labelled_frames, lengths):  # noqa: ANN001
+    from deltadistill.result_files import write_csv, write_json
+
+    content = {
+        "variant": args.variant,
+        "reference": reference,
+        "labelled_frames": labelled_frames,
+        "lengths": lengths,
+    }
+    write_json(args.results / "sweep.json", content)
+    rows = [{"length": length, **scores} for length, scores in lengths.items()]
+    write_csv(args.results / "sweep.csv", ["length", "miou", "gmacs", "macs_ratio"], rows)
+
+
+if __name__ == "__main__":
+    main()

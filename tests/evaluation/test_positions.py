@@ -1,0 +1,104 @@
+"""Every labelled frame at every position of a sequence."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from deltadistill.data.manifest import Frame
+from deltadistill.evaluation import positions
+from deltadistill.metrics.miou import ConfusionMatrix
+
+
+def clip_of(length, labelled=None):
+    return tuple(
+        Frame("a", i, "test", f"{i}.png", f"{i}l.png" if labelled is None or i in labelled else None, None)
+        for i in range(length)
+    )
+
+
+def test_every_scored_frame_stands_once_at_every_distance():
+    runs = positions.position_runs({"a": clip_of(6)}, 3, labels_needed=True)
+    placed = sorted((run.frames[d].index, d) for run in runs for d, scored in enumerate(run.scored) if scored)
+    assert placed == [(index, d) for index in (2, 3, 4, 5) for d in range(3)]
+
+
+def test_a_sparse_label_is_reached_from_every_earlier_start():
+    runs = positions.position_runs({"a": clip_of(30, labelled=[19])}, 3, labels_needed=True)
+    assert [[frame.index for frame in run.frames] for run in runs] == [[17, 18, 19], [18, 19], [19]]
+
+
+def test_frames_without_labels_count_when_none_are_needed():
+    clips = {"a": clip_of(4, labelled=[])}
+    assert positions.position_runs(clips, 2, labels_needed=True) == []
+    assert len(positions.position_runs(clips, 2, labels_needed=False)) == 4
+
+
+class _Echo:
+    """Predicts the distance to the key frame as the label of every pixel."""
+
+    uses_history = True
+
+    def reset(self):
+        self.distance = -1
+
+    def predict(self, frame):
+        self.distance += 1
+        return torch.full((len(frame), 2, 2), self.distance, dtype=torch.uint8)
+
+
+@pytest.fixture
+def store():
+    return SimpleNamespace(image=lambda frame: torch.zeros(3, 2, 2, dtype=torch.uint8))
+
+
+def test_predictions_are_counted_under_their_distance(store):
+    task = SimpleNamespace(metric=lambda: ConfusionMatrix(4))
+    runs = positions.position_runs({"a": clip_of(5)}, 3, labels_needed=True)
+    reference = lambda frame: torch.full((2, 2), 1, dtype=torch.uint8)  # noqa: E731
+    matrices = positions.score_positions(_Echo(), task, store, runs, reference, longest=3, batch=2)
+    # three scored frames of four pixels, each at every distance; the prediction at distance d is d
+    assert [matrix.counts[1].tolist() for matrix in matrices["a"]] == [
+        [12, 0, 0, 0],
+        [0, 12, 0, 0],
+        [0, 0, 12, 0],
+    ]
+
+
+def test_a_length_averages_miou_over_its_positions():
+    good, bad = ConfusionMatrix(2), ConfusionMatrix(2)
+    labels = torch.tensor([0, 0, 1, 1])
+    good.update(labels, labels)
+    bad.update(torch.tensor([0, 1, 1, 0]), labels)  # IoU 1/3 for both classes
+    scores = positions.length_scores([good, bad], 2, ["x", "y"])
+    assert scores["miou"] == pytest.approx((100 + 100 / 3) / 2)
+    assert scores["miou_per_distance"] == pytest.approx([100, 100 / 3])
+    assert scores["iou"]["x"] == pytest.approx((100 + 100 / 3) / 2)
+
+
+def test_a_class_that_is_nowhere_has_no_iou():
+    matrix = ConfusionMatrix(2)
+    matrix.update(torch.zeros(3, dtype=torch.uint8), torch.zeros(3, dtype=torch.uint8))
+    scores = positions.length_scores([matrix], 1, ["x", "y"])
+    assert scores["iou"] == {"x": 100.0, "y": None}
+    assert scores["miou"] == pytest.approx(100)
+
+
+def test_clips_add_up_distance_by_distance():
+    labels = torch.tensor([0, 1])
+    matrices = {clip: [ConfusionMatrix(2), ConfusionMatrix(2)] for clip in "ab"}
+    matrices["a"][0].update(labels, labels)
+    matrices["b"][0].update(labels, labels)
+    matrices["b"][1].update(labels.flip(0), labels)
+    together = positions.over_all_clips(matrices)
+    assert [matrix.counts.tolist() for matrix in together] == [[[2, 0], [0, 2]], [[0, 1], [1, 0]]]
+
+
+def test_scores_by_length_hold_all_clips_together_and_each_alone():
+    labels = torch.tensor([0, 0, 1, 1])
+    matrices = {clip: [ConfusionMatrix(2)] for clip in "ab"}
+    matrices["a"][0].update(labels, labels)
+    matrices["b"][0].update(torch.tensor([0, 1, 1, 0]), labels)  # IoU 1/3 for both classes
+    scores = positions.scores_by_length(matrices, [1], ["x", "y"])[1]
+    assert scores["miou_per_clip"] == pytest.approx({"a": 100, "b": 100 / 3})
+    assert scores["miou"] == pytest.approx(100 * 6 / 10)  # 3 of 5 pixels in each class's union

@@ -1,0 +1,219 @@
+"""Which of the paper's claims hold here, judged from the measured figures.
+
+The bounds are fixed before any measurement and are not softened: a claim that misses its bound by a hair does
+not hold. A claim about something that was not run is "not measured".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from deltadistill.report.scores import Score, Scores, average
+
+Verdict = Literal["holds", "does not hold", "not measured"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, the bound it is judged by, the figures measured here, and the verdict."""
+
+    name: str
+    text: str
+    bound: str
+    figures: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A quantity per seed, so that its spread is that of paired differences."""
+
+    by_seed: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return average(list(self.by_seed))[0]
+
+    def __str__(self) -> str:
+        mean, spread = average(list(self.by_seed))
+        if spread is None:
+            return f"{_signed(mean)} (one seed)"
+        seeds = f"{len(self.by_seed)} seeds"
+        inside = ", within the spread of the seeds" if abs(mean) <= spread else ""
+        return f"{_signed(mean)} ± {spread:.2f} ({seeds}{inside})"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+class _NotMeasuredError(Exception):
+    """A variant or sequence length that a claim needs was not run."""
+
+
+def judge(table: Scores, *, reference: str) -> tuple[Claim, ...]:
+    """Judge every claim on the scores (percent); ``reference`` is ``labels`` or ``teacher``."""
+    return tuple(_judge(table, rule, reference) for rule in _RULES)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A claim before it is judged; ``measure`` returns whether it holds, and the figures."""
+
+    name: str
+    text: str
+    bound: str
+    measure: Callable[[Scores], tuple[bool, str]]
+    needs_labels: bool = False
+
+
+def _judge(table: Scores, rule: _Rule, reference: str) -> Claim:
+    verdict: Verdict = "not measured"
+    if rule.needs_labels and reference != "labels":
+        figures = "there are no labels to measure accuracy against"
+    else:
+        try:
+            holds, figures = rule.measure(table)
+            verdict = "holds" if holds else "does not hold"
+        except _NotMeasuredError as missing:
+            figures = f"{missing} was not run in this experiment"
+    return Claim(name=rule.name, text=rule.text, bound=rule.bound, figures=figures, verdict=verdict)
+
+
+def _at(table: Scores, variant: str, length: int) -> dict[int, Score]:
+    try:
+        return dict(table[variant][length])
+    except KeyError:
+        raise _NotMeasuredError(f"{variant} at T = {length}") from None
+
+
+def _miou(table: Scores, variant: str, length: int) -> dict[int, float]:
+    return {seed: score.miou for seed, score in _at(table, variant, length).items()}
+
+
+def _consistency(table: Scores, variant: str, length: int) -> dict[int, float]:
+    by_seed = {seed: score.consistency for seed, score in _at(table, variant, length).items()}
+    if None in by_seed.values():
+        raise _NotMeasuredError(f"the consistency of {variant} at T = {length}")
+    return by_seed
+
+
+def _minus(first: dict[int, float], second: dict[int, float]) -> _Difference:
+    return _Difference(tuple(first[seed] - second[seed] for seed in sorted(first)))
+
+
+def _mean(by_seed: dict[int, float]) -> float:
+    return average(list(by_seed.values()))[0]
+
+
+def _cost(length: int, limit: float) -> Callable[[Scores], tuple[bool, str]]:
+    def measure(table: Scores) -> tuple[bool, str]:
+        ratio = _mean({seed: score.macs_ratio for seed, score in _at(table, "delta", length).items()})
+        return ratio <= limit, f"{ratio:.3f} of the teacher's MACs"
+
+    return measure
+
+
+def _near_finetuned(table: Scores) -> tuple[bool, str]:
+    finetuned, delta = _miou(table, "finetuned", 3), _miou(table, "delta", 3)
+    difference = _minus(delta, finetuned)
+    figures = f"delta {_mean(delta):.2f}, finetuned {_mean(finetuned):.2f}: {difference}"
+    return difference.mean >= -1.0, figures
+
+
+def _ahead(rival: str, margins: dict[int, float]) -> Callable[[Scores], tuple[bool, str]]:
+    def measure(table: Scores) -> tuple[bool, str]:
+        leads = {t: _minus(_miou(table, "delta", t), _miou(table, rival, t)) for t in margins}
+        figures = "; ".join(f"T = {length}: {lead}" for length, lead in leads.items())
+        return all(leads[t].mean >= margin for t, margin in margins.items()), figures
+
+    return measure
+
+
+def _drops_least(table: Scores) -> tuple[bool, str]:
+    drops = {v: _minus(_miou(table, v, 1), _miou(table, v, 10)) for v in ("delta", "copy", "feature")}
+    figures = "; ".join(f"{variant} loses {drop.mean:.2f}" for variant, drop in drops.items())
+    return drops["delta"].mean < min(drops["copy"].mean, drops["feature"].mean), figures
+
+
+def _steadier(length: int) -> Callable[[Scores], tuple[bool, str]]:
+    def measure(table: Scores) -> tuple[bool, str]:
+        delta, base = _consistency(table, "delta", length), _consistency(table, "finetuned", 1)
+        difference = _minus(delta, base)
+        beside = (
+            f"mIoU {_mean(_miou(table, 'delta', length)):.2f} and {_mean(_miou(table, 'finetuned', 1)):.2f}"
+        )
+        figures = f"delta {_mean(delta):.2f}, finetuned {_mean(base):.2f}: {difference}; {beside}"
+        return difference.mean > 0, figures
+
+    return measure
+
+
+def _teacher_is_good(table: Scores) -> tuple[bool, str]:
+    miou = _mean(_miou(table, "teacher", 1))
+    return miou >= 75, f"{miou:.2f} mIoU"
+
+
+_RULES = (
+    _Rule(
+        "half the compute",
+        "At T = 3 delta distillation costs about half of the teacher.",
+        "at most 0.50 of the teacher's MACs",
+        _cost(3, 0.50),
+    ),
+    _Rule(
+        "accuracy kept",
+        "At T = 3 no or only a small drop against a teacher trained for as long.",
+        "at most 1.0 mIoU below finetuned",
+        _near_finetuned,
+    ),
+    _Rule(
+        "ahead of feature distillation",
+        "Predicting changes is easier than predicting features, with equal students and budget.",
+        "at least 5 mIoU ahead at T = 3",
+        _ahead("feature", {3: 5.0}),
+    ),
+    _Rule(
+        "ahead of copying",
+        "Better than repeating the key frame's prediction, and the more so the longer the sequence.",
+        "at least 2 mIoU ahead at T = 3 and 8 at T = 10",
+        _ahead("copy", {3: 2.0, 10: 8.0}),
+    ),
+    _Rule(
+        "ahead of a cheaper network",
+        "More accurate than an equally cheap per-frame network taught for as long (this project's bar).",
+        "at least 1 mIoU ahead of small at T = 3",
+        _ahead("small", {3: 1.0}),
+    ),
+    _Rule(
+        "a quarter of the compute",
+        "At T = 10 delta distillation costs about a quarter of the teacher.",
+        "at most 0.284 of the teacher's MACs, the larger of the paper's own shares (0.71 of 2.50 GMac)",
+        _cost(10, 0.284),
+    ),
+    _Rule(
+        "steadier predictions",
+        "Teacher and students together are temporally more consistent than the per-frame network (T+S).",
+        "consistency of delta at T = 3 above that of finetuned on every frame",
+        _steadier(3),
+    ),
+    _Rule(
+        "steadier teacher",
+        "The distilled teacher alone is temporally more consistent than the per-frame network (T).",
+        "consistency of delta at T = 1 above that of finetuned on every frame",
+        _steadier(1),
+    ),
+    _Rule(
+        "robust to long sequences",
+        "Accuracy drops less with growing T than that of copying and of feature distillation.",
+        "smallest loss of mIoU from T = 1 to T = 10",
+        _drops_least,
+    ),
+    _Rule(
+        "a teacher worth distilling",
+        "The teacher is good enough for the comparison to mean something (this project's own bar).",
+        "at least 75 mIoU",
+        _teacher_is_good,
+        needs_labels=True,
+    ),
+)

@@ -1,0 +1,42 @@
+"""Accuracy against MACs amortised per frame."""
+
+from matplotlib.figure import Figure
+
+from deltadistill.report.figures import labels, style
+from deltadistill.report.figures.miou_against_length import accuracy_name
+from deltadistill.report.summary import Point, Summary, is_per_frame
+
+LABELLED_LENGTH = 3  # beside the longest
+
+
+def draw(summary: Summary) -> Figure:
+    """One line a variant over its MACs, each point a sequence length T; up and to the left is better."""
+    drawn, (axes,) = style.figure()
+    for name, points in summary.variants.items():
+        lengths = sorted(points)[:1] if is_per_frame(points) else sorted(points)
+        shown = [points[length] for length in lengths]
+        deviations = [point.miou_std or 0 for point in shown]
+        axes.errorbar(
+            [point.gmacs for point in shown],
+            [point.miou for point in shown],
+            yerr=deviations if any(deviations) else None,
+            label=name,
+            **style.look(name).line,
+        )
+    axes.set_xlim(left=0)
+    axes.margins(y=0.12)
+    axes.set_xlabel("GMACs per frame, amortised over the sequence")
+    style.caption(axes, accuracy_name(summary.reference))
+    style.legend(drawn, axes)
+    streamed = {name: points for name, points in summary.variants.items() if not is_per_frame(points)}
+    labels.place(axes, [label for name, points in streamed.items() for label in _lengths(name, points)])
+    return drawn
+
+
+def _lengths(name: str, points: dict[int, Point]) -> list[labels.Label]:
+    """T beside the points that matter: 3 and the longest."""
+    return [
+        labels.Label(f"T = {length}", point.gmacs, point.miou, style.look(name).color)
+        for length, point in points.items()
+        if length in (LABELLED_LENGTH, max(points))
+    ]

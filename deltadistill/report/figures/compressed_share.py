@@ -1,0 +1,61 @@
+"""Share of compressed layers per part of the network (the paper's Fig. 8)."""
+
+from collections.abc import Mapping
+from statistics import mean
+
+from matplotlib.figure import Figure
+
+from deltadistill.report.figures import style
+from deltadistill.report.records import Architecture
+from deltadistill.report.results import Results
+
+
+def draw(results: Results) -> Figure:
+    """Bars a part of the network, side by side for each variant; error bars: lowest and highest seed."""
+    shares = {name: compressed_shares(by_seed) for name, by_seed in found(results).items()}
+    parts = list(next(iter(shares.values())))
+    drawn, (axes,) = style.figure(height_inches=1.5 + 0.3 * len(parts) * max(1, len(shares) * 0.7))
+    thickness = 0.8 / len(shares)
+    for row, (name, by_part) in enumerate(shares.items()):
+        places = [i + (row - (len(shares) - 1) / 2) * thickness for i in range(len(parts))]
+        means = [100 * mean(by_part[part]) for part in parts]
+        below = [value - 100 * min(by_part[part]) for value, part in zip(means, parts, strict=True)]
+        above = [100 * max(by_part[part]) - value for value, part in zip(means, parts, strict=True)]
+        axes.barh(
+            places,
+            means,
+            thickness * 0.92,
+            xerr=(below, above) if any(below) else None,
+            color=style.look(name).color,
+            error_kw={"ecolor": style.INK, "elinewidth": 1},
+            label=name,
+        )
+    axes.set_yticks(range(len(parts)), parts)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", visible=True, color=style.RULE)
+    axes.set_xlim(0, 104)
+    axes.set_xlabel("compressed layers (%)")
+    style.legend(drawn, axes)
+    return drawn
+
+
+def found(results: Results) -> dict[str, list[Architecture]]:
+    """Architectures the search found, a list over seeds for each distilled variant."""
+    return {
+        name: architectures
+        for name, by_seed in results.distilled.items()
+        if all(architectures := [run.architecture for run in by_seed.values()])
+    }
+
+
+def compressed_shares(architectures: list[Architecture]) -> Mapping[str, list[float]]:
+    """Part of the network → share of its layers that are compressed, a list over seeds."""
+    parts: dict[str, list[float]] = {}
+    for architecture in architectures:
+        chosen: dict[str, list[bool]] = {}
+        for layer in architecture.layers:
+            chosen.setdefault(layer.part, []).append(layer.candidate == "compressed")
+        for part, flags in chosen.items():
+            parts.setdefault(part, []).append(sum(flags) / len(flags))
+    return parts

@@ -1,0 +1,29 @@
+"""Temporal consistency above, accuracy below, against T: a copied frame is consistent and wrong."""
+
+from matplotlib.figure import Figure
+
+from deltadistill.report.figures import style
+from deltadistill.report.figures.miou_against_length import accuracy_name
+from deltadistill.report.summary import Summary, is_per_frame
+
+
+def draw(summary: Summary) -> Figure:
+    """Two axes over the same sequence lengths."""
+    drawn, (above, below) = style.figure(height_inches=4.8, rows=2, sharex=True)
+    for name, points in summary.variants.items():
+        lengths = sorted(length for length, point in points.items() if point.consistency is not None)
+        for axes, field in ((above, "consistency"), (below, "miou")):
+            deviations = [getattr(points[length], f"{field}_std") or 0 for length in lengths]
+            axes.errorbar(
+                lengths,
+                [getattr(points[length], field) for length in lengths],
+                yerr=deviations if any(deviations) else None,
+                label=name,
+                **(style.look(name).level if is_per_frame(points) else style.look(name).line),
+            )
+    style.length_axis(below, sorted({length for points in summary.variants.values() for length in points}))
+    flow = "exact flow" if summary.consistency_flow == "exact" else "DIS flow"
+    style.caption(above, f"consistency (%), {flow}, visible pixels")
+    style.caption(below, accuracy_name(summary.reference))
+    style.legend(drawn, below)
+    return drawn

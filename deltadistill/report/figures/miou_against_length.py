@@ -1,0 +1,30 @@
+"""Accuracy against sequence length T (the paper's Fig. 6)."""
+
+from matplotlib.figure import Figure
+
+from deltadistill.report.figures import style
+from deltadistill.report.summary import Summary, is_per_frame
+
+
+def draw(summary: Summary) -> Figure:
+    """One line a variant over T, error bars: standard deviation over seeds."""
+    drawn, (axes,) = style.figure()
+    for name, points in summary.variants.items():
+        lengths = sorted(points)
+        deviations = [points[length].miou_std or 0 for length in lengths]
+        axes.errorbar(
+            lengths,
+            [points[length].miou for length in lengths],
+            yerr=deviations if any(deviations) else None,
+            label=name,
+            **(style.look(name).level if is_per_frame(points) else style.look(name).line),
+        )
+    style.length_axis(axes, sorted({length for points in summary.variants.values() for length in points}))
+    style.caption(axes, accuracy_name(summary.reference))
+    style.legend(drawn, axes)
+    return drawn
+
+
+def accuracy_name(reference: str) -> str:
+    """What the accuracy axis shows, with its unit."""
+    return "mIoU (%)" if reference == "labels" else "fidelity to the per-frame teacher (mIoU, %)"

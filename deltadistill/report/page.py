@@ -1,0 +1,125 @@
+"""The report page: one HTML file with everything embedded, nothing fetched."""
+
+import io
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from deltadistill.report import cost_tables, tables, words
+from deltadistill.report.animation import animate, longest
+from deltadistill.report.drawings import drawings
+from deltadistill.report.paint import data_uri, palette, shrink
+from deltadistill.report.results import Results
+from deltadistill.report.scenes import Scene
+from deltadistill.report.storyboard import storyboard
+from deltadistill.report.summary import Summary
+
+MAX_BYTES = 6_000_000
+_TIED = {"T = ": "T\u00a0=\u00a0", " %": "\u00a0%", "± ": "±\u00a0"}  # never broken at a line's end
+
+
+def render(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> str:
+    """Return the page as HTML. ValueError where it would exceed 6 MB."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(files(__package__) / "templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["aside"] = aside
+    html = environment.get_template("page.html.j2").render(_content(results, summary, scenes))
+    for loose, tied in _TIED.items():
+        html = html.replace(loose, tied)
+    size = len(html.encode())
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"the report page has {size} bytes, {MAX_BYTES} allowed; keep fewer or smaller example clips"
+        )
+    return html
+
+
+def aside(cell: str) -> tuple[str, str]:
+    """Split a cell into its figure and what is set small beside it: a spread or a second figure."""
+    for mark in (" ± ", " ("):
+        if mark in cell:
+            figure, more = cell.split(mark, 1)
+            return figure, mark + more
+    return cell, ""
+
+
+def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> dict[str, Any]:
+    table = palette([info.color for info in results.dataset.classes])
+    return {
+        "css": (files(__package__) / "templates" / "page.css").read_text(encoding="utf-8"),
+        "results": results,
+        "summary": summary,
+        "labels": summary.reference == "labels",
+        "title": words.title(summary),
+        "lead": words.lead(results, summary),
+        "tiles": words.tiles(summary),
+        "measure": "Accuracy" if summary.reference == "labels" else "Fidelity",
+        "versions": results.provenances[-1].versions,
+        "basis": tables.basis(summary),
+        "headline_tables": tables.headline_tables(summary),
+        "per_class": tables.per_class_table(results, summary),
+        "per_clip": tables.per_clip_table(results, summary),
+        "consistency": tables.consistency_table(results, summary),
+        "macs": cost_tables.mac_totals_table(results),
+        "uncounted": cost_tables.uncounted_table(results),
+        "unconverted": cost_tables.unconverted_table(results),
+        "architectures": _architectures(results),
+        "latency_table": cost_tables.latency_table(results.latency),
+        "dataset_table": cost_tables.dataset_table(results.dataset),
+        "minutes_table": cost_tables.minutes_table(summary.minutes),
+        "provenance_table": cost_tables.provenance_table(results.provenances),
+        "stage_params": _stage_params(results),
+        "figures": drawings(results, summary),
+        "storyboards": [storyboard(scene, table) for scene in scenes],
+        "animation": _animation(scenes, table),
+        "contact_sheet": _contact_sheet(results.contact_sheet),
+    }
+
+
+def _architectures(results: Results) -> list[tables.Table]:
+    return [
+        cost_tables.architecture_table(run.architecture, variant=name, seed=seed)
+        for name, by_seed in results.distilled.items()
+        for seed, run in by_seed.items()
+        if run.architecture is not None and seed == results.seeds[0]
+    ]
+
+
+def _stage_params(results: Results) -> dict[str, str]:
+    """Parameters of each stage, once, as indented text; variants of a stage share theirs."""
+    texts: dict[str, str] = {}
+    for run in results.provenances:
+        texts.setdefault(run.stage, json.dumps(run.params, indent=2, ensure_ascii=False, default=str))
+    return texts
+
+
+def _animation(scenes: tuple[Scene, ...], table: Any) -> dict[str, Any] | None:
+    if not scenes:
+        return None
+    scene = longest(scenes)
+    film = animate(scene, table)
+    return {
+        "moving": data_uri(film.moving),
+        "still": data_uri(film.still),
+        "width": film.size[0],
+        "height": film.size[1],
+        "period": scene.period,
+    }
+
+
+def _contact_sheet(path: Path, *, width: int = 1200) -> dict[str, Any]:
+    """Return the contact sheet scaled to the page and compressed."""
+    with Image.open(path) as sheet:
+        picture = shrink(sheet.convert("RGB"), width, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="WEBP", quality=78, method=6)
+    return {"uri": data_uri(buffer.getvalue()), "width": picture.width, "height": picture.height}

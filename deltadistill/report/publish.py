@@ -1,0 +1,56 @@
+"""What the report leaves beside its page: figures and animations for a README, figures for tracking."""
+
+from pathlib import Path
+
+from deltadistill import atomic
+from deltadistill.report.animation import animate, longest
+from deltadistill.report.figures import accuracy_against_macs, miou_against_length, style
+from deltadistill.report.overlay_video import overlay_animation, overlay_video
+from deltadistill.report.paint import palette
+from deltadistill.report.results import Results
+from deltadistill.report.scenes import Scene
+from deltadistill.report.summary import Summary
+
+HEADLINE_LENGTHS = (3, 10)
+
+
+def write_figures(summary: Summary, folder: Path) -> list[Path]:
+    """Write the two figures that say most as PNG; returns their paths."""
+    figures = {
+        "miou_against_length.png": miou_against_length.draw(summary),
+        "accuracy_against_macs.png": accuracy_against_macs.draw(summary),
+    }
+    for name, figure in figures.items():
+        with atomic.file(folder / name) as unfinished:
+            style.to_png(figure, unfinished)
+    return [folder / name for name in figures]
+
+
+def write_animations(results: Results, scenes: tuple[Scene, ...], folder: Path) -> list[Path]:
+    """Write an animated clip, and for an unlabelled video teacher and delta side by side; returns paths."""
+    table = palette([info.color for info in results.dataset.classes])
+    contents = {"clip.webp": animate(longest(scenes), table).moving} if scenes else {}
+    if scenes and results.reference == "teacher":
+        contents["overlay.webp"] = overlay_animation(scenes, table)
+        contents["overlay.mp4"] = overlay_video(scenes, table)
+    with atomic.folder(folder) as unfinished:
+        for name, content in contents.items():
+            (unfinished / name).write_bytes(content)
+    return [folder / name for name in contents]
+
+
+def headline_figures(summary: Summary) -> dict[str, float | None]:
+    """Figures to compare executions by, named like ``delta_T3_miou``.
+
+    The variant comes first, since MLflow cuts the end of a long name off.
+    """
+    figures = {"teacher_miou": summary.teacher.miou}
+    for name, points in summary.variants.items():
+        for length in HEADLINE_LENGTHS:
+            if length in points and name != "teacher":
+                figures[f"{name}_T{length}_miou"] = points[length].miou
+    for length, point in summary.variants.get("delta", {}).items():
+        if length in HEADLINE_LENGTHS:
+            figures[f"delta_T{length}_macs_ratio"] = point.macs_ratio
+            figures[f"delta_T{length}_consistency"] = point.consistency
+    return figures

@@ -1,0 +1,220 @@
+"""What the report reads of the result files, one frozen record a format; IoU and consistency are in percent.
+
+What else a file holds (figures that tracking or a person looks at) is passed over.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+# A rounding error above 100 is no fault of the file.
+Percent = Annotated[float, Field(ge=0, le=100.001, allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class: its name and its colour in pictures (RGB, 0 to 255)."""
+
+    name: str
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """dataset.json beside the manifest; ``size`` is (height, width)."""
+
+    kind: Literal["generated", "cityscapes", "video"]
+    size: tuple[int, int]
+    classes: tuple[ClassInfo, ...]
+    frames: dict[str, int]
+    clips: dict[str, int]
+    flow: str | None = None
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """One sequence length of a sweep; ``gmacs`` is amortised per frame, an absent class has no IoU."""
+
+    miou: Percent
+    gmacs: Positive
+    macs_ratio: Positive
+    iou: dict[str, float | None]
+    miou_per_distance: tuple[Percent, ...]
+    miou_per_clip: dict[str, Percent] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """sweep.json: accuracy (or fidelity to the teacher) for each sequence length T."""
+
+    variant: str
+    reference: Literal["labels", "teacher"]
+    labelled_frames: int
+    lengths: dict[int, LengthScore]
+
+
+@dataclass(frozen=True)
+class Warped:
+    """Consistency under one flow and one mask, and the share of pixels that counted, in percent."""
+
+    consistency: Percent
+    coverage: Percent
+
+
+@dataclass(frozen=True)
+class FlowScore:
+    """Consistency without (``all``) and with (``visible``) the occlusion mask."""
+
+    all: Warped
+    visible: Warped
+
+
+@dataclass(frozen=True)
+class LengthConsistency:
+    """Consistency at one T by exact flow (where the data set has it) and by estimated DIS flow."""
+
+    dis: FlowScore
+    exact: FlowScore | None = None
+
+    @property
+    def headline(self) -> Warped:
+        """The visible pixels under exact flow, or under DIS flow where no flow is known."""
+        return (self.exact or self.dis).visible
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """consistency.json of one variant."""
+
+    variant: str
+    lengths: dict[int, LengthConsistency]
+
+
+@dataclass(frozen=True)
+class MacConvention:
+    """Total MACs of a teacher frame, a key frame and a delta frame, and amortised for each T."""
+
+    teacher: int
+    key: int
+    delta: int
+    amortised: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """An operator that costs time but is in no MAC count; ``frames``: on which frames it runs."""
+
+    operator: str
+    calls: int
+    elements: int | None = None
+    frames: str = "every"
+
+
+@dataclass(frozen=True)
+class MacTotals:
+    """totals.json: the two conventions for an input of ``size`` (C, H, W)."""
+
+    size: tuple[int, int, int]
+    convolution: MacConvention
+    published: MacConvention
+    uncounted: tuple[Uncounted, ...] = ()
+
+
+@dataclass(frozen=True)
+class MacLayer:
+    """One row of macs.csv."""
+
+    layer: str
+    part: str
+    operator: str
+    teacher_macs: int
+    convertible: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ArchitectureLayer:
+    """The candidate the gate chose for one layer; probability is that of the compressed candidate."""
+
+    name: str
+    part: str
+    candidate: Literal["compressed", "uncompressed"]
+    teacher_macs: int
+    macs: int
+    gate_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """architecture.json: what the search found."""
+
+    layers: tuple[ArchitectureLayer, ...]
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """One row of layers.csv: ‖Δz − g‖² / ‖Δz‖² on tune pairs, before and after training."""
+
+    layer: str
+    part: str
+    error_before: float
+    error_after: float
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One row of a training's curve.csv; None where not measured at that step, or never."""
+
+    step: int
+    tune_miou: float | None = None
+    compressed_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds over many runs."""
+
+    median: Positive
+    p95: Positive
+
+
+@dataclass(frozen=True)
+class VariantLatency:
+    """Times of one variant; a per-frame variant has only ``frame_ms``."""
+
+    frame_ms: Timing | None = None
+    key_ms: Timing | None = None
+    delta_ms: Timing | None = None
+    amortised_ms: dict[int, Positive] = Field(default_factory=dict)
+    speedup: dict[int, Positive] = Field(default_factory=dict)
+    macs_bound: dict[int, Positive] = Field(default_factory=dict)
+    state_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """latency.json: measured on one machine with an input of ``size`` (C, H, W)."""
+
+    size: tuple[int, int, int]
+    runs: int
+    threads: int
+    variants: dict[str, VariantLatency]
+    machine: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """provenance.json of one stage run: when, how long, from which commit, with which parameters."""
+
+    stage: str
+    minutes: Positive
+    seed: int | None = None
+    variant: str | None = None
+    started: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    params: Any = None
+    versions: dict[str, Any] = Field(default_factory=dict)

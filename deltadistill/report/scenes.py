@@ -1,0 +1,94 @@
+"""Test clips with their frames, labels and the predictions of every variant, for the report's pictures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.manifest import Manifest
+from deltadistill.report.files import require
+
+CACHE_BYTES = 64 * 2**20  # pictures show each frame once
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One clip: images (F, H, W, 3) uint8, labels (F, H, W) uint8 or None, the same for each prediction.
+
+    ``period`` is the sequence length of the streams: frames 0, period, 2 period … are key frames.
+    """
+
+    clip: str
+    period: int
+    images: np.ndarray
+    labels: np.ndarray | None
+    predictions: dict[str, np.ndarray]
+
+    def distance(self, frame: int) -> int:
+        """Frames since the last key frame."""
+        return frame % self.period
+
+    def wrong(self, variant: str, frame: int) -> np.ndarray:
+        """Pixels (H, W) where the variant differs from the label, or from the teacher without labels."""
+        predicted = self.predictions[variant][frame]
+        if self.labels is None:
+            return predicted != self.predictions["teacher"][frame]
+        return (predicted != self.labels[frame]) & (self.labels[frame] != 255)
+
+
+def read_scenes(
+    artifacts: Path, *, data: Path, seed: int, variants: Iterable[str], period: int
+) -> tuple[Scene, ...]:
+    """Read the example predictions of one seed with the frames they belong to.
+
+    Raises FileNotFoundError or ValueError naming the file, the fault and the stage that makes it.
+    """
+    manifest = Manifest.read(data / "manifest.csv")
+    store = FrameStore(manifest, cache_bytes=CACHE_BYTES)
+    test_clips = manifest.clips("test")
+    stored = {}
+    for variant in variants:
+        path = artifacts / f"seed{seed}" / "sweep_sequence_length" / variant / "examples.npz"
+        stored[variant] = _read_examples(path, variant, period)
+    scenes = []
+    for clip in stored["teacher"]:
+        if clip not in test_clips:
+            raise ValueError(
+                f"{clip!r} has example predictions but is not in the test split; run the sweep again"
+            )
+        predictions = {variant: by_clip[clip] for variant, by_clip in stored.items() if clip in by_clip}
+        frames = test_clips[clip][: min(len(array) for array in predictions.values())]
+        images = np.stack([store.image(frame).numpy().transpose(1, 2, 0) for frame in frames])
+        labelled = all(frame.label for frame in frames)
+        labels = np.stack([store.label(frame).numpy() for frame in frames]) if labelled else None
+        predictions = {variant: array[: len(frames)] for variant, array in predictions.items()}
+        _check_sizes(clip, images, predictions)
+        scenes.append(Scene(clip, period, images, labels, predictions))
+    return tuple(scenes)
+
+
+def _read_examples(path: Path, variant: str, period: int) -> dict[str, np.ndarray]:
+    """Clip → predictions (F, H, W) of a stream of the given period; a per-frame variant may have one only."""
+    stage = f"sweep_sequence_length ({variant})"
+    with np.load(require(path, stage=stage), allow_pickle=False) as examples:
+        keys = [key for key in examples.files if key.startswith("predictions")]
+        key = f"predictions_T{period}"
+        if key not in keys and len(keys) == 1:
+            key = keys[0]
+        if key not in keys or "clips" not in examples.files:
+            raise ValueError(
+                f"{path} holds {examples.files}, expected clips and predictions_T{period}; run the "
+                f"stage {stage} again with {period} among write_report.picture_lengths"
+            )
+        return dict(zip(map(str, examples["clips"]), examples[key], strict=True))
+
+
+def _check_sizes(clip: str, images: np.ndarray, predictions: dict[str, np.ndarray]) -> None:
+    for variant, array in predictions.items():
+        if array.shape[1:] != images.shape[1:3]:
+            raise ValueError(
+                f"{clip}: {variant} predicted {array.shape[1:]}, the frames are {images.shape[1:3]}; run the "
+                "stage sweep_sequence_length again"
+            )

@@ -1,0 +1,154 @@
+"""The page's tables of accuracy and consistency, as text cells."""
+
+from dataclasses import dataclass
+
+from deltadistill.report.results import Results
+from deltadistill.report.scores import average, class_ious, length_score
+from deltadistill.report.summary import Point, Summary
+
+HEADLINE_LENGTHS = (1, 3, 10)
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first column names the row, the others are figures unless ``words``."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: bool = False
+
+
+def basis(summary: Summary) -> str:
+    """What every table of test figures rests on: split, frames, reference, seeds and spread."""
+    frames = f"{summary.labelled_frames} labelled frames"
+    if summary.reference == "teacher":
+        frames = f"{summary.labelled_frames} frames compared with the per-frame teacher"
+    seeds = ", ".join(map(str, summary.seeds))
+    if len(summary.seeds) > 1:
+        return f"Test split, {frames}; mean ± standard deviation over seeds {seeds}."
+    return f"Test split, {frames}; one seed ({seeds}), so no spread is known."
+
+
+def headline_tables(summary: Summary) -> list[Table]:
+    """One table for each headline T: accuracy, cost and consistency of every variant."""
+    columns = ("variant", f"{accuracy(summary)} %", "GMACs", "ratio", "consist\u00adency %")
+    titles = {1: "T = 1: every frame is a key frame"}
+    tables = []
+    for length in HEADLINE_LENGTHS:
+        rows = [
+            (n, *_headline_cells(points[length]))
+            for n, points in summary.variants.items()
+            if length in points
+        ]
+        if rows:
+            caption = titles.get(length, f"T = {length}: one key frame in {length}")
+            tables.append(Table(caption, columns, tuple(rows)))
+    return tables
+
+
+def per_class_table(results: Results, summary: Summary) -> Table:
+    """IoU of each class: per-frame variants once, the others at T = 3 and 10."""
+    columns = []
+    for name, predict in results.variants.items():
+        for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS[1:]:
+            if length in summary.variants[name]:
+                title = name if predict == "per_frame" else f"{name}, T = {length}"
+                columns.append((title, class_ious(results, name, length), summary.variants[name][length]))
+    rows = [
+        (info.name, *(spread(*ious[info.name], 1) for _, ious, _ in columns))
+        for info in results.dataset.classes
+    ]
+    rows.append(("mean", *(spread(point.miou, point.miou_std, 1) for *_, point in columns)))
+    caption = f"IoU per class in percent. {basis(summary)} {DASH} marks a class that the test split lacks."
+    return Table(caption, ("class", *(title for title, *_ in columns)), tuple(rows))
+
+
+def per_clip_table(results: Results, summary: Summary) -> Table | None:
+    """Fidelity in every clip (shot) of unlabelled video; None where labels give the accuracy."""
+    if summary.reference == "labels":
+        return None
+    lengths = HEADLINE_LENGTHS[1:]
+    columns, per_column = [], []
+    for name, predict in results.variants.items():
+        for length in lengths if predict != "per_frame" else ():
+            if length in summary.variants[name]:
+                columns.append(f"{name}, T = {length}")
+                scores = [length_score(results, name, seed, length) for seed in results.seeds]
+                per_column.append([score.miou_per_clip for score in scores])
+    clips = sorted({clip for by_seed in per_column for score in by_seed for clip in score})
+    rows = [
+        (clip, *(spread(*average([score[clip] for score in by_seed]), 1) for by_seed in per_column))
+        for clip in clips
+    ]
+    caption = (
+        "Fidelity in percent, shot by shot: mIoU with the per-frame teacher over the classes that it sees "
+        f"there. A sequence never crosses a scene cut. {basis(summary)}"
+    )
+    return Table(caption, ("shot", *columns), tuple(rows))
+
+
+def consistency_table(results: Results, summary: Summary) -> Table:
+    """Both flows, mask on and off, coverage, and always the accuracy beside."""
+    exact = summary.consistency_flow == "exact"
+    flows = ("exact", "dis") if exact else ("dis",)
+    names = {"exact": "exact", "dis": "DIS"}
+    heads = [f"{names[flow]} flow, {mask}" for flow in flows for mask in ("visible", "all")]
+    coverages = [f"coverage, {names[flow]}" for flow in flows]
+    rows = []
+    for name, predict in results.variants.items():
+        for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS:
+            if all(length in by_seed.lengths for by_seed in results.consistencies[name].values()):
+                records = [length_score(results, name, seed, length) for seed in results.seeds]
+                miou = spread(*average([r.miou for r in records]), 1) if all(records) else DASH
+                cells = _consistency_cells(results, name, length, flows)
+                rows.append((f"{name}, T = {length}", miou, *cells))
+    caption = (
+        "Consistency in percent. Mean IoU of successive predictions after warping the earlier one along the "
+        "flow. “Visible” leaves out pixels that were occluded in the earlier frame, “all” does not; coverage "
+        f"is the share of pixels that counted under “visible”. {basis(summary)}"
+    )
+    return Table(caption, ("variant", accuracy(summary), *heads, *coverages), tuple(rows))
+
+
+def _consistency_cells(results: Results, name: str, length: int, flows: tuple[str, ...]) -> list[str]:
+    records = [results.consistencies[name][seed].lengths[length] for seed in results.seeds]
+    cells, coverages = [], []
+    for flow in flows:
+        scores = [getattr(record, flow) for record in records]
+        if not all(scores):
+            cells += [DASH, DASH]
+            coverages.append(DASH)
+            continue
+        for mask in ("visible", "all"):
+            cells.append(spread(*average([getattr(score, mask).consistency for score in scores]), 1))
+        coverages.append(number(average([score.visible.coverage for score in scores])[0], 1))
+    return cells + coverages
+
+
+def accuracy(summary: Summary) -> str:
+    """Name of the accuracy figure: mIoU against labels, or fidelity to the per-frame teacher."""
+    return "mIoU" if summary.reference == "labels" else "fidelity"
+
+
+def _headline_cells(point: Point) -> tuple[str, str, str, str]:
+    consistency = spread(point.consistency, point.consistency_std, 1)
+    return spread(point.miou, point.miou_std, 1), f"{point.gmacs:.3f}", f"{point.macs_ratio:.2f}", consistency
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a figure, or a dash for none."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """Write a difference with its sign, a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def spread(value: float | None, deviation: float | None, digits: int) -> str:
+    """Write mean ± standard deviation, the latter only where it is known."""
+    if value is None or deviation is None:
+        return number(value, digits)
+    return f"{value:.{digits}f} ± {deviation:.{digits}f}"

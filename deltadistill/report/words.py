@@ -1,0 +1,95 @@
+"""The page's opening: title, sentences and the large figures, written from the measurements."""
+
+from dataclasses import dataclass
+
+from deltadistill.report.results import Results
+from deltadistill.report.summary import Point, Summary
+from deltadistill.report.tables import accuracy, signed, spread
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One large figure and what it says."""
+
+    value: str
+    text: str
+
+
+def title(summary: Summary) -> str:
+    """Name the experiment."""
+    return f"Delta distillation on {summary.experiment.replace('_', ' ')}"
+
+
+def lead(results: Results, summary: Summary) -> list[str]:
+    """Return three sentences: what was run, what it is compared with, what came out."""
+    height, width = results.dataset.size
+    rivals = [_RIVALS[name] for name in summary.variants if name in _RIVALS]
+    listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
+    kind = "labelled" if summary.reference == "labels" else "unlabelled"
+    frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
+    return [
+        "A segmentation network, the teacher, runs on one key frame in every T frames; on the frames "
+        "between, cheap students predict only by how much the output of each layer has changed.",
+        f"On {frames} this is compared with {listed}"
+        + (
+            "."
+            if summary.reference == "labels"
+            else "; accuracy is fidelity to the per-frame teacher, the mIoU between the two predictions."
+        ),
+        _outcome(summary),
+    ]
+
+
+def tiles(summary: Summary) -> list[Tile]:
+    """Return the figures a reader should see first, all at T = 3 and 10."""
+    delta = summary.variants.get("delta", {})
+    if 3 not in delta:
+        return []
+    measure = accuracy(summary)
+    found = [
+        Tile(_percent(delta[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", delta)),
+        Tile(spread(delta[3].miou, delta[3].miou_std, 1), f"{measure} in percent at T = 3"),
+    ]
+    base = "finetuned" if "finetuned" in summary.variants else "teacher"
+    for length, rival in ((3, base), (10, "copy")):
+        points = summary.variants.get(rival, {})
+        if length in points and length in delta:
+            against = "copying the key frame" if rival == "copy" else f"{rival} on every frame"
+            difference = signed(delta[length].miou - points[length].miou, 1)
+            found.append(Tile(difference, f"{measure} against {against}, T = {length}"))
+    return found
+
+
+def _with_ten(text: str, delta: dict[int, Point]) -> str:
+    return f"{text}; {_percent(delta[10].macs_ratio)} at T = 10" if 10 in delta else text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _outcome(summary: Summary) -> str:
+    points = summary.variants.get("delta", {})
+    if 3 not in points:
+        return "Delta distillation at T = 3 was not measured."
+    point, measure = points[3], accuracy(summary)
+    sentence = (
+        f"At T = 3 delta distillation reaches {spread(point.miou, point.miou_std, 1)} % {measure} at "
+        f"{_percent(point.macs_ratio)} of the teacher's MACs"
+    )
+    base = summary.variants.get("finetuned", {}).get(3)
+    if base is not None:
+        sentence += f" (a per-frame teacher trained for as long: {spread(base.miou, base.miou_std, 1)} %)"
+    if 10 in points:
+        at_ten = spread(points[10].miou, points[10].miou_std, 1)
+        sentence += f", at T = 10 it reaches {at_ten} % at {_percent(points[10].macs_ratio)}"
+    return sentence + "."
+
+
+_RIVALS = {
+    "teacher": "the teacher on every frame",
+    "finetuned": "the same teacher trained on for as long",
+    "feature": "equally cheap students that predict features instead of changes",
+    "small": "a cheaper network on every frame, taught by the teacher's logits",
+    "copy": "repeating the key frame's prediction",
+}

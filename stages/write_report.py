@@ -1,0 +1,58 @@
+"""Write the report of an experiment: one self-contained page, summary.json, figures and animations.
+
+Reads what the earlier stages left below --results and the example predictions below --artifacts. For an
+unlabelled video it also writes a video of teacher and delta side by side.
+"""
+
+from deltadistill import stage_arguments
+
+
+def main() -> None:
+    """Run the stage."""
+    args = stage_arguments.parse(
+        __doc__,
+        data="folder of manifest.csv",
+        artifacts="artifacts/<experiment>",
+        results="results/<experiment>, read and written",
+    )
+    from deltadistill import atomic, tracking
+    from deltadistill import params as parameters
+    from deltadistill.report.page import render
+    from deltadistill.report.publish import headline_figures, write_animations, write_figures
+    from deltadistill.report.results import read_results
+    from deltadistill.report.scenes import read_scenes
+    from deltadistill.report.summary import summarise, write_summary
+
+    params = parameters.load(args.params)
+    with tracking.stage_run("write_report", params=params, folder=args.results) as run:
+        results = read_results(
+            args.results,
+            data=args.data,
+            seeds=params.seeds,
+            variants={name: variant.predict for name, variant in params.variants.items()},
+            distilled=params.distill.variants,
+        )
+        scenes = read_scenes(
+            args.artifacts,
+            data=args.data,
+            seed=params.seeds[0],
+            variants=params.variants,
+            period=max(params.write_report.picture_lengths),
+        )
+        summary = summarise(results)
+        page = render(results, summary, scenes)
+        written = write_figures(summary, args.results / "figures")
+        written += write_animations(results, scenes, args.results / "animations")
+        with atomic.file(args.results / "report.html") as unfinished:
+            unfinished.write_text(page, encoding="utf-8")
+        write_summary(summary, args.results / "summary.json")
+        for path in [args.results / "report.html", *written]:
+            run.figure(path)
+        run.dataset(args.data / "manifest.csv")
+        run.headline(headline_figures(summary))
+        for name, points in summary.variants.items():
+            run.curve(f"miou/{name}", {length: point.miou for length, point in points.items()})
+
+
+if __name__ == "__main__":
+    main()

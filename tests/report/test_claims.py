@@ -1,0 +1,93 @@
+"""The claims: bounds as published, verdicts by the numbers."""
+
+import pytest
+
+from deltadistill.report.claims import judge
+from deltadistill.report.scores import Score
+
+BEST = {
+    "teacher": dict.fromkeys((1, 3, 10), (75.5, 1.0, 82.0)),
+    "finetuned": dict.fromkeys((1, 3, 10), (76.0, 1.0, 83.0)),
+    "delta": {1: (76.0, 1.0, 83.5), 3: (75.5, 0.50, 84.0), 10: (73.0, 0.284, 84.0)},
+    "feature": {1: (76.0, 1.0, 83.0), 3: (66.0, 0.5, 65.0), 10: (55.0, 0.28, 75.0)},
+    "small": dict.fromkeys((1, 3, 10), (74.5, 0.47, 82.0)),
+    "copy": {1: (76.0, 1.0, 83.0), 3: (73.0, 0.33, 81.0), 10: (60.0, 0.10, 84.0)},
+}
+
+
+def scores(changed=(), *, seeds=(0,)):
+    table = {name: dict(by_length) for name, by_length in BEST.items()}
+    for name, length, values in changed:
+        table[name][length] = values
+    return {
+        name: {
+            t: {s: Score(m, 0.3 * ratio, ratio, c) for s in seeds} for t, (m, ratio, c) in by_length.items()
+        }
+        for name, by_length in table.items()
+    }
+
+
+def verdicts(table, reference="labels"):
+    return {claim.name: claim.verdict for claim in judge(table, reference=reference)}
+
+
+def test_all_claims_hold_on_the_paper_s_side_of_each_bound():
+    assert set(verdicts(scores()).values()) == {"holds"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "change"),
+    [
+        ("half the compute", ("delta", 3, (75.5, 0.501, 84.0))),
+        ("accuracy kept", ("delta", 3, (74.99, 0.5, 84.0))),
+        ("ahead of feature distillation", ("feature", 3, (70.6, 0.5, 65.0))),
+        ("ahead of a cheaper network", ("small", 3, (74.6, 0.47, 82.0))),
+        ("ahead of copying", ("copy", 3, (73.6, 0.33, 81.0))),
+        ("ahead of copying", ("copy", 10, (65.1, 0.1, 84.0))),
+        ("a quarter of the compute", ("delta", 10, (73.0, 0.285, 84.0))),
+        ("steadier predictions", ("delta", 3, (75.5, 0.5, 83.0))),
+        ("steadier teacher", ("delta", 1, (76.0, 1.0, 82.9))),
+        ("robust to long sequences", ("copy", 10, (73.5, 0.1, 84.0))),
+        ("a teacher worth distilling", ("teacher", 1, (74.99, 1.0, 82.0))),
+    ],
+)
+def test_a_claim_that_misses_its_bound_by_a_hair_does_not_hold(claim, change):
+    assert verdicts(scores([change]))[claim] == "does not hold"
+
+
+def test_a_claim_about_a_variant_that_was_not_run_is_not_measured():
+    table = scores()
+    del table["feature"]
+    found = verdicts(table)
+    assert found["ahead of feature distillation"] == "not measured"
+    assert found["robust to long sequences"] == "not measured"
+    assert found["half the compute"] == "holds"
+
+
+def test_a_claim_about_a_length_that_was_not_measured_is_not_measured():
+    table = scores()
+    del table["delta"][10]
+    assert verdicts(table)["ahead of copying"] == "not measured"
+
+
+def test_consistency_that_was_not_measured_is_not_zero():
+    assert verdicts(scores([("delta", 3, (75.5, 0.5, None))]))["steadier predictions"] == "not measured"
+
+
+def test_without_labels_nothing_is_said_about_the_teacher_s_accuracy():
+    assert verdicts(scores(), reference="teacher")["a teacher worth distilling"] == "not measured"
+
+
+def test_figures_carry_the_spread_of_paired_differences():
+    table = scores(seeds=(0, 1, 2))
+    table["delta"][3] = {s: Score(75.0 + s, 0.15, 0.5, 84.0) for s in range(3)}
+    figures = {claim.name: claim.figures for claim in judge(table, reference="labels")}
+    assert figures["accuracy kept"] == (
+        "delta 76.00, finetuned 76.00: +0.00 ± 1.00 (3 seeds, within the spread of the seeds)"
+    )
+    assert figures["ahead of feature distillation"] == "T = 3: +10.00 ± 1.00 (3 seeds)"
+
+
+def test_one_seed_is_said_to_be_one():
+    figures = {claim.name: claim.figures for claim in judge(scores(), reference="labels")}
+    assert figures["ahead of feature distillation"] == "T = 3: +9.50 (one seed)"

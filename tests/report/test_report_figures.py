@@ -1,0 +1,105 @@
+"""The figures: every variant is drawn, on the page they follow the reader's colours."""
+
+import re
+
+import pytest
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+from deltadistill.report.drawings import drawings
+from deltadistill.report.figures import labels, miou_against_length, style
+from deltadistill.report.figures.compressed_share import compressed_shares
+from deltadistill.report.records import Architecture, ArchitectureLayer
+from deltadistill.report.summary import summarise
+
+ALL = {
+    "miou_against_length",
+    "accuracy_against_macs",
+    "miou_against_distance",
+    "consistency_against_length",
+    "training_curves",
+    "latency",
+    "compressed_share",
+    "distillation_error",
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(street, read):
+    results = read(street)
+    return drawings(results, summarise(results))
+
+
+def test_every_figure_is_drawn(drawn):
+    assert set(drawn) == ALL
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_figure_on_the_page_has_no_colours_fonts_or_ids_of_its_own(drawn, name):
+    svg = drawn[name].svg
+    assert svg.startswith("<svg viewBox=")
+    assert f'aria-label="{drawn[name].alt}"' in svg
+    colours = set(re.findall(r"#[0-9a-f]{6}\b", svg)) - {"#000000", "#ffffff"}
+    assert not colours, f"{colours} do not follow the page's colour scheme"
+    assert "font-family" not in svg
+    assert "<style" not in svg
+
+
+def test_ids_of_two_figures_never_meet(drawn):
+    ids = [found for drawing in drawn.values() for found in re.findall(r'\bid="([^"]+)"', drawing.svg)]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_results_give_the_same_figure(street, read):
+    summary = summarise(read(street))
+    first, second = (style.to_svg(miou_against_length.draw(summary), name="a", alt="a") for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("slope", [0.1, 1, 8, -1])
+def test_a_label_lies_on_no_line_and_on_no_other_label(slope):
+    drawn, (axes,) = style.figure()
+    heights = [slope * x for x in range(5)]
+    (line,) = axes.plot(range(5), heights)
+    axes.margins(x=0.3, y=0.3)
+    texts = labels.place(axes, [labels.Label(f"T = {x}", x, heights[x], "k") for x in (0, 2, 4)])
+    drawn.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts]
+    path = line.get_transform().transform_path(line.get_path())
+    assert not any(path.intersects_bbox(box, filled=False) for box in boxes)
+    assert Bbox.intersection(boxes[0], boxes[1]) is Bbox.intersection(boxes[1], boxes[2]) is None
+    assert all(axes.bbox.fully_containsx(box.x0) and axes.bbox.fully_containsx(box.x1) for box in boxes)
+
+
+def test_error_bars_need_more_than_one_seed(tree, street, read):
+    one, three = (miou_against_length.draw(summarise(read(t))).axes[0] for t in (tree, street))
+    assert not any(container.has_yerr for container in one.containers)
+    assert all(container.has_yerr for container in three.containers)
+
+
+def test_a_picture_file_is_light_and_wide_enough(street, read, tmp_path):
+    style.to_png(miou_against_length.draw(summarise(read(street))), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 990
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_the_share_of_compressed_layers_is_counted_per_part_and_seed():
+    def architecture(*candidates):
+        return Architecture(
+            layers=tuple(
+                ArchitectureLayer(name=f"l{i}", part=part, candidate=candidate, teacher_macs=10, macs=2)
+                for i, (part, candidate) in enumerate(candidates)
+            )
+        )
+
+    first = architecture(("stem", "compressed"), ("stem", "uncompressed"), ("head", "compressed"))
+    second = architecture(("stem", "compressed"), ("stem", "compressed"), ("head", "uncompressed"))
+    assert compressed_shares([first, second]) == {"stem": [0.5, 1.0], "head": [1.0, 0.0]}
+
+
+def test_without_students_their_figures_are_left_out(street, read):
+    results = read(street)
+    without = {name: runs for name, runs in results.distilled.items() if name == "finetuned"}
+    object.__setattr__(results, "distilled", without)
+    assert set(drawings(results, summarise(results))) == ALL - {"compressed_share", "distillation_error"}

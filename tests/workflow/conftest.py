@@ -1,0 +1,93 @@
+"""A copy of the project whose stage scripts are stand-ins, so that the real graph runs in seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import reduce
+from pathlib import Path
+
+import pytest
+
+from deltadistill import commented_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+STAND_IN = Path(__file__).with_name("stand_in.py")
+FOLDERS = (".dvc", "stages", "workflow", "deltadistill", "weights", "networks")
+FILES = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+
+
+class Project:
+    """A folder with the project's graph in it, and a way to run commands there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command prints; a failure fails the test unless `check` is off."""
+        identity = {
+            f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        environment = {**os.environ, **identity, "DELTADISTILL_TRACKING": "off", "COLUMNS": "400"}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout if done.returncode == 0 and "dot" in command else done.stdout + done.stderr
+
+    def set(self, key: str, value: object) -> None:
+        """Change a value of params.yaml."""
+        path = self.folder / "params.yaml"
+        document = commented_yaml.load(path)
+        *sections, name = key.split(".")
+        section = reduce(lambda inner, part: inner[part], sections, document)
+        assert section[name] != value
+        commented_yaml.assign(section, name, value)
+        path.write_text(commented_yaml.dump(document))
+
+    def commit(self) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
+
+
+def copy_project(folder: Path) -> Project:
+    """The files that define the graph, in a repository of their own."""
+    leave_out = shutil.ignore_patterns("tmp", "cache", "__pycache__")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=leave_out)
+    for name in FILES:
+        shutil.copy(ROOT / name, folder)
+    project = Project(folder)
+    if (ROOT / ".overlay.yaml").is_file():  # one is on in the working tree
+        shutil.copy(ROOT / ".overlay.yaml", folder)
+        project.run("python", "-m", "deltadistill.overlay", "off")
+    project.run("git", "init", "--quiet")
+    project.commit()
+    return project
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory):
+    """The project as it is, with nothing run."""
+    return copy_project(tmp_path_factory.mktemp("untouched"))
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory):
+    project = copy_project(tmp_path_factory.mktemp("finished"))
+    for script in (project.folder / "stages").glob("*.py"):
+        if script.stem != "collect_networks":
+            shutil.copy(STAND_IN, script)
+    project.commit()
+    project.run("dvc", "repro")
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def finished(_finished):
+    """The project with stand-ins, run through by DVC and committed; each test finds it that way."""
+    yield _finished
+    _finished.run("git", "reset", "--quiet", "--hard")
+    _finished.run("dvc", "checkout", "--quiet")

@@ -1,0 +1,74 @@
+"""Snakemake runs the graph of dvc.yaml: the same stages, the same order, nothing left out or added."""
+
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def dvc_edges(untouched):
+    pairs = re.findall(r'"([^"]+)" -> "([^"]+)"', untouched.run("dvc", "dag", "--dot"))
+    return {(rule(first), rule(then)) for first, then in pairs}
+
+
+@pytest.fixture(scope="module")
+def snakemake_edges(untouched):
+    dot = untouched.run("snakemake", "--forceall", "--rulegraph", "dot")
+    names = dict(re.findall(r'(\d+)\[label = "([^"\\]+)', dot))
+    edges = {(names[first], names[then]) for first, then in re.findall(r"(\d+) -> (\d+)", dot)}
+    return {edge for edge in edges if edge[1] != "all"}
+
+
+def test_both_tools_have_the_same_graph(dvc_edges, snakemake_edges):
+    assert dvc_edges
+    assert closure(snakemake_edges) == closure(dvc_edges)  # the rule graph is drawn without what follows
+
+
+def test_both_tools_have_the_same_stages(untouched, snakemake_edges):
+    listed = untouched.run("dvc", "stage", "list", "--name-only").split()
+    assert {rule(name) for name in listed} == {name for edge in snakemake_edges for name in edge}
+
+
+def test_a_report_waits_for_every_other_stage(dvc_edges):
+    before = {first for first, then in closure(dvc_edges) if then.startswith("write_report")}
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    assert {name for name in stages if any(stage.startswith(name) for stage in before)} == set(stages) - {
+        "write_report"
+    }
+
+
+def test_the_variants_of_a_seed_do_not_wait_for_each_other(dvc_edges):
+    both = [edge for edge in closure(dvc_edges) if all(name.startswith("distill_") for name in edge)]
+    assert both == []
+
+
+def test_snakemakes_linter_has_nothing_to_say(untouched):
+    assert "Congratulations" in untouched.run("snakemake", "--lint")
+
+
+def test_wrong_params_are_refused_before_anything_runs(finished):
+    finished.set("pretrain_teacher.batch", "none")
+    assert "'none' is not of type 'integer'" in finished.run("snakemake", "--dry-run", check=False)
+
+
+def test_every_stage_says_what_it_needs():
+    for name, stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items():
+        assert {"cpus", "mem_mb", "runtime", "gpu"} <= set(stage["meta"]["resources"]), name
+
+
+def rule(address: str) -> str:
+    return re.sub(r"\W", "_", address)
+
+
+def closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Every pair where the first comes before the second, directly or not."""
+    closed = set(edges)
+    while True:
+        more = {(a, d) for a, b in closed for c, d in closed if b == c} - closed
+        if not more:
+            return closed
+        closed |= more

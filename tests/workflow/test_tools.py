@@ -1,0 +1,89 @@
+"""DVC and Snakemake agree about what is up to date, and DVC's own commands work, on the real graph."""
+
+import re
+
+import pytest
+
+UP_TO_DATE = "Data and pipelines are up to date."
+NOTHING_TO_DO = "Nothing to be done"
+
+
+def stale(project):
+    """Addresses of the stages that DVC would run."""
+    return set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
+
+
+def test_after_dvc_snakemake_finds_nothing_to_do(finished):
+    assert UP_TO_DATE in finished.run("dvc", "status")
+    assert NOTHING_TO_DO in finished.run("snakemake", "--dry-run")
+
+
+def test_after_snakemake_dvc_finds_nothing_to_do(finished):
+    finished.set("analyze_consistency.dis_preset", "fast")
+    assert {name.split("@")[0] for name in stale(finished)} == {"analyze_consistency"}
+    ran = finished.run("snakemake")
+    assert "analyze_consistency_street_0_delta" in ran
+    assert "distill_street_0_delta" not in ran
+    assert UP_TO_DATE in finished.run("dvc", "status")
+    assert NOTHING_TO_DO in finished.run("snakemake", "--dry-run")
+    finished.run("snakemake", "--report", "report.html")
+    assert "analyze_consistency_street_0_delta" in (finished.folder / "report.html").read_text()
+
+
+def test_a_failed_stage_stops_what_depends_on_it_and_nothing_else(finished):
+    script = finished.folder / "stages" / "analyze_consistency.py"
+    script.write_text("import sys; sys.exit('no luck' if 'copy' in sys.argv else " + "'not this one')\n")
+    finished.set("measure_latency.runs", 61)
+    said = finished.run("snakemake", check=False)
+    assert "no luck" in said
+    assert {name.split("@")[0] for name in stale(finished)} == {"analyze_consistency", "write_report"}
+
+
+def test_another_experiment_and_back_leaves_both_up_to_date(finished):
+    finished.set("experiment", "other")
+    assert "pretrain_teacher@other-0" in stale(finished)
+    finished.run("dvc", "repro", "pretrain_teacher@other-0")
+    assert not {"prepare_dataset@other", "pretrain_teacher@other-0"} & stale(finished)
+    finished.set("experiment", "street")
+    assert UP_TO_DATE in finished.run("dvc", "status")
+    assert (finished.folder / "results" / "other" / "prepare_dataset" / "dataset.json").is_file()
+
+
+def test_a_retrained_variant_leaves_the_evaluation_of_the_others_up_to_date(finished):
+    finished.set("distill.variants.delta.method", "feature")
+    finished.run("dvc", "repro", "--single-item", "distill@street-0-delta")
+    finished.run("dvc", "repro", "--single-item", "collect_networks@street-0")
+    assert {name for name in stale(finished) if name.startswith("sweep")} == {
+        "sweep_sequence_length@street-0-delta"
+    }
+
+
+def test_params_metrics_and_plots_can_be_compared_with_the_commit(finished):
+    finished.set("distill.variants.delta.method", "feature")
+    finished.run("dvc", "repro")
+    assert "distill.variants.delta.method" in finished.run("dvc", "params", "diff")
+    changed = finished.run("dvc", "metrics", "diff")
+    assert "results/street/per_seed/seed0/sweep_sequence_length/delta/sweep.json" in changed
+    assert "sweep_sequence_length/finetuned" not in changed
+    finished.run("dvc", "plots", "show", "--out", "plots")
+    page = (finished.folder / "plots" / "index.html").read_text()
+    assert "mIoU against the sequence length" in page
+    assert "training loss" in page
+
+
+def test_an_experiment_runs_from_the_command_line_with_another_value(finished):
+    finished.run(
+        "dvc", "exp", "run", "--name", "faster", "--set-param", "analyze_consistency.dis_preset=fast"
+    )
+    shown = finished.run("dvc", "exp", "show", "--csv", "--no-pager")
+    assert "faster" in shown
+    assert "fast" in (finished.folder / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "repro --dry --allow-missing", "metrics show", "params diff", "plots show", "dag"]
+)
+def test_a_fresh_clone_understands(finished, tmp_path, command):
+    finished.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    clone = type(finished)(tmp_path / "clone")
+    assert clone.run("dvc", *command.split()) is not None

@@ -1,0 +1,59 @@
+"""The README says what is so: its figures, its example, its commands and its links."""
+
+import contextlib
+import io
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from deltadistill.report.headline import headline
+from deltadistill.report.summary import read_summary
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("experiment", ["street_seeds", "real_video"])
+def test_the_figures_are_those_of_the_committed_results(experiment):
+    assert headline(read_summary(ROOT / "results" / experiment / "summary.json")) in README
+
+
+def test_the_example_runs_as_written():
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    assert len(code.splitlines()) <= 25
+    torch.manual_seed(0)
+    clips = torch.randn(4, 1, 3, 64, 96) + 0.2 * torch.randn(4, 3, 3, 64, 96)
+    names = {"clips": clips, "steps": 2, "frames": torch.randn(4, 1, 3, 64, 96)}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, names)
+    assert names["prediction"].shape == (1, 8, 64, 96)
+    assert "converted" in printed.getvalue()
+
+
+def test_every_make_target_exists():
+    targets = set(re.findall(r"`?make ([a-z-]+)", README)) - {"sure"}
+    makefile = (ROOT / "Makefile").read_text()
+    assert {t for t in targets if not re.search(rf"^{t}:", makefile, flags=re.M)} == set()
+
+
+def test_every_linked_file_is_in_the_repository():
+    links = re.findall(r"\]\(([^)#]+)", README)
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [link for link in links if "://" not in link and link not in tracked.splitlines()] == []
+
+
+def test_every_name_of_the_tree_exists():
+    tree = re.search(r"## What is where\n\n```\n(.*?)```", README, flags=re.S).group(1)
+    missing = []
+    for line in tree.splitlines():
+        indent = len(line) - len(line.lstrip())
+        for name in re.findall(
+            r"[\w/]+(?:\.\w+|/)|Makefile|workflow/Snakefile", line[: 22 if indent == 0 else 80]
+        ):
+            places = [ROOT / name, ROOT / "deltadistill" / name]
+            if not any(place.exists() for place in places):
+                missing.append(name)
+    assert missing == []

@@ -9,6 +9,8 @@ from ruamel.yaml.error import YAMLError
 
 from deltadistill import amortised_target
 
+NO_WEIGHTS = "weights/random"  # pretrain_teacher.start_from of a network with random weights
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -19,7 +21,7 @@ Size = Annotated[tuple[Positive, Positive], Field(description="height and width,
 class Section(BaseModel):
     """A part of params.yaml: frozen, without unknown keys, without conversion of types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Model(Section):
@@ -114,8 +116,8 @@ class AugmentParams(Section):
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> "AugmentParams":
         low, high = self.scale
-        if not 0 < low <= high:
-            raise ValueError(f"scale {[low, high]} must be two rising numbers above 0")
+        if not 0.1 <= low <= high <= 10:
+            raise ValueError(f"scale {[low, high]} must be two rising numbers between 0.1 and 10")
         return self
 
 
@@ -134,7 +136,7 @@ class SegmentationLoss(Section):
     name: Literal["cross_entropy", "ohem"]
     ohem_threshold: Annotated[float, Field(gt=0, lt=1)]
     ohem_keep: Annotated[float, Field(gt=0, le=1)]
-    class_weights: list[float] | None
+    class_weights: list[Annotated[float, Field(ge=0)]] | None
 
 
 class PretrainTeacher(Section):
@@ -381,6 +383,47 @@ class Params(Section):
     analyze_consistency: AnalyzeConsistency
     measure_latency: MeasureLatency
     write_report: WriteReport
+
+    @model_validator(mode="after")
+    def _there_is_a_teacher(self) -> "Params":
+        if self.pretrain_teacher.steps == 0 and self.pretrain_teacher.start_from == NO_WEIGHTS:
+            raise ValueError(
+                f"pretrain_teacher.steps is 0 and start_from is {NO_WEIGHTS}: nothing to keep; train some "
+                "steps or start from a checkpoint"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_fit_into_the_clips(self) -> "Params":
+        if self.prepare_dataset.kind != "generated":
+            return self  # how long the clips are is known when they have been read
+        frames = self.prepare_dataset.generated.frames
+        asked = {
+            "distill.max_distance": self.distill.max_distance + 1,
+            "sweep_sequence_length.lengths": max(self.sweep_sequence_length.lengths),
+        }
+        for key, length in asked.items():
+            if length > frames:
+                raise ValueError(
+                    f"{key} asks for {length} frames in a row, but prepare_dataset.generated.frames "
+                    f"is {frames}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _streams_have_students(self) -> "Params":
+        with_students = {
+            f"distill/{name}"
+            for name, variant in self.distill.variants.items()
+            if variant.method in ("delta", "feature")
+        }
+        for name, variant in self.variants.items():
+            if variant.predict == "stream" and variant.network not in with_students:
+                raise ValueError(
+                    f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "
+                    f"allowed: {sorted(with_students)}, or predict: per_frame or copy"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_refer_to_something(self) -> "Params":

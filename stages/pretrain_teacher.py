@@ -42,8 +42,7 @@ def main() -> None:
         task = Segmentation(model["classes"], **mine.loss.model_dump())
         torch.manual_seed(args.seed)
         network = models.build(model["name"], classes=model["classes"], **model["options"])
-        scratch = args.start_from.name == "random"
-        if not scratch:
+        if str(args.start_from) != parameters.NO_WEIGHTS:
             weights = read_network_file(args.start_from)["state_dict"]
             load_weights_into(network, weights, source=str(args.start_from))
 
@@ -57,10 +56,9 @@ def main() -> None:
         if mine.steps:
             running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), "teacher")
             outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
-        elif scratch:
-            raise SystemExit("pretrain_teacher.steps is 0 and start_from is weights/random: nothing to keep")
         save_network(args.artifacts / "teacher.pt", network, model)
-        _write_results(args.results, network, task, store, outcome)
+        per_class = _write_results(args.results, network, task, store, outcome)
+        run.log({f"iou/{name}": value for name, value in per_class.items()}, step=outcome.best_step)
         run.dataset(args.data / "manifest.csv")
         run.model(network.eval(), torch.zeros(2, 3, *store.size))
     checkpoint.remove()
@@ -72,13 +70,15 @@ def _write_results(results, network, task, store, outcome):  # noqa: ANN001
 
     write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_miou"], outcome.curve)
     tune = labelled_frames(store, "tune")
-    iou, miou = [], None
+    per_class, miou = {}, None
     if tune:
         matrix = per_frame_score(network, task, store, tune, label_reference(store))
-        iou, miou = matrix.iou().tolist(), 100 * matrix.miou()
-    rows = [{"class": name, "iou": 100 * value} for name, value in zip(store.classes, iou, strict=False)]
+        miou = 100 * matrix.miou()
+        per_class = dict(zip(store.classes, (100 * matrix.iou()).tolist(), strict=True))
+    rows = [{"class": name, "iou": value} for name, value in per_class.items()]
     write_csv(results / "per_class_iou.csv", ["class", "iou"], rows)
     write_json(results / "metrics.json", {"tune_miou": miou, "best_step": outcome.best_step})
+    return per_class
 
 
 if __name__ == "__main__":

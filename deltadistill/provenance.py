@@ -20,7 +20,7 @@ from deltadistill import atomic
 FILE_NAME = "provenance.json"
 EXECUTION = "PIPELINE_RUN"  # environment variable that names one execution of the pipeline
 PACKAGES = ("deltadistill", "torch", "torchvision", "numpy", "opencv-python-headless", "av")
-CODE = ("deltadistill", "stages", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt", "weights")
+CODE = ("deltadistill", "networks", "stages", "dvc.yaml", "pyproject.toml", "constraints.txt", "weights")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,11 @@ def commit() -> str | None:
 
 
 def dirty() -> bool | None:
-    """Whether code or params differ from the commit; results, which every run rewrites, do not count."""
+    """Whether the code differs from the commit.
+
+    Neither results, which every run rewrites, nor params.yaml count: an overlay changes that on purpose, and
+    the record holds the values that the stage ran with.
+    """
     changed = git("status", "--porcelain", "--", *CODE)
     return None if changed is None else bool(changed)
 

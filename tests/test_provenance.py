@@ -52,11 +52,14 @@ def test_the_record_holds_times_versions_and_code(tmp_path, repository):
     assert {"python", "torch", "numpy"} <= set(record["versions"])
 
 
-def test_results_do_not_make_the_code_dirty_but_params_do(repository):
+def test_code_makes_a_run_dirty_but_results_and_recorded_params_do_not(repository):
     (repository / "results").mkdir()
     (repository / "results" / "metrics.json").touch()
     assert provenance.dirty() is False
     (repository / "params.yaml").write_text("experiment: other\n")
+    assert provenance.dirty() is False
+    (repository / "stages").mkdir()
+    (repository / "stages" / "distill.py").touch()
     assert provenance.dirty() is True
 
 

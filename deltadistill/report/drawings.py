@@ -16,6 +16,7 @@ from deltadistill.report.figures import (
     style,
     training_curves,
 )
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.results import Results
 from deltadistill.report.summary import Summary
 
@@ -75,7 +76,7 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
         ),
         Drawing(
             "latency",
-            latency.draw(results.latency),
+            latency.draw(results.latency, looks([*results.variants, *results.latency.variants])),
             "Bars of the time of a frame; speed-up against sequence length with the bound that MACs allow.",
             "Time measured in eager PyTorch on one machine. MACs say what could be gained; the gap to the "
             "dashed line is what memory traffic and overhead take.",

@@ -12,6 +12,7 @@ from PIL import Image
 from deltadistill.report import cost_tables, tables, words
 from deltadistill.report.animation import animate, longest
 from deltadistill.report.drawings import drawings
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.paint import data_uri, palette, shrink
 from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
@@ -78,6 +79,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "minutes_table": cost_tables.minutes_table(summary.minutes),
         "provenance_table": cost_tables.provenance_table(results.provenances),
         "stage_params": _stage_params(results),
+        "looks": looks(results.variants),
         "figures": drawings(results, summary),
         "storyboards": [storyboard(scene, table) for scene in scenes],
         "animation": _animation(scenes, table),

@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import labels, style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.summary import Point, Summary, is_per_frame
 
@@ -12,6 +13,7 @@ LABELLED_LENGTH = 3  # beside the longest
 def draw(summary: Summary) -> Figure:
     """One line a variant over its MACs, each point a sequence length T; up and to the left is better."""
     drawn, (axes,) = style.figure()
+    look = looks(summary.variants)
     for name, points in summary.variants.items():
         lengths = sorted(points)[:1] if is_per_frame(points) else sorted(points)
         shown = [points[length] for length in lengths]
@@ -21,7 +23,7 @@ def draw(summary: Summary) -> Figure:
             [point.miou for point in shown],
             yerr=deviations if any(deviations) else None,
             label=name,
-            **style.look(name).line,
+            **look[name].line,
         )
     axes.set_xlim(left=0)
     axes.margins(y=0.12)
@@ -29,14 +31,16 @@ def draw(summary: Summary) -> Figure:
     style.caption(axes, accuracy_name(summary.reference))
     style.legend(drawn, axes)
     streamed = {name: points for name, points in summary.variants.items() if not is_per_frame(points)}
-    labels.place(axes, [label for name, points in streamed.items() for label in _lengths(name, points)])
+    labels.place(
+        axes, [each for name, points in streamed.items() for each in _lengths(points, look[name].color)]
+    )
     return drawn
 
 
-def _lengths(name: str, points: dict[int, Point]) -> list[labels.Label]:
+def _lengths(points: dict[int, Point], colour: str) -> list[labels.Label]:
     """T beside the points that matter: 3 and the longest."""
     return [
-        labels.Label(f"T = {length}", point.gmacs, point.miou, style.look(name).color)
+        labels.Label(f"T = {length}", point.gmacs, point.miou, colour)
         for length, point in points.items()
         if length in (LABELLED_LENGTH, max(points))
     ]

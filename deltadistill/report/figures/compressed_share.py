@@ -6,6 +6,7 @@ from statistics import mean
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.records import Architecture
 from deltadistill.report.results import Results
 
@@ -16,6 +17,7 @@ def draw(results: Results) -> Figure:
     parts = list(next(iter(shares.values())))
     drawn, (axes,) = style.figure(height_inches=1.5 + 0.3 * len(parts) * max(1, len(shares) * 0.7))
     thickness = 0.8 / len(shares)
+    look = looks([*results.variants, *results.distilled])
     for row, (name, by_part) in enumerate(shares.items()):
         places = [i + (row - (len(shares) - 1) / 2) * thickness for i in range(len(parts))]
         means = [100 * mean(by_part[part]) for part in parts]
@@ -26,7 +28,7 @@ def draw(results: Results) -> Figure:
             means,
             thickness * 0.92,
             xerr=(below, above) if any(below) else None,
-            color=style.look(name).color,
+            color=look[name].color,
             error_kw={"ecolor": style.INK, "elinewidth": 1},
             label=name,
         )

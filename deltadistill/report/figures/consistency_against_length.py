@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.summary import Summary, is_per_frame
 
@@ -10,6 +11,7 @@ from deltadistill.report.summary import Summary, is_per_frame
 def draw(summary: Summary) -> Figure:
     """Two axes over the same sequence lengths."""
     drawn, (above, below) = style.figure(height_inches=4.8, rows=2, sharex=True)
+    look = looks(summary.variants)
     for name, points in summary.variants.items():
         lengths = sorted(length for length, point in points.items() if point.consistency is not None)
         for axes, field in ((above, "consistency"), (below, "miou")):
@@ -19,7 +21,7 @@ def draw(summary: Summary) -> Figure:
                 [getattr(points[length], field) for length in lengths],
                 yerr=deviations if any(deviations) else None,
                 label=name,
-                **(style.look(name).level if is_per_frame(points) else style.look(name).line),
+                **(look[name].level if is_per_frame(points) else look[name].line),
             )
     style.length_axis(below, sorted({length for points in summary.variants.values() for length in points}))
     flow = "exact flow" if summary.consistency_flow == "exact" else "DIS flow"

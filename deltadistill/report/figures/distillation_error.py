@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.records import LayerError
 from deltadistill.report.results import Results
 
@@ -18,8 +19,9 @@ def draw(results: Results) -> Figure:
     """One axes a distilled variant: layers from input to output, hollow before training, filled after."""
     variants = distilled_layers(results)
     drawn, all_axes = style.figure(height_inches=0.6 + 2.3 * len(variants), rows=len(variants), sharex=True)
+    look = looks([*results.variants, *results.distilled])
     for axes, (name, layers) in zip(all_axes, variants.items(), strict=True):
-        places, colour = range(len(layers)), style.look(name).color
+        places, colour = range(len(layers)), look[name].color
         before = [max(layer.error_before, SMALLEST) for layer in layers]
         after = [max(layer.error_after, SMALLEST) for layer in layers]
         axes.vlines(places, before, after, color=colour, linewidth=0.8, alpha=0.5)

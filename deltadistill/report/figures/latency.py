@@ -1,14 +1,17 @@
 """Measured time per frame, and the measured speed-up beside what the MACs would allow."""
 
+from collections.abc import Mapping
+
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import Look
 from deltadistill.report.records import Latency
 
 
-def draw(latency: Latency) -> Figure:
+def draw(latency: Latency, looks: Mapping[str, Look]) -> Figure:
     """Draw bars: time of a teacher, key and delta frame above, speed-up and MAC bound for each T below."""
-    bars = frame_times(latency)
+    bars = frame_times(latency, looks)
     speedups = {name: variant for name, variant in latency.variants.items() if variant.speedup}
     drawn, (times, ratios) = style.figure(height_inches=4.6, rows=2, height_ratios=[len(bars) + 1, 7])
     names = [label for label, *_ in bars]
@@ -21,7 +24,7 @@ def draw(latency: Latency) -> Figure:
     times.margins(x=0.12)
     style.caption(times, "median time of one frame (ms)")
     for name, variant in speedups.items():
-        look = style.look(name)
+        look = looks[name]
         measured, bound = sorted(variant.speedup.items()), sorted(variant.macs_bound.items())
         dashed = {"color": look.color, "linestyle": (0, (2, 2))}
         ratios.plot(*zip(*measured, strict=True), **look.line, label=f"{name}, measured")
@@ -33,12 +36,12 @@ def draw(latency: Latency) -> Figure:
     return drawn
 
 
-def frame_times(latency: Latency) -> list[tuple[str, style.Look, object]]:
+def frame_times(latency: Latency, looks: Mapping[str, Look]) -> list[tuple[str, Look, object]]:
     """Bars in reading order: (label, look, timing)."""
     bars = []
     for name, variant in latency.variants.items():
         kinds = {"": variant.frame_ms, ": key frame": variant.key_ms, ": delta frame": variant.delta_ms}
         for kind, timing in kinds.items():
             if timing is not None:
-                bars.append((f"{name}{kind}", style.look(name), timing))
+                bars.append((f"{name}{kind}", looks[name], timing))
     return bars

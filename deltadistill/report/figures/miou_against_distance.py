@@ -5,6 +5,7 @@ from statistics import mean
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.results import Results
 from deltadistill.report.scores import average, length_score
@@ -14,6 +15,7 @@ def draw(results: Results) -> Figure:
     """One line a variant over the distance d to the key frame, error bars over seeds."""
     length = longest(results)
     drawn, (axes,) = style.figure(height_inches=4.4)
+    look = looks(results.variants)
     for name in results.variants:
         curves = [_curve(results, name, seed, length) for seed in results.seeds]
         if not all(curves):
@@ -25,7 +27,7 @@ def draw(results: Results) -> Figure:
             [value for value, _ in columns],
             yerr=deviations if any(deviations) else None,
             label=name,
-            **(style.look(name).level if results.variants[name] == "per_frame" else style.look(name).line),
+            **(look[name].level if results.variants[name] == "per_frame" else look[name].line),
         )
     axes.set_xticks(range(length))
     axes.set_xlabel(f"distance to the key frame (frames), T = {length}")

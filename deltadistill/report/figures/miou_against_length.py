@@ -3,12 +3,14 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.summary import Summary, is_per_frame
 
 
 def draw(summary: Summary) -> Figure:
     """One line a variant over T, error bars: standard deviation over seeds."""
     drawn, (axes,) = style.figure()
+    look = looks(summary.variants)
     for name, points in summary.variants.items():
         lengths = sorted(points)
         deviations = [points[length].miou_std or 0 for length in lengths]
@@ -17,7 +19,7 @@ def draw(summary: Summary) -> Figure:
             [points[length].miou for length in lengths],
             yerr=deviations if any(deviations) else None,
             label=name,
-            **(style.look(name).level if is_per_frame(points) else style.look(name).line),
+            **(look[name].level if is_per_frame(points) else look[name].line),
         )
     style.length_axis(axes, sorted({length for points in summary.variants.values() for length in points}))
     style.caption(axes, accuracy_name(summary.reference))

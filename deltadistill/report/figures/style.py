@@ -1,4 +1,4 @@
-"""One look for all figures: a colour, marker and dash per variant, sizes that stay readable on a phone.
+"""One form for all figures, with sizes that stay readable on a phone.
 
 Figures are 324 units wide, so on a phone one unit is about one pixel. On the page they are inline SVG whose
 colours become CSS variables and follow the reader's light or dark scheme; as PNG files they are light.
@@ -7,28 +7,16 @@ colours become CSS variables and follow the reader's light or dark scheme; as PN
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deltadistill.report.figures.looks import css_colours
+
 WIDTH_INCHES = 4.5  # 324 SVG units
 INK, RULE = "#1b1f24", "#d5dae0"
-
-# Okabe and Ito's palette: distinguishable with every common colour-vision deficiency.
-_COLOURS = {
-    "teacher": "#4d5560",
-    "finetuned": "#cc79a7",
-    "delta": "#0072b2",
-    "feature": "#d55e00",
-    "small": "#7b4fa3",
-    "copy": "#009e73",
-}
-_MORE_COLOURS = ("#e69f00", "#56b4e9", "#8c6d31", "#a6761d")
-_MARKERS = {"teacher": "s", "finetuned": "D", "delta": "o", "feature": "^", "small": "P", "copy": "v"}
-_DASHES = {"teacher": (0, (4, 2)), "finetuned": (0, (1, 1.4))}
 
 _RC = {
     "font.size": 10,
@@ -54,37 +42,6 @@ _RC = {
     "legend.frameon": False,
     "svg.fonttype": "none",
 }
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a variant is drawn everywhere."""
-
-    color: str
-    marker: str
-    linestyle: str | tuple
-
-    @property
-    def line(self) -> dict:
-        """Keyword arguments of a plotted line."""
-        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
-
-    @property
-    def level(self) -> dict:
-        """Keyword arguments of a line that stays level, a per-frame network over T: no markers."""
-        return {"color": self.color, "linestyle": self.linestyle}
-
-
-def look(variant: str) -> Look:
-    """Return the look of a variant; one that the paper does not know gets a further colour by its name."""
-    spare = _MORE_COLOURS[sum(variant.encode()) % len(_MORE_COLOURS)]
-    return Look(_COLOURS.get(variant, spare), _MARKERS.get(variant, "P"), _DASHES.get(variant, "-"))
-
-
-def colour_variables() -> dict[str, str]:
-    """Hex colour of a figure → CSS variable of the page, without the leading dashes."""
-    named = {colour: f"v-{name}" for name, colour in _COLOURS.items()}
-    return named | {colour: f"v-more-{i}" for i, colour in enumerate(_MORE_COLOURS)} | {RULE: "rule"}
 
 
 def figure(height_inches: float = 3.3, *, rows: int = 1, **options: object) -> tuple[Figure, list[Axes]]:
@@ -144,8 +101,8 @@ def to_svg(drawn: Figure, *, name: str, alt: str) -> str:
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # would hold for the whole page
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body)  # the page's font
     body = body.replace(INK, "currentColor")
-    for colour, variable in colour_variables().items():
-        body = body.replace(colour, f"var(--{variable})")
+    for colour, expression in (css_colours() | {RULE: "var(--rule)"}).items():
+        body = body.replace(colour, expression)
     body = re.sub(r"\s*\n\s*", "\n", body)
     return f'<svg {view} role="img" aria-label="{_escaped(alt)}">{body.strip()}'
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.looks import looks
 from deltadistill.report.results import Results
 
 # One axes each: (what is drawn, field of the curves, factor to percent).
@@ -30,15 +31,15 @@ def draw(results: Results) -> Figure:
         if any(points for *_, points in lines):
             shown.append((text, scale, lines))
     drawn, all_axes = style.figure(height_inches=0.8 + 1.6 * max(1, len(shown)), rows=max(1, len(shown)))
+    look = looks([*results.variants, *results.distilled])
     for axes, (text, scale, lines) in zip(all_axes, shown, strict=False):
         for name, seed, points in lines:
-            look = style.look(name)
             axes.plot(
                 [step for step, _ in points],
                 [scale * value for _, value in points],
-                color=look.color,
-                linestyle=look.linestyle,
-                marker=look.marker if len(points) <= 30 else None,
+                color=look[name].color,
+                linestyle=look[name].linestyle,
+                marker=look[name].marker if len(points) <= 30 else None,
                 markersize=3.5,
                 label=name if seed == 0 else None,
             )

@@ -1,5 +1,6 @@
 """The figures: every variant is drawn, on the page they follow the reader's colours."""
 
+import dataclasses
 import re
 
 import pytest
@@ -7,8 +8,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from deltadistill.report.drawings import drawings
-from deltadistill.report.figures import labels, miou_against_length, style
-from deltadistill.report.figures.compressed_share import compressed_shares
+from deltadistill.report.figures import compressed_share, labels, miou_against_length, style
 from deltadistill.report.records import Architecture, ArchitectureLayer
 from deltadistill.report.summary import summarise
 
@@ -84,18 +84,30 @@ def test_a_picture_file_is_light_and_wide_enough(street, read, tmp_path):
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_the_share_of_compressed_layers_is_counted_per_part_and_seed():
-    def architecture(*candidates):
-        return Architecture(
-            layers=tuple(
-                ArchitectureLayer(name=f"l{i}", part=part, candidate=candidate, teacher_macs=10, macs=2)
-                for i, (part, candidate) in enumerate(candidates)
-            )
+def architecture(*candidates):
+    return Architecture(
+        layers=tuple(
+            ArchitectureLayer(name=f"l{i}", part=part, candidate=candidate, teacher_macs=10, macs=2)
+            for i, (part, candidate) in enumerate(candidates)
         )
+    )
 
+
+def test_the_share_of_compressed_layers_is_counted_per_part_and_seed():
     first = architecture(("stem", "compressed"), ("stem", "uncompressed"), ("head", "compressed"))
     second = architecture(("stem", "compressed"), ("stem", "compressed"), ("head", "uncompressed"))
-    assert compressed_shares([first, second]) == {"stem": [0.5, 1.0], "head": [1.0, 0.0]}
+    assert compressed_share.compressed_shares([first, second]) == {"stem": [0.5, 1.0], "head": [1.0, 0.0]}
+
+
+def test_variants_that_convert_different_parts_share_one_figure(tree, read):
+    results = read(tree)
+    whole = compressed_share.compressed_shares(compressed_share.found(results)["delta"])
+    other = architecture(("stem", "compressed"), ("fusion", "compressed"))
+    feature = {0: dataclasses.replace(results.distilled["feature"][0], architecture=other)}
+    results = dataclasses.replace(results, distilled={**results.distilled, "feature": feature})
+    (axes,) = compressed_share.draw(results).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [*whole, "fusion"]
+    assert [len(bars) for bars in axes.containers] == [len(whole), 2, len(whole)]
 
 
 def test_without_students_their_figures_are_left_out(street, read):

@@ -12,19 +12,22 @@ from deltadistill.report.results import Results
 
 
 def draw(results: Results) -> Figure:
-    """Bars a part of the network, side by side for each variant; error bars: lowest and highest seed."""
+    """Bars a part of the network, side by side for each variant; error bars: lowest and highest seed.
+
+    Variants may convert different parts: other blocks are students' places of another design.
+    """
     shares = {name: compressed_shares(by_seed) for name, by_seed in found(results).items()}
-    parts = list(next(iter(shares.values())))
+    parts = list(dict.fromkeys(part for by_part in shares.values() for part in by_part))
     drawn, (axes,) = style.figure(height_inches=1.5 + 0.3 * len(parts) * max(1, len(shares) * 0.7))
     thickness = 0.8 / len(shares)
     look = looks([*results.variants, *results.distilled])
     for row, (name, by_part) in enumerate(shares.items()):
-        places = [i + (row - (len(shares) - 1) / 2) * thickness for i in range(len(parts))]
-        means = [100 * mean(by_part[part]) for part in parts]
-        below = [value - 100 * min(by_part[part]) for value, part in zip(means, parts, strict=True)]
-        above = [100 * max(by_part[part]) - value for value, part in zip(means, parts, strict=True)]
+        offset = (row - (len(shares) - 1) / 2) * thickness
+        means = [100 * mean(flags) for flags in by_part.values()]
+        below = [value - 100 * min(flags) for value, flags in zip(means, by_part.values(), strict=True)]
+        above = [100 * max(flags) - value for value, flags in zip(means, by_part.values(), strict=True)]
         axes.barh(
-            places,
+            [parts.index(part) + offset for part in by_part],
             means,
             thickness * 0.92,
             xerr=(below, above) if any(below) else None,

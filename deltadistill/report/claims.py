@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from deltadistill.report.equal_cost import LENGTH, Pair
 from deltadistill.report.scores import Score, Scores, average
 
 Verdict = Literal["holds", "does not hold", "not measured"]
@@ -51,9 +52,12 @@ class _NotMeasuredError(Exception):
     """A variant or sequence length that a claim needs was not run."""
 
 
-def judge(table: Scores, *, reference: str) -> tuple[Claim, ...]:
-    """Judge every claim on the scores (percent); ``reference`` is ``labels`` or ``teacher``."""
-    return tuple(_judge(table, rule, reference) for rule in _RULES)
+def judge(table: Scores, *, reference: str, equal_cost: tuple[Pair, ...] = ()) -> tuple[Claim, ...]:
+    """Judge every claim on the scores (percent); ``reference`` is ``labels`` or ``teacher``.
+
+    equal_cost: searched networks, each beside an everything-compressed one of its MACs.
+    """
+    return tuple(_judge(table, rule, reference) for rule in (*_RULES, _search_rule(equal_cost)))
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,24 @@ def _ahead(rival: str, margins: dict[int, float]) -> Callable[[Scores], tuple[bo
         return all(leads[t].mean >= margin for t, margin in margins.items()), figures
 
     return measure
+
+
+def _search_rule(pairs: tuple[Pair, ...]) -> "_Rule":
+    def measure(table: Scores) -> tuple[bool, str]:
+        if not pairs:
+            raise _NotMeasuredError("a searched beside an everything-compressed network of equal MACs")
+        leads = {
+            p: _minus(*(_miou(table, name, LENGTH) for name in (p.searched, p.compressed))) for p in pairs
+        }
+        figures = "; ".join(f"{p.searched} against {p.compressed}: {lead}" for p, lead in leads.items())
+        return all(lead.mean > 0 for lead in leads.values()), figures
+
+    return _Rule(
+        "a search worth its steps",
+        "The searched network is more accurate than the everything-compressed one of equal MACs.",
+        "more mIoU at T = 3 in every pair whose MACs differ by at most 2 %",
+        measure,
+    )
 
 
 def _drops_least(table: Scores) -> tuple[bool, str]:

@@ -148,9 +148,14 @@ class ArchitectureLayer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """architecture.json: what the search found."""
+    """architecture.json: what the search found, what the students predict, and their design.
+
+    ``predicts`` and ``students`` are None for a network without students.
+    """
 
     layers: tuple[ArchitectureLayer, ...]
+    predicts: Literal["delta", "feature"] | None = None
+    students: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

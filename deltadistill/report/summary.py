@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from deltadistill.report.claims import Claim, judge
+from deltadistill.report.equal_cost import equal_cost_pairs
 from deltadistill.report.files import read_json
 from deltadistill.report.results import Results
 from deltadistill.report.scores import Score, average, scores
@@ -74,7 +75,7 @@ def summarise(results: Results) -> Summary:
         reference=results.reference,
         labelled_frames=results.labelled_frames,
         consistency_flow=_flow(results),
-        claims=judge(table, reference=results.reference),
+        claims=judge(table, reference=results.reference, equal_cost=equal_cost_pairs(results, table)),
     )
 
 

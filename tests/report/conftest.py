@@ -195,7 +195,7 @@ def _write_distilled(tree: Tree, seed: int, name: str) -> None:
         rows.append([step, 0.4, 0.3, 0.05, 0.05, share, tune if step % 100 == 0 else ""])
     _csv(folder / "curve.csv", columns, rows)
     _json(folder / "metrics.json", {"tune_miou": 75.9})
-    if name != "finetuned":
+    if name in ("delta", "feature"):
         chosen = [
             {
                 "name": layer,
@@ -209,7 +209,11 @@ def _write_distilled(tree: Tree, seed: int, name: str) -> None:
         ]
         delta = sum(layer["macs"] for layer in chosen)
         macs = {"teacher": 316_000_000, "key": 316_000_000, "delta": delta}
-        _json(folder / "architecture.json", {"students": {"gamma": 4}, "layers": chosen, "macs": macs})
+        students = {"kind": "linear", "gamma": 4, "rank": "out", "initialisation": "svd"}
+        _json(
+            folder / "architecture.json",
+            {"predicts": name, "students": students, "layers": chosen, "macs": macs},
+        )
         errors = [
             [layer, part, e := rng.uniform(0.05, 0.7), e * rng.uniform(0.1, 0.7)]
             for layer, part, *_ in layers()

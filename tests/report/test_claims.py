@@ -3,6 +3,7 @@
 import pytest
 
 from deltadistill.report.claims import judge
+from deltadistill.report.equal_cost import Pair
 from deltadistill.report.scores import Score
 
 BEST = {
@@ -13,6 +14,9 @@ BEST = {
     "small": dict.fromkeys((1, 3, 10), (74.5, 0.47, 82.0)),
     "copy": {1: (76.0, 1.0, 83.0), 3: (73.0, 0.33, 81.0), 10: (60.0, 0.10, 84.0)},
 }
+
+
+PAIRS = (Pair("delta", "feature"),)
 
 
 def scores(changed=(), *, seeds=(0,)):
@@ -27,8 +31,8 @@ def scores(changed=(), *, seeds=(0,)):
     }
 
 
-def verdicts(table, reference="labels"):
-    return {claim.name: claim.verdict for claim in judge(table, reference=reference)}
+def verdicts(table, reference="labels", pairs=PAIRS):
+    return {claim.name: claim.verdict for claim in judge(table, reference=reference, equal_cost=pairs)}
 
 
 def test_all_claims_hold_on_the_paper_s_side_of_each_bound():
@@ -91,3 +95,14 @@ def test_figures_carry_the_spread_of_paired_differences():
 def test_one_seed_is_said_to_be_one():
     figures = {claim.name: claim.figures for claim in judge(scores(), reference="labels")}
     assert figures["ahead of feature distillation"] == "T = 3: +9.50 (one seed)"
+
+
+def test_a_search_that_loses_one_of_its_pairs_does_not_hold():
+    pairs = (Pair("delta", "feature"), Pair("delta", "small"))
+    assert verdicts(scores(), pairs=pairs)["a search worth its steps"] == "holds"
+    found = verdicts(scores([("small", 3, (75.5, 0.5, 82.0))]), pairs=pairs)
+    assert found["a search worth its steps"] == "does not hold"
+
+
+def test_without_networks_of_equal_cost_the_search_is_not_judged():
+    assert verdicts(scores(), pairs=())["a search worth its steps"] == "not measured"

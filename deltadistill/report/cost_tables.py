@@ -1,6 +1,6 @@
-"""The page's tables of MACs, found architecture, latency, data and provenance, as text cells."""
+"""The page's tables of MACs, latency, data and provenance, as text cells."""
 
-from deltadistill.report.records import Architecture, DatasetInfo, Latency, MacConvention, Provenance, Timing
+from deltadistill.report.records import DatasetInfo, Latency, MacConvention, Provenance, Timing
 from deltadistill.report.results import Results
 from deltadistill.report.tables import DASH, Table, number
 
@@ -51,32 +51,6 @@ def unconverted_table(results: Results) -> Table:
         if not layer.convertible
     ]
     return Table("Layers that stay as they are.", ("layer", "part", "MMACs", "reason"), tuple(rows))
-
-
-def architecture_table(architecture: Architecture, *, variant: str, seed: int) -> Table:
-    """Chosen candidate of every layer of one training."""
-    rows = [
-        (
-            layer.name,
-            layer.part,
-            layer.candidate,
-            number(layer.gate_probability, 3),
-            number(layer.teacher_macs / 1e6, 2),
-            number(layer.macs / 1e6, 2),
-        )
-        for layer in architecture.layers
-    ]
-    compressed = sum(layer.candidate == "compressed" for layer in architecture.layers)
-    caption = f"{variant}, seed {seed}: {compressed} of {len(rows)} converted layers are compressed."
-    columns = (
-        "layer",
-        "part",
-        "chosen candidate",
-        "probability of compressed",
-        "teacher MMACs",
-        "chosen MMACs",
-    )
-    return Table(caption, columns, tuple(rows))
 
 
 def latency_table(latency: Latency) -> Table:

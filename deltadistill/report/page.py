@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from deltadistill.report import cost_tables, tables, words
+from deltadistill.report import architecture_tables, cost_tables, tables, words
 from deltadistill.report.animation import animate, longest
 from deltadistill.report.drawings import drawings
 from deltadistill.report.figures.looks import looks
@@ -73,7 +73,8 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "macs": cost_tables.mac_totals_table(results),
         "uncounted": cost_tables.uncounted_table(results),
         "unconverted": cost_tables.unconverted_table(results),
-        "architectures": _architectures(results),
+        "architectures": architecture_tables.architecture_tables(results),
+        "agreement": architecture_tables.agreement_table(results),
         "latency_table": cost_tables.latency_table(results.latency),
         "dataset_table": cost_tables.dataset_table(results.dataset),
         "minutes_table": cost_tables.minutes_table(summary.minutes),
@@ -85,15 +86,6 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "animation": _animation(scenes, table),
         "contact_sheet": _contact_sheet(results.contact_sheet),
     }
-
-
-def _architectures(results: Results) -> list[tables.Table]:
-    return [
-        cost_tables.architecture_table(run.architecture, variant=name, seed=seed)
-        for name, by_seed in results.distilled.items()
-        for seed, run in by_seed.items()
-        if run.architecture is not None and seed == results.seeds[0]
-    ]
 
 
 def _stage_params(results: Results) -> dict[str, str]:

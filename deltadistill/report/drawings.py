@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from deltadistill.report import tables
 from deltadistill.report.figures import (
     accuracy_against_macs,
+    accuracy_over_costs,
     compressed_share,
     consistency_against_length,
     distillation_error,
@@ -82,7 +83,25 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
             "dashed line is what memory traffic and overhead take.",
         ),
     ]
-    return {drawing.name: drawing for drawing in drawn + _student_drawings(results)}
+    return {
+        drawing.name: drawing
+        for drawing in drawn + _cost_drawings(results, summary) + _student_drawings(results)
+    }
+
+
+def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
+    if not accuracy_over_costs.covers_costs(results, summary):
+        return []
+    return [
+        Drawing(
+            "accuracy_over_costs",
+            accuracy_over_costs.draw(results, summary),
+            f"Accuracy against GMACs per frame at T = 3 for {_names(summary)}.",
+            "Delta against feature distillation over costs, at T = 3: a line joins the networks that a "
+            "search found for one method; networks with every block compressed and rivals without "
+            f"students stand alone. Up and left is better. {tables.basis(summary)}",
+        )
+    ]
 
 
 def _student_drawings(results: Results) -> list[Drawing]:

@@ -17,6 +17,7 @@ from deltadistill.report.paint import data_uri, palette, shrink
 from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
 from deltadistill.report.storyboard import storyboard
+from deltadistill.report.students_table import students_table
 from deltadistill.report.summary import Summary
 
 MAX_BYTES = 6_000_000
@@ -75,6 +76,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "unconverted": cost_tables.unconverted_table(results),
         "architectures": architecture_tables.architecture_tables(results),
         "agreement": architecture_tables.agreement_table(results),
+        "students": students_table(results, summary),
         "latency_table": cost_tables.latency_table(results.latency),
         "dataset_table": cost_tables.dataset_table(results.dataset),
         "minutes_table": cost_tables.minutes_table(summary.minutes),

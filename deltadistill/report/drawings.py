@@ -114,7 +114,7 @@ def _student_drawings(results: Results) -> list[Drawing]:
                 compressed_share.draw(results),
                 "Bars of the share of compressed layers for each part of the network.",
                 f"Share of converted layers whose compressed candidate won, per part of the network. {seeds} "
-                "Error bars: lowest and highest seed.",
+                "Error bars: lowest and highest seed. Variants with every layer compressed are left out.",
             )
         )
     if distillation_error.distilled_layers(results):

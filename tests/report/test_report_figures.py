@@ -102,7 +102,7 @@ def test_the_share_of_compressed_layers_is_counted_per_part_and_seed():
 def test_variants_that_convert_different_parts_share_one_figure(tree, read):
     results = read(tree)
     whole = compressed_share.compressed_shares(compressed_share.found(results)["delta"])
-    other = architecture(("stem", "compressed"), ("fusion", "compressed"))
+    other = architecture(("stem", "compressed"), ("fusion", "uncompressed"))
     feature = {0: dataclasses.replace(results.distilled["feature"][0], architecture=other)}
     results = dataclasses.replace(results, distilled={**results.distilled, "feature": feature})
     (axes,) = compressed_share.draw(results).axes
@@ -115,3 +115,24 @@ def test_without_students_their_figures_are_left_out(street, read):
     without = {name: runs for name, runs in results.distilled.items() if name == "finetuned"}
     object.__setattr__(results, "distilled", without)
     assert set(drawings(results, summarise(results))) == ALL - {"compressed_share", "distillation_error"}
+
+
+def test_networks_without_a_choice_have_no_bars(tree, read):
+    results = read(tree)
+    everything = dataclasses.replace(
+        results.distilled["feature"][0], architecture=architecture(("stem", "compressed"))
+    )
+    results = dataclasses.replace(results, distilled={**results.distilled, "feature": {0: everything}})
+    assert list(compressed_share.found(results)) == ["delta"]
+
+
+@pytest.mark.parametrize("labels", [["delta", "feature", "copy"], ["compressed_gamma3"] * 13])
+def test_a_legend_fits_below_its_figure(labels):
+    drawn, (axes,) = style.figure()
+    for label in labels:
+        axes.plot([0, 1], [0, 1], label=label)
+    style.legend(drawn, axes)
+    drawn.draw_without_rendering()
+    (legend,) = drawn.legends
+    assert drawn.bbox.contains(*legend.get_window_extent().min)
+    assert drawn.bbox.contains(*legend.get_window_extent().max)

@@ -8,6 +8,7 @@ from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.summary import Point, Summary, is_per_frame
 
 LABELLED_LENGTH = 3  # beside the longest
+LABELLED = ("delta", "feature", "copy")  # T beside every line of a sweep over costs would hide the lines
 
 
 def draw(summary: Summary) -> Figure:
@@ -30,7 +31,11 @@ def draw(summary: Summary) -> Figure:
     axes.set_xlabel("GMACs per frame, amortised over the sequence")
     style.caption(axes, accuracy_name(summary.reference))
     style.legend(drawn, axes)
-    streamed = {name: points for name, points in summary.variants.items() if not is_per_frame(points)}
+    streamed = {
+        name: points
+        for name, points in summary.variants.items()
+        if name in LABELLED and not is_per_frame(points)
+    }
     labels.place(
         axes, [each for name, points in streamed.items() for each in _lengths(points, look[name].color)]
     )

@@ -5,6 +5,7 @@ from statistics import mean
 
 from matplotlib.figure import Figure
 
+from deltadistill.report.equal_cost import is_everything_compressed
 from deltadistill.report.figures import style
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.records import Architecture
@@ -18,7 +19,7 @@ def draw(results: Results) -> Figure:
     """
     shares = {name: compressed_shares(by_seed) for name, by_seed in found(results).items()}
     parts = list(dict.fromkeys(part for by_part in shares.values() for part in by_part))
-    drawn, (axes,) = style.figure(height_inches=1.5 + 0.3 * len(parts) * max(1, len(shares) * 0.7))
+    drawn, (axes,) = style.figure(height_inches=1.5 + len(parts) * _part_inches(len(shares)))
     thickness = 0.8 / len(shares)
     look = looks([*results.variants, *results.distilled])
     for row, (name, by_part) in enumerate(shares.items()):
@@ -45,12 +46,18 @@ def draw(results: Results) -> Figure:
     return drawn
 
 
+def _part_inches(variants: int) -> float:
+    """Height of one part's bars, which become thinner where there are many."""
+    return max(0.3, min(0.21 * variants, 0.25 + 0.08 * variants))
+
+
 def found(results: Results) -> dict[str, list[Architecture]]:
-    """Architectures the search found, a list over seeds for each distilled variant."""
+    """Architectures over seeds of each variant that a search left with uncompressed layers."""
     return {
         name: architectures
         for name, by_seed in results.distilled.items()
         if all(architectures := [run.architecture for run in by_seed.values()])
+        and not is_everything_compressed(results, name)
     }
 
 

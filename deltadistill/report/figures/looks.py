@@ -15,10 +15,11 @@ _COLOURS = {
     "small": "#7b4fa3",
     "copy": "#009e73",
 }
-_MORE_COLOURS = {"more-0": "#e69f00", "more-1": "#8f1d4f", "more-2": "#7a8b00", "more-3": "#56b4e9"}
+_MORE_COLOURS = {"more-0": "#e69f00", "more-1": "#7a8b00", "more-2": "#8f1d4f", "more-3": "#56b4e9"}
 _BASES = _COLOURS | _MORE_COLOURS
 _MARKERS = {"teacher": "s", "finetuned": "D", "delta": "o", "feature": "^", "small": "P", "copy": "v"}
-_MORE_MARKERS = ("o", "s", "^", "D", "P", "v", "X")
+_MARKERS |= {"more-0": "X", "more-1": "<", "more-2": ">", "more-3": "h"}
+_MORE_MARKERS = tuple(_MARKERS.values())
 _DASHES = {"teacher": (0, (4, 2)), "finetuned": (0, (1, 1.4))}
 _MORE_DASHES = ("-", (0, (5, 1.5)), (0, (2, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 # Members of one hue: share of the hue, and what it is mixed with (a colour, its CSS variable on the page).
@@ -87,7 +88,7 @@ def css_colours() -> dict[str, str]:
 def _member(hue: str, index: int) -> Look:
     """The first of a hue has its plain look; marker and dash run on when the shades repeat."""
     colour = _shade(_BASES[hue], index)
-    first = _MORE_MARKERS.index(_MARKERS.get(hue, "o"))
+    first = _MORE_MARKERS.index(_MARKERS[hue])
     marker = _MORE_MARKERS[(first + index) % len(_MORE_MARKERS)]
     dash = _DASHES.get(hue, "-") if index == 0 else _MORE_DASHES[index % len(_MORE_DASHES)]
     return Look(colour, marker, dash)

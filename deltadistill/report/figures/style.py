@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures.looks import css_colours
 
 WIDTH_INCHES = 4.5  # 324 SVG units
+LEGEND_ROW_INCHES = 0.2
+_HANDLE_UNITS, _LETTER_UNITS = 30, 5.4  # of a legend entry, with the space to the next
 INK, RULE = "#1b1f24", "#d5dae0"
 
 _RC = {
@@ -62,11 +65,14 @@ def legend(drawn: Figure, axes: Axes, *, columns: int = 5) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if not labels:
         return
+    columns = _columns_that_fit(labels, columns)
+    rows = -(-len(labels) // columns)
+    drawn.set_figheight(drawn.get_figheight() + LEGEND_ROW_INCHES * max(0, rows - 2))
     drawn.legend(
         handles,
         labels,
         loc="outside lower center",
-        ncols=min(columns, len(labels)),
+        ncols=columns,
         frameon=False,
         fontsize=9.5,
         labelcolor=INK,
@@ -74,6 +80,17 @@ def legend(drawn: Figure, axes: Axes, *, columns: int = 5) -> None:
         handlelength=1.7,
         handletextpad=0.5,
     )
+
+
+def _columns_that_fit(labels: list[str], most: int) -> int:
+    """As many columns as lie side by side in a figure, filled from above as matplotlib does."""
+    for columns in range(min(most, len(labels)), 1, -1):
+        longest = [
+            max(map(len, column)) for column in np.array_split(np.array(labels, dtype=object), columns)
+        ]
+        if sum(_HANDLE_UNITS + _LETTER_UNITS * letters for letters in longest) <= 72 * WIDTH_INCHES:
+            return columns
+    return 1
 
 
 def length_axis(axes: Axes, lengths: Iterable[int]) -> None:

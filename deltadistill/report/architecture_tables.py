@@ -63,7 +63,7 @@ def agreement_table(results: Results) -> Table | None:
         "Do the seeds find the same architecture? Share of converted layers that both seeds compress or both "
         "leave alone, and the share that independent choices with as many compressed layers would give."
     )
-    return Table(caption, ("", "agree, %", "by chance, %"), tuple(rows)) if rows else None
+    return Table(caption, ("variant", "agree, %", "by chance, %"), tuple(rows)) if rows else None
 
 
 def _percents(*shares: float) -> tuple[str, ...]:

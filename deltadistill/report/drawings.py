@@ -106,7 +106,8 @@ def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
 
 def _student_drawings(results: Results) -> list[Drawing]:
     drawn = []
-    seeds = f"Mean over seeds {', '.join(map(str, results.seeds))}."
+    listed = ", ".join(map(str, results.seeds))
+    seeds = f"Mean over seeds {listed}." if len(results.seeds) > 1 else f"Seed {listed}."
     if compressed_share.found(results):
         drawn.append(
             Drawing(

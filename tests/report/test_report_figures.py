@@ -8,7 +8,13 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from deltadistill.report.drawings import drawings
-from deltadistill.report.figures import compressed_share, labels, miou_against_length, style
+from deltadistill.report.figures import (
+    compressed_share,
+    distillation_error,
+    labels,
+    miou_against_length,
+    style,
+)
 from deltadistill.report.records import Architecture, ArchitectureLayer
 from deltadistill.report.summary import summarise
 
@@ -136,3 +142,14 @@ def test_a_legend_fits_below_its_figure(labels):
     (legend,) = drawn.legends
     assert drawn.bbox.contains(*legend.get_window_extent().min)
     assert drawn.bbox.contains(*legend.get_window_extent().max)
+
+
+def test_variants_of_other_layers_have_axes_of_their_own(tree, read):
+    results = read(tree)
+    few = dataclasses.replace(
+        results.distilled["feature"][0], layers=results.distilled["feature"][0].layers[:6]
+    )
+    results = dataclasses.replace(results, distilled={**results.distilled, "feature": {0: few}})
+    delta, feature = distillation_error.draw(results).axes
+    assert delta.get_xlim()[1] > 40
+    assert feature.get_xlim()[1] < 7

@@ -31,7 +31,7 @@ def draw(results: Results, summary: Summary) -> Figure:
     axes.margins(0.08, 0.12)
     axes.set_xlabel(f"GMACs per frame at T = {LENGTH}")
     style.caption(axes, accuracy_name(summary.reference))
-    style.legend(drawn, axes, columns=3)
+    style.legend(drawn, axes, columns=2)
     return drawn
 
 

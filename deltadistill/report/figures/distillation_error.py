@@ -12,13 +12,18 @@ from deltadistill.report.figures.looks import looks
 from deltadistill.report.records import LayerError
 from deltadistill.report.results import Results
 
+MANY = 4  # variants; more are drawn lower
 SMALLEST = 1e-6  # an exact layer would fall off the logarithmic axis
 
 
 def draw(results: Results) -> Figure:
     """One axes a distilled variant: layers from input to output, hollow before training, filled after."""
     variants = distilled_layers(results)
-    drawn, all_axes = style.figure(height_inches=0.6 + 2.3 * len(variants), rows=len(variants), sharex=True)
+    names = {tuple(layer.layer for layer in layers) for layers in variants.values()}
+    height = 2.3 if len(variants) <= MANY else 1.7
+    drawn, all_axes = style.figure(
+        height_inches=0.6 + height * len(variants), rows=len(variants), sharex=len(names) == 1
+    )
     look = looks([*results.variants, *results.distilled])
     for axes, (name, layers) in zip(all_axes, variants.items(), strict=True):
         places, colour = range(len(layers)), look[name].color

@@ -18,7 +18,11 @@ from deltadistill.report.figures.looks import css_colours
 
 WIDTH_INCHES = 4.5  # 324 SVG units
 LEGEND_ROW_INCHES = 0.2
-_HANDLE_UNITS, _LETTER_UNITS = 30, 5.4  # of a legend entry, with the space to the next
+_HANDLE_UNITS, _LETTER_UNITS, _SPACE_UNITS = (
+    30,
+    5.4,
+    10,
+)  # of a legend entry; the space follows all but the last
 INK, RULE = "#1b1f24", "#d5dae0"
 
 _RC = {
@@ -88,7 +92,10 @@ def _columns_that_fit(labels: list[str], most: int) -> int:
         longest = [
             max(map(len, column)) for column in np.array_split(np.array(labels, dtype=object), columns)
         ]
-        if sum(_HANDLE_UNITS + _LETTER_UNITS * letters for letters in longest) <= 72 * WIDTH_INCHES:
+        if (
+            sum(_HANDLE_UNITS + _LETTER_UNITS * letters for letters in longest)
+            <= 72 * WIDTH_INCHES + _SPACE_UNITS
+        ):
             return columns
     return 1
 

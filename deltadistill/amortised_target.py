@@ -25,4 +25,12 @@ class AmortisedTarget:
     @property
     def delta_share(self) -> float:
         """What a delta frame may cost, as a share of the teacher's: (T·cost − 1) / (T − 1)."""
-        return (self.length * self.cost - 1) / (self.length - 1)
+        return self.delta_share_of(self.cost)
+
+    def delta_share_of(self, cost: float) -> float:
+        """What a delta frame costs where a frame of such a sequence costs `cost`; shares of the teacher's."""
+        return (self.length * cost - 1) / (self.length - 1)
+
+    def cost_at(self, delta_share: float) -> float:
+        """What a frame of such a sequence costs where a delta frame costs `delta_share`."""
+        return (1 + (self.length - 1) * delta_share) / self.length

@@ -11,9 +11,10 @@ from tqdm import tqdm
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.blocks import COMPRESSED
 from deltadistill.conversion import delta_blocks
+from deltadistill.costs import CostTable, macs_of_blocks
 from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.macs import count_macs
-from deltadistill.search import CandidateDraws, CostTable, learning_parameters, macs_of_blocks, settle_at
+from deltadistill.search import CandidateDraws, learning_parameters, settle_at
 from deltadistill.sessions import ClipSession
 from deltadistill.stream import forward_clip, later_frames
 

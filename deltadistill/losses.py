@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
 from deltadistill.conversion import delta_blocks, seat_of
-from deltadistill.search import CostTable
+from deltadistill.costs import CostTable
 from deltadistill.sessions import Call, ProbeSession
 
 
@@ -48,12 +48,9 @@ def expected_cost(network: nn.Module, costs: CostTable) -> Tensor:
 
     A scalar with gradient to the logits of the blocks that are not decided.
     """
-    blocks = delta_blocks(network)
-    if set(blocks) != set(costs.blocks):
-        odd = sorted(set(blocks) ^ set(costs.blocks))
-        raise ValueError(f"the cost table and the network's blocks differ: {odd[:5]}")
+    costs.require_blocks_of(network)
     total = torch.tensor(float(costs.rest))
-    for name, block in blocks.items():
+    for name, block in delta_blocks(network).items():
         uncompressed, compressed = costs.blocks[name]
         share = _uncompressed_share(block)
         total = total + share * uncompressed + (1 - share) * compressed

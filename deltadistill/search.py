@@ -1,7 +1,7 @@
 """Student architecture search (§3.2): draw candidates during training, then settle on one per block."""
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
@@ -10,24 +10,11 @@ from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
 from deltadistill.blocks.delta import Choice
 from deltadistill.conversion import delta_blocks
-from deltadistill.macs import MacTable
+from deltadistill.costs import CostTable, delta_cost
+from deltadistill.fill_room import fill_closely, fill_in_order
 
-
-@dataclass(frozen=True)
-class CostTable:
-    """What a delta frame costs: per block (uncompressed, compressed), and everything not converted.
-
-    teacher: cost of a key frame, the unit in which budgets are given.
-    """
-
-    blocks: Mapping[str, tuple[float, float]]
-    rest: float
-    teacher: float
-
-    @property
-    def cheapest(self) -> float:
-        """Cost of a delta frame with the cheaper candidate everywhere."""
-        return self.rest + sum(min(pair) for pair in self.blocks.values())
+_log = logging.getLogger(__name__)
+_CLOSE = 0.98  # a search may end this far below its target
 
 
 class CandidateDraws:
@@ -56,89 +43,66 @@ def settle(network: nn.Module, costs: CostTable, *, budget: float | None) -> Non
     """Decide every block: the candidate its gate prefers, within the budget for a delta frame.
 
     budget: largest cost of a delta frame as a share of the teacher's, or None. Where the preferred
-        candidates cost more, blocks are compressed, those that prefer it least against first.
-    Raises ValueError when even the everything-compressed network is too dear.
+        candidates cost more, blocks take their cheaper one, those whose gates are least decided first.
+    Raises ValueError when even the cheapest network is too dear.
     """
+    costs.require_blocks_of(network)
     blocks = delta_blocks(network)
     for block in blocks.values():
         block.decide(block.choice)
     if budget is None:
         return
-    allowed = budget * costs.teacher
-    _require_reachable(costs, budget)
-    hesitant_first = sorted(
-        (name for name, block in blocks.items() if block.decided == UNCOMPRESSED),
-        key=lambda name: blocks[name].gate.logit.item(),
-    )
-    for name in hesitant_first:
-        if delta_cost(network, costs) <= allowed:
+    costs.require_share(budget)
+    for name in sorted(blocks, key=lambda name: abs(blocks[name].gate.logit.item())):
+        if delta_cost(network, costs) <= budget * costs.teacher:
             return
-        uncompressed, compressed = costs.blocks[name]
-        if compressed < uncompressed:
-            blocks[name].decide(COMPRESSED)
+        blocks[name].decide(_cheaper(costs, name))
+    assert delta_cost(network, costs) <= budget * costs.teacher * (1 + 1e-9)
 
 
 def settle_at(network: nn.Module, costs: CostTable, target: AmortisedTarget) -> None:
-    """Decide every block so that a delta frame costs what the target allows, and as little less as fits.
+    """Decide every block so that a frame costs what the target allows, and at most 2 % less.
 
-    Starting from the cheaper candidate everywhere, blocks take the dearer one in the order in which their
-    gates prefer it, as long as it fits.
+    Starting from the cheaper candidate everywhere, blocks take the dearer uncompressed one in the order in
+    which their gates prefer it, as long as it fits. Where that stays more than 2 % below the target, the
+    choice is made anew: of all that come within 2 %, the one most probable under the gates. Where none
+    does, the closest is taken and a warning logged.
     Raises ValueError when even the cheapest network is too dear.
     """
-    _require_reachable(costs, target.delta_share)
-    left = target.delta_share * costs.teacher - costs.cheapest
+    costs.require_blocks_of(network)
+    costs.require_target(target)
     blocks = delta_blocks(network)
+    logits = {name: block.gate.logit.item() for name, block in blocks.items()}
+    kept = _kept_uncompressed(costs, target, logits)
     for name, block in blocks.items():
-        uncompressed, compressed = costs.blocks[name]
-        block.decide(COMPRESSED if compressed <= uncompressed else UNCOMPRESSED)
-    keenest_first = sorted(blocks, key=lambda name: blocks[name].gate.logit.item(), reverse=True)
-    for name in keenest_first:
-        uncompressed, compressed = costs.blocks[name]
-        if 0 < uncompressed - compressed <= left:
-            blocks[name].decide(UNCOMPRESSED)
-            left -= uncompressed - compressed
-
-
-def _require_reachable(costs: CostTable, share: float) -> None:
-    if costs.cheapest > share * costs.teacher:
-        raise ValueError(
-            f"a delta frame at {share:.3f} of the teacher is out of reach: with every block compressed it "
-            f"costs {costs.cheapest / costs.teacher:.3f}; allow more, or raise the students' reduction"
+        block.decide(UNCOMPRESSED if name in kept else _cheaper(costs, name))
+    reached = target.cost_at(delta_cost(network, costs) / costs.teacher)
+    if reached < _CLOSE * target.cost:
+        _log.warning(
+            "the search reached a cost of %.4f per frame at length %d, more than 2 %% below the target %.4f: "
+            "no combination of the blocks comes closer; choose another target, or smaller blocks",
+            *(reached, target.length, target.cost),
         )
 
 
-def delta_cost(network: nn.Module, costs: CostTable) -> float:
-    """Cost of a delta frame with every block's present choice, in the table's unit."""
-    total = costs.rest
-    for name, block in delta_blocks(network).items():
-        uncompressed, compressed = costs.blocks[name]
-        total += uncompressed if block.choice == UNCOMPRESSED else compressed
-    return total
+def _kept_uncompressed(costs: CostTable, target: AmortisedTarget, logits: Mapping[str, float]) -> set[str]:
+    """Names of the blocks that take a dearer uncompressed candidate."""
+    room = target.delta_share * costs.teacher - costs.cheapest
+    least = target.delta_share_of(_CLOSE * target.cost) * costs.teacher - costs.cheapest
+    keenest_first = sorted(logits, key=logits.__getitem__, reverse=True)
+    extras = {name: costs.blocks[name][0] - costs.blocks[name][1] for name in keenest_first}
+    extras = {name: extra for name, extra in extras.items() if extra > 0}
+    kept = fill_in_order(extras, room)
+    spent = sum(extras[name] for name in kept)
+    if spent >= least or len(kept) == len(extras):
+        return kept
+    closer = fill_closely(extras, room, least=least, logits=logits)
+    return max(kept, closer, key=lambda names: sum(extras[name] for name in names))
 
 
-def macs_of_blocks(table: MacTable, *, length: int | None = None) -> CostTable:
-    """Take the costs from a MAC account of the delta network.
-
-    length: sequence length; then what a candidate adds to the key frame is spread over the delta frames.
-        Without it that part, which only non-linear students have, is left out.
-    """
-    later_frames = length - 1 if length else None
-
-    def cost(delta: int, key: int) -> float:
-        return delta + (key / later_frames if later_frames else 0)
-
-    return CostTable(
-        blocks={
-            row.name: (
-                cost(row.uncompressed_macs, row.uncompressed_key_macs),
-                cost(row.compressed_macs, row.compressed_key_macs),
-            )
-            for row in table.rows
-            if row.chosen is not None
-        },
-        rest=sum(row.teacher_macs for row in table.rows if row.chosen is None),
-        teacher=table.teacher,
-    )
+def _cheaper(costs: CostTable, name: str) -> str:
+    uncompressed, compressed = costs.blocks[name]
+    return COMPRESSED if compressed <= uncompressed else UNCOMPRESSED
 
 
 def gate_probabilities(network: nn.Module) -> dict[str, float]:

@@ -10,13 +10,14 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 # From the bottom up: a module or package of the library may import those of earlier lines only.
 LAYERS = (
-    ("amortised_target",),
+    ("amortised_target", "fill_room"),
     ("params", "atomic", "commented_yaml", "stage_arguments"),
     ("provenance", "result_files", "network_file"),
     ("blocks", "sessions"),
     ("metrics", "models", "data", "data_aware", "frame_axis", "clip_axes"),
     ("conversion",),
     ("macs", "stream", "where"),
+    ("costs",),
     ("search",),
     ("losses", "architecture", "weights"),
     ("tasks", "label_free"),

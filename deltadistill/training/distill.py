@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.conversion import delta_blocks
+from deltadistill.costs import CostTable
 from deltadistill.data.frames import normalise
 from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
-from deltadistill.search import CandidateDraws, CostTable, settle, settle_at
+from deltadistill.search import CandidateDraws, settle, settle_at
 from deltadistill.sessions import ClipSession
 from deltadistill.stream import forward_clip, later_frames
 from deltadistill.tasks.segmentation import Segmentation

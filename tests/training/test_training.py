@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
-from deltadistill.search import macs_of_blocks
+from deltadistill.costs import macs_of_blocks
 from deltadistill.tasks import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.checkpoint import Checkpoint, training_key

@@ -11,6 +11,7 @@ from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.architecture import found_architecture
 from deltadistill.blocks.designs import student_design
 from deltadistill.conversion import convert, delta_blocks, deploy
+from deltadistill.costs import CostTable, macs_of_blocks
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
@@ -18,7 +19,7 @@ from deltadistill.evaluation.clips import clip_score, tune_windows
 from deltadistill.evaluation.frames import Reference, inputs, label_reference, teacher_reference
 from deltadistill.macs import count_macs
 from deltadistill.params import Distill, DistillOptimiser, Search
-from deltadistill.search import CostTable, gate_probabilities, learning_parameters, macs_of_blocks
+from deltadistill.search import gate_probabilities, learning_parameters
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights, layer_errors
 from deltadistill.training.recipes.running import Running, Trained, start_descent, train_on_clips

@@ -81,12 +81,7 @@ def _costs(network: nn.Module, frame: torch.Size, target: AmortisedTarget | None
             block.decide(COMPRESSED)
         return None
     costs = macs_of_blocks(count_macs(network, frame), length=target.length)
-    if costs.cheapest > target.delta_share * costs.teacher:
-        least = (1 + (target.length - 1) * costs.cheapest / costs.teacher) / target.length
-        raise ValueError(
-            f"cost {target.cost} at length {target.length} is out of reach: with every block compressed a "
-            f"frame costs {least:.3f} of the teacher's; allow more, or raise the students' reduction"
-        )
+    costs.require_target(target)
     return costs
 
 

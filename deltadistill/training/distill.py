@@ -52,6 +52,14 @@ class SearchCourse:
         else:
             settle_at(network, costs, self.target)
 
+    def require_reachable(self, network: nn.Module, costs: CostTable) -> None:
+        """Raise ValueError for costs of another network, and for a bound that no choice can keep."""
+        costs.require_blocks_of(network)
+        if self.target is not None:
+            costs.require_target(self.target)
+        elif self.budget is not None:
+            costs.require_share(self.budget)
+
     def price(self, cost: Tensor) -> Tensor:
         """What the loss charges for the expected cost of a delta frame, a share of the teacher's.
 
@@ -67,6 +75,7 @@ class DistillTraining:
 
     Batch norm keeps its statistics throughout, so that the target pass and the main pass agree: with
     other statistics even an exact student would show an error.
+    Raises ValueError, before anything is trained, where the search's bound is out of reach.
     """
 
     descent: Descent
@@ -76,6 +85,9 @@ class DistillTraining:
     costs: CostTable
     seed: int
     tune_score: Callable[[], float]
+
+    def __post_init__(self):
+        self.search.require_reachable(self.network, self.costs)
 
     @property
     def network(self) -> nn.Module:

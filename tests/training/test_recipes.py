@@ -13,6 +13,7 @@ from deltadistill.architecture import apply_architecture
 from deltadistill.data.frames import FrameStore
 from deltadistill.macs import count_macs
 from deltadistill.tasks import Segmentation
+from deltadistill.training.distill import DistillTraining
 from deltadistill.training.recipes.distill import distill
 from deltadistill.training.recipes.per_frame import finetune, train_per_frame
 from deltadistill.training.recipes.running import Running
@@ -66,6 +67,14 @@ def test_every_student_design_is_distilled_to_a_network_within_the_target(design
     fresh.load_state_dict(trained.network.state_dict())
     table, target = count_macs(trained.network, (3, *SIZE)), settings.search.target
     assert table.amortised(target.length) <= target.cost * table.teacher
+
+
+def test_a_target_out_of_reach_is_refused_before_the_first_step(store, teacher, monkeypatch):
+    monkeypatch.setattr(DistillTraining, "step", lambda *_: pytest.fail("a step was taken"))
+    search = {"target": {"cost": 0.34, "length": 3}}
+    task, settings = Segmentation(len(store.classes)), toy(search=search).distill
+    with pytest.raises(ValueError, match=r"cost 0\.34 at length 3 is out of reach"):
+        distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
 
 
 def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):

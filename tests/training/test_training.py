@@ -80,6 +80,11 @@ def run(trainee, frames, **options):
     return train(trainee, Brightness(frames), steps=STEPS, evaluate_every=4, log_every=1, **options)
 
 
+def test_a_budget_out_of_reach_is_refused_before_the_first_step():
+    with pytest.raises(ValueError, match="0.100 of the teacher is out of reach"):
+        distill_trainee(budget=0.1)
+
+
 @pytest.mark.parametrize("kind", TRAINEES)
 def test_the_loss_falls(kind):
     make, frames = TRAINEES[kind]

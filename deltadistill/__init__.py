@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 _HOMES = {
     "ChannelSpatialStudent": "deltadistill.blocks",
     "ChannelStudent": "deltadistill.blocks",
+    "CostTable": "deltadistill.costs",
     "LinearStudent": "deltadistill.blocks",
     "SpatialStudent": "deltadistill.blocks",
     "Stream": "deltadistill.stream",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from deltadistill.conversion import inner_layers as inner_layers
     from deltadistill.conversion import matching as matching
     from deltadistill.conversion import residual_blocks as residual_blocks
+    from deltadistill.costs import CostTable as CostTable
     from deltadistill.label_free import distill as distill
     from deltadistill.macs import count_macs as count_macs
     from deltadistill.network_file import save_network as save_network

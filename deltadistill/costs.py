@@ -17,8 +17,8 @@ class CostTable:
     """What a delta frame costs: per block (uncompressed, compressed), and everything not converted.
 
     All in one unit of your choice, such as MACs or milliseconds measured on the device that matters.
-    blocks: by the blocks' qualified names, as `found_architecture` lists them. What a candidate adds to
-        key frames belongs to its cost too, divided by the number of delta frames per key frame.
+    blocks: by the names that `found_architecture` lists. What a candidate adds to key frames belongs to
+        its cost too, divided by the number of delta frames per key frame.
     teacher: cost of a key frame, the unit in which budgets are given.
     Raises ValueError for costs that are not two finite numbers of at least 0 per block, and for a teacher
     that costs nothing.

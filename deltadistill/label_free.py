@@ -28,6 +28,7 @@ def distill(
     steps: int,
     batch: int = 2,
     cost: float | None = None,
+    costs: CostTable | None = None,
     length: int = 3,
     learning_rate: float = 0.003,
     beta: float = 0.5,
@@ -40,19 +41,22 @@ def distill(
     steps, batch: optimiser steps, and clips per step (drawn anew for each).
     cost: what a frame shall cost at sequence length `length`, as a share of the teacher's: a search then
         decides per block whether to compress (§3.2). None compresses every block.
+    costs: what candidates cost, such as milliseconds measured on your device. None: MACs of the network.
     learning_rate: of the students (Adam, falling to zero along a cosine); gates learn ten times as fast.
     beta: weight of the distance from the wanted cost.
 
     No label is needed; the teacher's weights and batch norm statistics stay as they are. Blocks are decided
     afterwards, ready for `deploy`. Returns the distillation loss of every step.
-    Raises ValueError for clips of another form, and for a cost out of reach before anything is trained.
+    Raises ValueError for clips of another form, for a network without candidates to train, for costs of
+    other blocks, and for a cost out of reach, before anything is trained.
     """
     if clips.dim() != 5 or clips.shape[1] < 2:
         raise ValueError(f"expected clips (N, T, C, H, W) of at least 2 frames, got {tuple(clips.shape)}")
     if steps < 1:
         raise ValueError(f"steps {steps} must be at least 1")
+    _require_candidates(network)
     target = None if cost is None else AmortisedTarget(cost, length)
-    costs = _costs(network, clips.shape[2:], target)
+    costs = _costs(network, clips.shape[2:], target, costs)
     freeze = int(_FREEZE * steps)
     losses = []
     with _only_students_learn(network):
@@ -74,13 +78,30 @@ def distill(
     return losses
 
 
-def _costs(network: nn.Module, frame: torch.Size, target: AmortisedTarget | None) -> CostTable | None:
-    """The table for a search; without one every block is compressed."""
+def _require_candidates(network: nn.Module) -> None:
+    blocks = delta_blocks(network).values()
+    if not blocks:
+        raise ValueError("the network has no converted blocks; distill what convert returns")
+    if any(block.gate is None for block in blocks):
+        raise ValueError(
+            "the network is deployed: its blocks have one candidate each and no gate, so nothing is left to "
+            "choose; distill the network that convert returned, and deploy it afterwards"
+        )
+
+
+def _costs(
+    network: nn.Module, frame: torch.Size, target: AmortisedTarget | None, costs: CostTable | None
+) -> CostTable | None:
+    """The table for a search; without a target every block is compressed."""
     if target is None:
+        if costs is not None:
+            raise ValueError("costs are for a search, which needs a cost to reach; give cost as well")
         for block in delta_blocks(network).values():
             block.decide(COMPRESSED)
         return None
-    costs = macs_of_blocks(count_macs(network, frame), length=target.length)
+    if costs is None:
+        costs = macs_of_blocks(count_macs(network, frame), length=target.length)
+    costs.require_blocks_of(network)
     costs.require_target(target)
     return costs
 

@@ -64,6 +64,47 @@ def test_a_cost_out_of_reach_is_refused_before_training(clips):
     assert torch.equal(network.state_dict()["conv1.3.compressed.0.weight"], before)
 
 
+def test_costs_in_milliseconds_choose_otherwise_than_macs(clips):
+    def found(costs):
+        network = converted("shared head")
+        run(network, clips, steps=2, cost=0.8, costs=costs)
+        return {name: block.decided for name, block in delta_blocks(network).items()}
+
+    by_macs = found(None)
+    assert sorted(by_macs.values()) == ["compressed", "uncompressed"]
+    # by the clock, the block that MACs compress gains nothing, and the other one all
+    times = {name: (4.0, 3.9 if choice == "compressed" else 1.0) for name, choice in by_macs.items()}
+    by_clock = found(dd.CostTable(times, rest=1.0, teacher=9.0))
+    assert all(by_clock[name] != by_macs[name] for name in by_macs)
+
+
+def test_costs_of_other_blocks_are_refused_by_name(clips):
+    costs = dd.CostTable({"head.0": (2.0, 1.0), "neck": (2.0, 1.0)}, rest=1.0, teacher=5.0)
+    with pytest.raises(ValueError, match=r"without a cost \['head.2'\], not in the network \['neck'\]"):
+        run(converted("shared head"), clips, cost=0.9, costs=costs)
+
+
+def test_costs_without_a_cost_to_reach_are_refused(clips):
+    costs = dd.CostTable({"head.0": (2.0, 1.0), "head.2": (2.0, 1.0)}, rest=1.0, teacher=5.0)
+    with pytest.raises(ValueError, match="give cost as well"):
+        run(converted("shared head"), clips, costs=costs)
+
+
+@pytest.mark.parametrize(
+    ("pair", "rest", "teacher"), [((1.0, -1.0), 1.0, 5.0), ((1.0, 1.0), -1.0, 5.0), ((1.0, 1.0), 1.0, 0.0)]
+)
+def test_costs_that_cannot_be_are_refused(pair, rest, teacher):
+    with pytest.raises(ValueError, match="expected"):
+        dd.CostTable({"head": pair}, rest=rest, teacher=teacher)
+
+
+def test_a_deployed_network_has_nothing_left_to_distill(clips):
+    with pytest.raises(ValueError, match="the network is deployed"):
+        run(dd.deploy(converted("shared head")), clips)
+    with pytest.raises(ValueError, match="no converted blocks"):
+        run(build("shared head"), clips)
+
+
 def test_frames_without_a_time_axis_are_refused(clips):
     with pytest.raises(ValueError, match="N, T, C, H, W"):
         run(converted(), clips[:, 0])

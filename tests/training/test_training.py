@@ -81,7 +81,7 @@ def run(trainee, frames, **options):
 
 
 def test_a_budget_out_of_reach_is_refused_before_the_first_step():
-    with pytest.raises(ValueError, match="0.100 of the teacher is out of reach"):
+    with pytest.raises(ValueError, match=r"0\.100 of the teacher is out of reach"):
         distill_trainee(budget=0.1)
 
 

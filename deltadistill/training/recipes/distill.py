@@ -35,8 +35,12 @@ def distill(
     predicts: str,
     seed: int,
     running: Running,
+    costs: CostTable | None = None,
 ) -> Trained:
-    """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5)."""
+    """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5).
+
+    costs: of every candidate, in any unit; None: MACs.
+    """
     students, where = student_design(settings.students.design), WHERE[settings.students.where]
     clips = _initialisation_clips(store, settings, seed)
     network = convert(teacher, students, where, predicts=predicts, clips=clips)
@@ -51,7 +55,7 @@ def distill(
         task,
         weights=Weights(settings.loss.alpha, settings.loss.beta, settings.loss.task),
         search=search_course(settings.search, settings.steps),
-        costs=search_costs(network, settings.search, size=(3, *store.size)),
+        costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
         seed=seed,
         tune_score=lambda: 100 * clip_score(network, task, store, windows, reference).miou(),
     )

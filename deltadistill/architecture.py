@@ -35,8 +35,16 @@ def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
 def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> nn.Module:
     """Convert a plain network as `architecture` says and deploy it; students start fresh.
 
-    Raises ValueError for unknown kinds of students and for blocks that the network does not have.
+    architecture: what `found_architecture` returned, or the content of a stage's architecture.json.
+    Raises ValueError for a description of no delta network, for unknown kinds of students, and for blocks
+    that the network does not have.
     """
+    missing = {"predicts", "students", "blocks"} - set(architecture)
+    if missing or not architecture["blocks"]:
+        raise ValueError(
+            f"not the architecture of a delta network: without {sorted(missing) or 'any blocks'}; expected "
+            "what found_architecture returns or the architecture.json of a delta or feature variant"
+        )
     blocks = architecture["blocks"]
     students = shape_design(architecture["students"])
     network = convert(network, students, lambda _: list(blocks), predicts=architecture["predicts"])
@@ -57,11 +65,13 @@ def architecture_report(
     architecture: Mapping[str, Any] | None,
     gate_probabilities: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Describe a deployed network for people: per block the candidate, its gate and its MACs; totals.
+    """Describe a deployed network: per block the candidate, its gate and its MACs; totals.
 
+    Of a delta network it holds all that `apply_architecture` needs, so that one file serves both.
     table: the network's MAC account. gate_probabilities: of the compressed candidate, by block name.
     A per-frame network (architecture None) has totals only.
     """
+    architecture = architecture or {"predicts": None, "students": None, "blocks": {}}
     rows = {row.name: row for row in table.rows}
     layers = [
         {
@@ -72,11 +82,10 @@ def architecture_report(
             "teacher_macs": rows[name].teacher_macs,
             "macs": rows[name].delta_macs,
         }
-        for name, candidate in (architecture or {"blocks": {}})["blocks"].items()
+        for name, candidate in architecture["blocks"].items()
     ]
     return {
-        "predicts": architecture["predicts"] if architecture else None,
-        "students": architecture["students"] if architecture else None,
+        **architecture,
         "layers": layers,
         "macs": {"teacher": table.teacher, "key": table.key, "delta": table.delta},
     }

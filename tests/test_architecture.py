@@ -14,6 +14,7 @@ from deltadistill.architecture import (
 )
 from deltadistill.conversion import delta_blocks
 from deltadistill.network_file import read_network_file, save_network
+from deltadistill.result_files import write_json
 from deltadistill.search import gate_probabilities
 
 MODEL = {"name": "ddrnet23_slim", "classes": 4, "options": {"width": 8, "stem_strides": [2, 1]}}
@@ -79,6 +80,23 @@ def test_the_report_adds_up(searched, students):
     assert report["macs"]["delta"] == kept + sum(layer["macs"] for layer in report["layers"])
     assert report["macs"]["teacher"] == kept + sum(layer["teacher_macs"] for layer in report["layers"])
     assert {layer["part"] for layer in report["layers"]} >= {"stem", "high-resolution branch"}
+
+
+def test_the_file_that_the_stage_writes_is_applied_to_a_fresh_network(searched, students, tmp_path):
+    found, deployed = found_architecture(searched, DESIGNS[students][0]), dd.deploy(searched)
+    table = dd.count_macs(deployed, (3, 32, 48))
+    report = architecture_report(deployed, table, found, gate_probabilities(searched))
+    write_json(tmp_path / "architecture.json", report)
+    fresh = apply_architecture(plain(), json.loads((tmp_path / "architecture.json").read_text()))
+    fresh.load_state_dict(deployed.state_dict())
+    torch.testing.assert_close(outputs(fresh), outputs(deployed), rtol=0, atol=0)
+
+
+def test_the_report_of_a_per_frame_network_is_no_architecture_to_apply():
+    report = architecture_report(plain(), dd.count_macs(plain(), (3, 32, 48)), None, {})
+    for content in (report, {"layers": []}):
+        with pytest.raises(ValueError, match="not the architecture of a delta network"):
+            apply_architecture(plain(), content)
 
 
 def test_a_per_frame_network_saves_and_loads(tmp_path):

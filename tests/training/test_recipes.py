@@ -7,6 +7,7 @@ import pytest
 import torch
 from data.small_dataset import SIZE, make_manifest
 from ruamel.yaml import YAML
+from torch import nn
 
 from deltadistill import models, params
 from deltadistill.architecture import apply_architecture
@@ -67,6 +68,28 @@ def test_every_student_design_is_distilled_to_a_network_within_the_target(design
     fresh.load_state_dict(trained.network.state_dict())
     table, target = count_macs(trained.network, (3, *SIZE)), settings.search.target
     assert table.amortised(target.length) <= target.cost * table.teacher
+
+
+class BlendOfTwoViews(nn.Module):
+    """Its middle convolution sees every frame twice, all frames plain and then all mirrored."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.first, self.middle = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.inner, self.last = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, classes, 1)
+
+    def forward(self, x):
+        plain = self.first(x).relu()
+        both = self.middle(torch.cat([plain, plain.flip(-1)]))
+        return self.last(self.inner(both[: len(x)] + both[len(x) :].flip(-1)).relu())
+
+
+def test_a_block_whose_first_axis_is_not_frames_is_left_alone_in_a_training(store):
+    torch.manual_seed(0)
+    teacher, task = BlendOfTwoViews(len(store.classes)).eval(), Segmentation(len(store.classes))
+    settings = toy(search={"target": None}).distill
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+    assert set(trained.architecture["blocks"]) == {"inner"}
 
 
 def test_a_target_out_of_reach_is_refused_before_the_first_step(store, teacher, monkeypatch):

@@ -43,11 +43,11 @@ def distill(
     """
     students, where = student_design(settings.students.design), WHERE[settings.students.where]
     clips = _initialisation_clips(store, settings, seed)
-    network = convert(teacher, students, where, predicts=predicts, clips=clips)
-    start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
-    reference = _reference(teacher, task, store, settings)
     windows = tune_windows(store, settings.max_distance + 1)
     probe = torch.stack([inputs(store, window) for window in windows[:4]])
+    network = convert(teacher, students, where, predicts=predicts, clips=clips, example=probe[0, :2])
+    start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
+    reference = _reference(teacher, task, store, settings)
     errors_before = layer_errors(network, probe)
     rates = settings.optimiser
     trainee = DistillTraining(

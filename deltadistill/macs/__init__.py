@@ -24,8 +24,8 @@ def count_macs(
 ) -> MacTable:
     """Count what one frame of `network` costs, per layer and per candidate of each converted block.
 
-    `inputs` is the shape of one frame, such as (3, 1024, 2048), or the arguments of forward as tensors;
-    only their shapes matter. The network runs once in evaluation mode on copies without storage and is
+    `inputs` is the shape of one frame, such as (3, 1024, 2048), in the type of the network's weights, or the
+    arguments of forward as tensors; only their shapes matter. The network runs once in evaluation mode on copies without storage and is
     not changed; no knowledge of its classes is needed. Rows come in the order in which layers first run.
     Convention: see `deltadistill.macs.operators.Convention`.
 
@@ -35,7 +35,7 @@ def count_macs(
     blocks = {name: module for name, module in network.named_modules() if _is_block(module)}
     # A seat that is taken by a stream or a clip must not decide here: in the copy, blocks run per frame.
     copy = meta_copy(network, instead={id(block.seat): Seat() for block in blocks.values()})
-    recording = _on_meta(copy, _meta_inputs(inputs), convention, watch=_is_block)
+    recording = _on_meta(copy, _meta_inputs(inputs, _dtype(network)), convention, watch=_is_block)
     candidates = _run_candidates(copy, recording, convention)
     chosen = {name: block.choice for name, block in blocks.items()}
     rows = []
@@ -58,9 +58,15 @@ def _is_block(module: nn.Module) -> bool:
     return isinstance(module, DeltaBlock)
 
 
-def _meta_inputs(inputs: Sequence[int] | Sequence[Tensor]) -> tuple:
+def _dtype(network: nn.Module) -> torch.dtype:
+    """Floating type of the network's weights, in which a frame enters it."""
+    floating = (parameter.dtype for parameter in network.parameters() if parameter.is_floating_point())
+    return next(floating, torch.get_default_dtype())
+
+
+def _meta_inputs(inputs: Sequence[int] | Sequence[Tensor], dtype: torch.dtype) -> tuple:
     if all(isinstance(size, int) for size in inputs):
-        return (torch.empty(1, *inputs, device="meta"),)
+        return (torch.empty(1, *inputs, device="meta", dtype=dtype),)
     return tree_map_only(Tensor, lambda tensor: torch.empty_like(tensor, device="meta"), tuple(inputs))
 
 

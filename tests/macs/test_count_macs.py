@@ -100,6 +100,13 @@ def test_what_is_not_counted_is_listed():
     assert {row.frames for row in uncounted.values()} == {"every"}
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_network_of_another_floating_type_costs_the_same(dtype):
+    network = dd.models.build("ddrnet23_slim", classes=3, width=4)
+    expected = count_macs(network, (3, 64, 64)).key
+    assert count_macs(network.to(dtype), (3, 64, 64)).key == expected
+
+
 def test_a_layer_that_runs_twice_is_one_row_with_both_calls():
     layer = nn.Conv2d(3, 3, 1)
     row = only_row(nn.Sequential(layer, nn.MaxPool2d(2), layer), (3, 4, 4))

@@ -25,8 +25,9 @@ def count_macs(
     """Count what one frame of `network` costs, per layer and per candidate of each converted block.
 
     `inputs` is the shape of one frame, such as (3, 1024, 2048), in the type of the network's weights, or the
-    arguments of forward as tensors; only their shapes matter. The network runs once in evaluation mode on copies without storage and is
-    not changed; no knowledge of its classes is needed. Rows come in the order in which layers first run.
+    arguments of forward as tensors; only their shapes matter. The network runs once in evaluation mode on
+    copies without storage and is not changed; no knowledge of its classes is needed. Rows come in the order
+    in which layers first run.
     Convention: see `deltadistill.macs.operators.Convention`.
 
     Raises ValueError for an unknown convention, and for a network whose forward needs tensor values.

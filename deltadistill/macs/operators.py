@@ -11,7 +11,8 @@ from typing import Literal, get_args
 from torch import Tensor
 
 Convention = Literal["convolution", "published"]
-"""What counts. "convolution": convolutions and matrix products, without their bias. "published", as in the
+"""What counts. "convolution": convolutions and matrix products, without their bias; a product of
+complex matrices counts four times. "published", as in the
 published totals: those, their bias (1 per output element), batch norm (2 per element) and ReLU (1 per
 element); no resizing, pooling or addition."""
 
@@ -102,6 +103,8 @@ def operator_macs(operator: str, args: Sequence, output: Tensor, convention: Con
     """
     if operator in PRODUCTS:
         macs = PRODUCTS[operator](operator, args, output)
+        if output.is_complex():
+            macs *= 4  # (a + bi)(c + di) takes four real products
         bias = BIAS_ARGUMENT.get(operator)
         if convention == "published" and bias is not None and args[bias] is not None:
             macs += output.numel()

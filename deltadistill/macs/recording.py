@@ -15,6 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 from deltadistill.macs.operators import INPUT_ARGUMENT, WITHOUT_WORK, Convention, operator_macs
 
+_FEW = 64  # elements of whole numbers or flags: bookkeeping up to here, listed as work beyond
+
 
 @dataclass(frozen=True)
 class Call:
@@ -100,9 +102,9 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001
         result = func(*args, **(kwargs or {}))
         operator = str(func.overloadpacket)
-        output = next((leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)), None)
+        output = next(_tensors(result), None)
         works = operator not in WITHOUT_WORK and not func.is_view
-        if works and output is not None and output.is_floating_point():
+        if works and output is not None and _of_note(output, args):
             self.recording.calls.append(self._call(operator, args, output))
         return result
 
@@ -119,6 +121,17 @@ class _Recorder(TorchDispatchMode):
             macs=operator_macs(operator, args, output, self.convention),
             **extra,
         )
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
+
+
+def _of_note(output: Tensor, args: Sequence) -> bool:
+    """Whether a call does more than make a few indices or flags."""
+    if output.is_floating_point() or output.is_complex():
+        return True
+    return max(tensor.numel() for tensor in (output, *_tensors(args))) > _FEW
 
 
 @contextmanager

@@ -100,6 +100,27 @@ def test_what_is_not_counted_is_listed():
     assert {row.frames for row in uncounted.values()} == {"every"}
 
 
+@pytest.mark.parametrize(
+    ("function", "operators"),
+    [
+        (lambda x: x.argmax(1), {"argmax"}),
+        (lambda x: x > 0, {"gt"}),
+        (lambda x: x.flatten().argmax(), {"argmax"}),
+        (lambda x: torch.fft.irfft2(torch.fft.rfft2(x)), {"_fft_r2c", "_fft_c2r"}),
+        (lambda x: torch.arange(4), set()),  # a few indices are no work
+    ],
+)
+def test_what_makes_whole_numbers_flags_or_complex_numbers_is_listed_too(function, operators):
+    table = count_macs(Functional(function), (3, 8, 10))
+    assert operators == {row.operator for row in table.uncounted}
+    assert not table.rows
+
+
+def test_a_complex_product_counts_four_times():
+    product = Functional(lambda x: torch.complex(x, x) @ torch.complex(x, x).transpose(1, 2))
+    assert count_macs(product, (4, 6)).key == 4 * (4 * 4 * 6)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_a_network_of_another_floating_type_costs_the_same(dtype):
     network = dd.models.build("ddrnet23_slim", classes=3, width=4)

@@ -1,4 +1,4 @@
-"""The MAC account of any module, by operator and shape, on meta tensors: no activation is allocated."""
+"""The MAC account of any module, by operator and shape, on meta tensors wherever shapes suffice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map_only
 
 from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
 from deltadistill.macs.operators import Convention, check_convention
-from deltadistill.macs.recording import Call, Recording, meta_copy, record
+from deltadistill.macs.recording import Call, Recording, meta_copy, record, value_copy
 from deltadistill.macs.table import LayerMacs, MacTable, Uncounted
 from deltadistill.sessions import Seat
 
@@ -25,26 +25,50 @@ def count_macs(
     """Count what one frame of `network` costs, per layer and per candidate of each converted block.
 
     `inputs` is the shape of one frame, such as (3, 1024, 2048), in the type of the network's weights, or the
-    arguments of forward as tensors; only their shapes matter. The network runs once in evaluation mode on
-    copies without storage and is not changed; no knowledge of its classes is needed. Rows come in the order
-    in which layers first run.
+    arguments of forward as tensors. The network runs once in evaluation mode on copies without storage and
+    is not changed; no knowledge of its classes is needed. Rows come in the order in which layers first run.
+    Where shapes depend on values, as in detectors that choose proposals, it runs once more on the CPU with
+    the tensors given, or on a black frame, and the account is of that input: `table.on_values` is true.
     Convention: see `deltadistill.macs.operators.Convention`.
 
-    Raises ValueError for an unknown convention, and for a network whose forward needs tensor values.
+    Raises ValueError for an unknown convention, and for a network on meta tensors that needs their values.
     """
     check_convention(convention)
+    try:
+        return _account(network, inputs, convention, device="meta")
+    except _NeedsValues as error:
+        if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
+            raise ValueError(
+                f"the forward pass needs the values of its tensors, and the weights have none ({error}); "
+                "build the network with weights, or count the parts whose shapes do not depend on values, as "
+                "models.faster_rcnn.FixedShapes does for a detector"
+            ) from error
+    return _account(network, inputs, convention, device="cpu")
+
+
+class _NeedsValues(Exception):  # noqa: N818, never leaves this module
+    """Shapes alone do not tell what the network does."""
+
+
+def _account(
+    network: nn.Module, inputs: Sequence[int] | Sequence[Tensor], convention: Convention, *, device: str
+) -> MacTable:
     blocks = {name: module for name, module in network.named_modules() if _is_block(module)}
     # A seat that is taken by a stream or a clip must not decide here: in the copy, blocks run per frame.
-    copy = meta_copy(network, instead={id(block.seat): Seat() for block in blocks.values()})
-    recording = _on_meta(copy, _meta_inputs(inputs, _dtype(network)), convention, watch=_is_block)
-    candidates = _run_candidates(copy, recording, convention)
+    seats = {id(block.seat): Seat() for block in blocks.values()}
+    make_copy = meta_copy if device == "meta" else value_copy
+    copy = make_copy(network, instead=seats)
+    arguments = _inputs(inputs, _dtype(network), device)
+    recording = _record(copy, arguments, convention, device=device, watch=_is_block)
+    candidates = _run_candidates(copy, recording, convention, device)
     chosen = {name: block.choice for name, block in blocks.items()}
     rows = []
     for calls in _grouped(recording.calls, set(blocks)):
         block = calls[0].module if calls[0].module in blocks else None
         costs = {c: runs for (name, c), runs in candidates.items() if name == block}
         rows.append(_row(calls, costs, chosen.get(block)))
-    return MacTable(convention, tuple(rows), tuple(_uncounted(recording, candidates, chosen)))
+    uncounted = tuple(_uncounted(recording, candidates, chosen))
+    return MacTable(convention, tuple(rows), uncounted, on_values=device != "meta")
 
 
 @dataclass
@@ -65,26 +89,30 @@ def _dtype(network: nn.Module) -> torch.dtype:
     return next(floating, torch.get_default_dtype())
 
 
-def _meta_inputs(inputs: Sequence[int] | Sequence[Tensor], dtype: torch.dtype) -> tuple:
+def _inputs(inputs: Sequence[int] | Sequence[Tensor], dtype: torch.dtype, device: str) -> tuple:
     if all(isinstance(size, int) for size in inputs):
-        return (torch.empty(1, *inputs, device="meta", dtype=dtype),)
-    return tree_map_only(Tensor, lambda tensor: torch.empty_like(tensor, device="meta"), tuple(inputs))
+        return (torch.zeros(1, *inputs, device=device, dtype=dtype),)
+    return tree_map_only(Tensor, lambda tensor: _moved(tensor, device), tuple(inputs))
 
 
-def _on_meta(run, arguments: Sequence, convention: Convention, **options) -> Recording:  # noqa: ANN001
+def _moved(tensor: Tensor, device: str) -> Tensor:
+    if device == "meta" or tensor.is_meta:
+        return torch.zeros_like(tensor, device=device)
+    return tensor.detach().to(device, copy=True)
+
+
+def _record(run, arguments: Sequence, convention: Convention, *, device: str, **options) -> Recording:  # noqa: ANN001
     try:
-        return record(run, arguments, convention, **options)
+        return record(run, arguments, convention, device=device, **options)
     except (NotImplementedError, RuntimeError) as error:
-        if "meta" not in str(error).lower():
+        if device != "meta" or "meta" not in str(error).lower():
             raise
-        raise ValueError(
-            f"the forward pass needs the values of its tensors, which counting does without ({error}); "
-            "count the parts of the network whose shapes do not depend on values"
-        ) from error
+        raise _NeedsValues(str(error)) from error
 
 
+@torch.no_grad()
 def _run_candidates(
-    copy: nn.Module, recording: Recording, convention: Convention
+    copy: nn.Module, recording: Recording, convention: Convention, device: str
 ) -> dict[tuple[str, str], _Candidate]:
     """Run each candidate of each block on the input of each of its calls, as streamed frames would."""
     candidates: dict[tuple[str, str], _Candidate] = {}
@@ -96,8 +124,10 @@ def _run_candidates(
             block.decide(choice)
             candidate = candidates.setdefault((name, choice), _Candidate())
             z = block.teacher_output(x)
-            candidate.key.extend(_on_meta(block.state_of, (x, z), convention).calls)
-            candidate.delta.extend(_on_meta(block.delta, (x, block.state_of(x, z)), convention).calls)
+            key = _record(block.state_of, (x, z), convention, device=device)
+            delta = _record(block.delta, (x, block.state_of(x, z)), convention, device=device)
+            candidate.key.extend(key.calls)
+            candidate.delta.extend(delta.calls)
     return candidates
 
 

@@ -1,4 +1,4 @@
-"""One forward pass on meta tensors, recorded operator by operator under the names of its modules."""
+"""One forward pass, on meta tensors or on values, operator by operator under the names of its modules."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def meta_copy(model: nn.Module, *, instead: Mapping[int, Any] | None = None) -> 
     return copy.deepcopy(model, memo).eval()
 
 
+def value_copy(model: nn.Module, *, instead: Mapping[int, Any] | None = None) -> nn.Module:
+    """Copy a module, weights and all, to the CPU in evaluation mode; `instead` as for `meta_copy`."""
+    return copy.deepcopy(model, dict(instead or {})).eval().cpu()
+
+
 def _meta_twin(tensor: Tensor) -> Tensor:
     twin = torch.empty_like(tensor, device="meta", requires_grad=False)
     return nn.Parameter(twin, requires_grad=False) if isinstance(tensor, nn.Parameter) else twin
@@ -68,10 +73,11 @@ def record(
     arguments: Sequence,
     convention: Convention,
     *,
+    device: str = "meta",
     named: nn.Module | None = None,
     watch: Callable[[nn.Module], bool] = lambda module: False,
 ) -> Recording:
-    """Call `run` on meta tensors and record each operator under the qualified name of its module.
+    """Call `run` on tensors of `device` and record each operator under the qualified name of its module.
 
     Names come from the modules of `named` (by default `run`, if it is a module). What happens inside a
     module for which `watch` is true carries that module's name, and its arguments are kept.
@@ -84,7 +90,7 @@ def record(
         stack.enter_context(_without_fused_transformer())
         stack.enter_context(torch.inference_mode(False))  # it would hide the parts of composite operators
         stack.enter_context(torch.no_grad())
-        stack.enter_context(torch.device("meta"))
+        stack.enter_context(torch.device(device))
         stack.enter_context(recorder)
         run(*arguments)
     return recorder.recording

@@ -63,11 +63,16 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class MacTable:
-    """What a network costs, in MACs per frame, under one convention."""
+    """What a network costs, in MACs per frame, under one convention.
+
+    on_values: counted on the values of one input, as the network's shapes depend on them: on another input
+        it may cost otherwise.
+    """
 
     convention: Convention
     rows: tuple[LayerMacs, ...]
     uncounted: tuple[Uncounted, ...]
+    on_values: bool = False
 
     @property
     def teacher(self) -> int:

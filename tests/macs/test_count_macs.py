@@ -206,7 +206,44 @@ def test_published_totals_of_faster_rcnn():
     assert fewer.amortised(10) == pytest.approx(28.81e9, rel=0.001)
 
 
-def test_a_detector_whose_shapes_depend_on_values_is_refused():
+@pytest.mark.parametrize("name", ["fasterrcnn_mobilenet_v3_large_320_fpn", "ssdlite320_mobilenet_v3_large"])
+def test_a_detector_whose_shapes_depend_on_values_is_counted_on_them(name):
+    torch.manual_seed(0)
+    detector = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=3)
+    table = count_macs(detector, (3, 96, 128))
+    assert table.on_values
+    assert not count_macs(detector.backbone, (3, 96, 128)).on_values
+    rows = {row.name: row for row in table.rows}
+    assert {name.split(".")[0] for name in rows} >= {"backbone"}
+    assert table.key > 0
+    assert detector.training
+    frame = torch.rand(3, 96, 128)
+    assert count_macs(detector, ([frame],)).on_values
+
+
+def test_candidates_of_a_network_that_needs_values_are_counted_too():
+    class OnlyWhatIsPositive(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 1))
+            self.head = nn.Linear(1, 4, bias=False)
+
+        def forward(self, x):
+            self.features(x)
+            return self.head(x[x > 0][:, None])
+
+    network = dd.convert(OnlyWhatIsPositive(), dd.LinearStudent(gamma=2), dd.inner_convolutions)
+    frame = torch.zeros(1, 3, 8, 8)
+    frame[0, 0, 0, :5] = 1
+    table = count_macs(network, (frame,))
+    rows = {row.name: row for row in table.rows}
+    assert rows["head"].teacher_macs == 5 * 4
+    # 3×3, 8→8, on 6×6 to 4×4; γ = 2 leaves 4 channels: 4×6 rows, then 4×4
+    assert rows["features.1"].teacher_macs == 9 * 8 * 8 * 16
+    assert rows["features.1"].compressed_macs == 3 * 8 * 4 * 24 + 3 * 4 * 8 * 16
+
+
+def test_a_detector_without_weights_whose_shapes_depend_on_values_is_refused():
     with pytest.raises(ValueError, match="shapes do not depend on values"):
         count_macs(published("faster_rcnn_r101", classes=30), (3, 64, 64))
 
@@ -293,9 +330,6 @@ def test_wrong_questions_are_refused():
         count_macs(nn.Conv2d(3, 3, 1), (3, 4, 4), convention="flops")
     with pytest.raises(ValueError, match="sequence length must be at least 1"):
         count_macs(nn.Conv2d(3, 3, 1), (3, 4, 4)).amortised(0)
-    by_value = Functional(lambda x: x[x > x.mean()])
-    with pytest.raises(ValueError, match="needs the values of its tensors"):
-        count_macs(by_value, (3, 4, 4))
 
 
 def test_a_nonlinear_students_macs_by_hand():

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from torch import nn
 
 from deltadistill.amortised_target import AmortisedTarget
@@ -29,13 +30,22 @@ class CandidateDraws:
         blocks = [block for block in delta_blocks(network).values() if block.decided is None]
         generator = np.random.default_rng([seed, step])
         uniform = np.clip(generator.random(len(blocks)), 1e-12, 1 - 1e-12)
+        self._learning = torch.is_grad_enabled()
         self._drawn = {}
         for block, u in zip(blocks, uniform, strict=True):
             sample = block.gate.sample(float(u))
             self._drawn[block] = sample if learning else sample.detach()
 
     def __call__(self, block: DeltaBlock) -> Choice:
-        """Return the block's sample, or its candidate where that is decided."""
+        """Return the block's sample, or its candidate where that is decided.
+
+        Raises ValueError where a training's block runs without gradient and so would silently not learn.
+        """
+        if self._learning and not torch.is_grad_enabled():
+            raise ValueError(
+                f"the block {block.name!r} runs without gradient, so its students cannot learn; switch "
+                "gradient checkpointing (or torch.no_grad) off around it, or leave it out in `where`"
+            )
         return self._drawn.get(block, block.decided)
 
 

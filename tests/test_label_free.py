@@ -3,6 +3,8 @@
 import pytest
 import torch
 from architectures import build
+from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
@@ -110,6 +112,20 @@ def test_frames_without_a_time_axis_are_refused(clips):
         run(converted(), clips[:, 0])
     with pytest.raises(ValueError, match="at least 2 frames"):
         run(converted(), clips[:, :1])
+
+
+def test_blocks_that_would_not_learn_under_gradient_checkpointing_are_named(clips):
+    class Checkpointed(nn.Sequential):
+        def forward(self, x):
+            return checkpoint(super().forward, x, use_reentrant=True)
+
+    layers = [nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 2, 1)]
+    network = dd.convert(nn.Sequential(layers[0], Checkpointed(*layers[1:])), dd.LinearStudent(gamma=2))
+    with (
+        pytest.raises(ValueError, match=r"the block '1\.0' runs without gradient"),
+        pytest.warns(UserWarning, match="requires_grad"),
+    ):
+        run(network, clips, steps=1)
 
 
 def test_a_training_without_steps_is_refused(clips):

@@ -101,10 +101,12 @@ class LinearStudent:
     def _factors(self, teacher: nn.Conv2d) -> nn.Sequential:
         rank = self.intermediate_channels(teacher)
         (kernel_h, kernel_w), (stride_h, stride_w) = teacher.kernel_size, teacher.stride
-        (dilation_h, dilation_w), (padding_h, padding_w) = teacher.dilation, _padding_of(teacher)
+        dilation_h, dilation_w = teacher.dilation
         first_stride, second_stride = (stride_h, 1), (1, stride_w)
+        first_padding, second_padding = _split_padding(teacher.padding)
         if self._strides_first(teacher):
             first_stride, second_stride = (stride_h, stride_w), (1, 1)
+            first_padding, second_padding = teacher.padding, 0  # a stride skips what was padded before it
         like = {
             "groups": teacher.groups,
             "bias": False,
@@ -117,7 +119,7 @@ class LinearStudent:
             rank,
             (kernel_h, 1),
             stride=first_stride,
-            padding=padding_h if isinstance(padding_h, str) else (padding_h, 0),
+            padding=first_padding,
             dilation=(dilation_h, 1),
             **like,
         )
@@ -126,7 +128,7 @@ class LinearStudent:
             teacher.out_channels,
             (1, kernel_w),
             stride=second_stride,
-            padding=padding_w if isinstance(padding_w, str) else (0, padding_w),
+            padding=second_padding,
             dilation=(1, dilation_w),
             **like,
         )
@@ -164,7 +166,8 @@ def _horizontal_stride(teacher: Teacher) -> int:
     return 1 if isinstance(teacher, nn.Linear) else teacher.stride[1]
 
 
-def _padding_of(teacher: nn.Conv2d) -> tuple[int | str, int | str]:
-    if isinstance(teacher.padding, str):
-        return teacher.padding, teacher.padding
-    return teacher.padding
+def _split_padding(padding: str | tuple[int, int]) -> tuple[Any, Any]:
+    """The padding of k×1 and of 1×k."""
+    if isinstance(padding, str):
+        return padding, padding
+    return (padding[0], 0), (0, padding[1])

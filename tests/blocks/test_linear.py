@@ -17,6 +17,7 @@ CONVOLUTIONS = {
     "depthwise": nn.Conv2d(6, 6, 3, padding=1, groups=6),
     "pointwise": nn.Conv2d(6, 8, 1),
     "strided pointwise": nn.Conv2d(6, 8, 1, stride=2),
+    "padded strided pointwise": nn.Conv2d(6, 8, 1, stride=(2, 3), padding=(1, 2)),
     "reflected": nn.Conv2d(6, 8, 3, padding=1, padding_mode="reflect"),
     "circular": nn.Conv2d(6, 8, 3, padding=1, padding_mode="circular"),
     "same": nn.Conv2d(6, 8, 3, padding="same"),
@@ -55,6 +56,13 @@ def test_a_pointwise_student_takes_both_strides_in_its_first_convolution():
     assert (vertical.stride, horizontal.stride) == ((2, 2), (1, 1))
     split = LinearStudent(gamma=4, pointwise_stride="split").build(nn.Conv2d(16, 32, 1, stride=2))
     assert (split[0].stride, split[1].stride) == ((2, 1), (1, 2))
+
+
+def test_a_padded_pointwise_student_pads_where_it_strides():
+    teacher, x = nn.Conv2d(6, 12, 1, stride=2, padding=1, bias=False), torch.randn(1, 6, 8, 9)
+    for pointwise_stride in ("first", "split"):
+        student = LinearStudent(gamma=1, pointwise_stride=pointwise_stride).build(teacher)
+        torch.testing.assert_close(student(x), teacher(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

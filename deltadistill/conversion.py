@@ -113,7 +113,6 @@ def convert(
     for name, block in delta_blocks(network).items():
         block.name = name
     network.conversion = report
-    network.train(network.training)
     if from_data:
         data_aware.initialise_from_data(network, list(blocks.values()), clips)
     return network

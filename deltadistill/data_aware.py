@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.factorise import balance, kernel_matrices, set_first_factor, set_second_factor
+from deltadistill.modes import evaluation_mode
 
 _HELD_OUT = 4  # every so-manieth clip judges and does not teach
 _RIDGE = 1e-6  # relative to the mean diagonal: keeps directions that no delta takes harmless
@@ -31,11 +32,16 @@ def initialise_from_data(
     """
     if clips.dim() != 5 or clips.shape[0] < 2 or clips.shape[1] < 2:
         raise ValueError(f"expected at least 2 clips (N, T, C, H, W) of 2 frames, got {tuple(clips.shape)}")
-    training = network.training
-    network.eval()
     held_out = torch.arange(len(clips)) % _HELD_OUT == _HELD_OUT - 1
     held_out[-1] = True
     taught, judged = clips[~held_out].split(batch), clips[held_out].split(batch)
+    with evaluation_mode(network):
+        _fit_students(network, blocks, taught, judged)
+
+
+def _fit_students(
+    network: nn.Module, blocks: Sequence[DeltaBlock], taught: Sequence[Tensor], judged: Sequence[Tensor]
+) -> None:
     fits = {block: _Fit(block) for block in blocks}
     _watch(network, blocks[0], taught, lambda block, x: fits[block].first.add(x))
     fitted = [fit for fit in fits.values() if fit.first.seen]
@@ -47,7 +53,6 @@ def initialise_from_data(
     _watch(network, blocks[0], judged, lambda block, x: fits[block].judge(x))
     for fit in fitted:
         fit.keep_the_better()
-    network.train(training)
 
 
 class _Fit:

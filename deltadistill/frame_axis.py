@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map, tree_map_only
 
+from deltadistill.modes import evaluation_mode
+
 Example = Tensor | Sequence[Any]
 """Frames (N, C, H, W), or the arguments of the network: tensors (N, …), or lists of one image per frame."""
 
@@ -68,7 +70,7 @@ def probe_frame_axes(
     one = tuple(map(_first_frame, (example,) if isinstance(example, Tensor) else example))
     other = tuple(tree_map_only(Tensor, _changed, argument) for argument in one)
     both = tuple(map(_joined, one, other))
-    with _evaluation_mode(network):
+    with evaluation_mode(network):
         runs = [_run(network, modules, arguments) for arguments in (one, other, both)]
     return {module: _judge_module(*(run[module] for run in runs)) for module in modules}
 
@@ -103,17 +105,6 @@ def _joined(one: Any, other: Any) -> Any:
     if isinstance(one, list):
         return one + other
     return tree_map(lambda a, b: torch.cat([a, b]) if isinstance(a, Tensor) and a.dim() else a, one, other)
-
-
-@contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _run(

@@ -14,6 +14,7 @@ from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable, macs_of_blocks
 from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.macs import count_macs
+from deltadistill.modes import evaluation_mode
 from deltadistill.search import CandidateDraws, learning_parameters, settle_at
 from deltadistill.sessions import ClipSession
 from deltadistill.stream import forward_clip, later_frames
@@ -126,16 +127,14 @@ def _parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str
 @contextmanager
 def _only_students_learn(network: nn.Module) -> Iterator[None]:
     """Evaluation mode, and no gradient for what is neither student nor gate; restored afterwards."""
-    training = network.training
     students, gates = learning_parameters(network)
     learning = {id(p) for p in (*students, *gates)}
     resting = [p for p in network.parameters() if id(p) not in learning and p.requires_grad]
-    network.eval()
     for parameter in resting:
         parameter.requires_grad_(False)
     try:
-        yield
+        with evaluation_mode(network):
+            yield
     finally:
         for parameter in resting:
             parameter.requires_grad_(True)
-        network.train(training)

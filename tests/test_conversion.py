@@ -13,6 +13,7 @@ from deltadistill.blocks import DeltaBlock, FeatureBlock
 from deltadistill.conversion import delta_blocks
 
 STUDENT = dd.LinearStudent(gamma=2)
+FROM_DATA = dd.LinearStudent(gamma=2, initialisation="data")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -99,3 +100,55 @@ def test_a_deployed_network_keeps_one_candidate_per_block():
     assert deployed[names[0]].compressed is None
     assert all(deployed[name].uncompressed is None for name in names[1:])
     assert delta_blocks(network)[names[0]].compressed is not None  # the original is untouched
+
+
+def _partly_frozen():
+    """A training network whose second batch norm is frozen."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()),
+        nn.Conv2d(8, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 2, 1),
+    ).train()
+    network[2][1].eval()
+    network[4].eval()
+    return network
+
+
+def _second_block(network):
+    return ["2"]
+
+
+@pytest.mark.parametrize(
+    ("students", "where", "options"),
+    [
+        (STUDENT, dd.inner_convolutions, {}),
+        (STUDENT, dd.inner_convolutions, {"example": torch.rand(1, 3, 8, 8)}),
+        (
+            FROM_DATA,
+            dd.inner_convolutions,
+            {"clips": torch.rand(2, 2, 3, 8, 8)},
+        ),
+        (dd.ChannelStudent(gamma=2), _second_block, {}),
+        (dd.SpatialStudent(stride=2), _second_block, {"example": torch.rand(1, 3, 8, 8)}),
+    ],
+)
+def test_a_frozen_batch_norm_in_a_training_network_stays_frozen(students, where, options):
+    network = _partly_frozen()
+    before = {name: module.training for name, module in network.named_modules()}
+    converted = dd.convert(network, students, where, **options)
+    frozen = [m for m in converted.modules() if isinstance(m, nn.BatchNorm2d) and not m.training]
+    teachers = {name.replace("teacher.", ""): m.training for name, m in converted.named_modules()}
+    assert {name: teachers[name] for name in before} == before
+    assert all(m.training or isinstance(m, nn.BatchNorm2d) for m in converted.modules())
+    assert len(frozen) == (2 if isinstance(students, dd.LinearStudent) else 3)  # the student's own as well
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_every_module_of_a_converted_network_is_in_the_mode_it_was_in(mode):
+    channel = dd.ChannelStudent(gamma=2)
+    for students, where in ((STUDENT, dd.inner_convolutions), (channel, dd.residual_blocks)):
+        network = dd.convert(build("ddrnet").train(mode), students, where)
+        assert all(module.training == mode for module in network.modules())

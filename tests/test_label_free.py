@@ -43,6 +43,13 @@ def test_the_teacher_stays_as_it_is_and_is_left_able_to_learn(clips):
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
+def test_a_frozen_batch_norm_is_still_frozen_afterwards(clips):
+    network = converted("batch norm and dropout").train()
+    network[1].eval()
+    run(network, clips, steps=1)
+    assert [module for module in network.modules() if not module.training] == [network[1]]
+
+
 def test_without_a_cost_every_block_is_compressed(clips):
     network = converted("shared head")
     run(network, clips, steps=2)

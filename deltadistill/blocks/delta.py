@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.gate import Gate
+from deltadistill.modes import modes_kept
 
 if TYPE_CHECKING:
     from deltadistill.sessions import Seat
@@ -52,6 +53,8 @@ class DeltaBlock(nn.Module):
         self.gate: Gate | None = Gate()
         self.seat = seat
         self.decided: str | None = None
+        with modes_kept(teacher, self.uncompressed, self.compressed):
+            self.train(teacher.training)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the block's output for the frames in `x`, as the session of the network says."""

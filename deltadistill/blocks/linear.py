@@ -83,7 +83,7 @@ class LinearStudent:
             initialise_randomly(student, generator)
         else:
             initialise_by_svd(student, teacher)
-        return student
+        return student.train(teacher.training)
 
     def build_uncompressed(self, teacher: Teacher) -> Teacher:
         """Make the uncompressed student: a copy of the teacher without its bias."""

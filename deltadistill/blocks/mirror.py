@@ -27,9 +27,9 @@ def narrow_mirror(block: nn.Module, gamma: int) -> nn.Module:
     for parent in list(mirror.modules()):
         for name, child in parent._modules.items():
             if child is not None and list(child.parameters(recurse=False)):
-                parent._modules[name] = _narrow_layer(child, gamma)
+                parent._modules[name] = _narrow_layer(child, gamma).train(child.training)
     if list(mirror.parameters(recurse=False)):
-        mirror = _narrow_layer(mirror, gamma)
+        mirror = _narrow_layer(mirror, gamma).train(mirror.training)
     return mirror
 
 

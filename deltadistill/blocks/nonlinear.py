@@ -16,6 +16,7 @@ from deltadistill.blocks.mirror import (
     narrow_mirror,
     output_shape,
 )
+from deltadistill.modes import modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
 
@@ -38,6 +39,8 @@ class NonlinearStudent(nn.Module):
         self.out = nn.Conv2d(inner[1], outputs * stride**2, 1, **like)
         self.shuffle = nn.PixelShuffle(stride)
         nn.init.zeros_(self.out.weight)
+        with modes_kept(mirror):
+            self.train(mirror.training)
 
     def key_part(self, x_key: Tensor) -> Tensor:
         """Return what the first layer makes of the key frame's input: (W_k − W_r) x_key."""
@@ -141,7 +144,7 @@ class _Reduction:
 
     def build_uncompressed(self, teacher: nn.Module) -> TeacherAgain:
         """Make the uncompressed candidate: the teacher again."""
-        return TeacherAgain()
+        return TeacherAgain().train(teacher.training)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
 from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.modes import evaluation_mode
 from deltadistill.tasks.segmentation import Segmentation
 
 Clips = Mapping[str, Sequence[Frame]]
@@ -60,12 +61,11 @@ def per_frame_score(
     batch: int = 16,
 ) -> ConfusionMatrix:
     """Confusion matrix of the network run on single frames."""
-    training, matrix = network.training, task.metric()
-    network.eval()
-    for start in range(0, len(frames), batch):
-        some = frames[start : start + batch]
-        labels = task.predict(network(inputs(store, some)))
-        for frame, prediction in zip(some, labels, strict=True):
-            matrix.update(prediction, reference(frame))
-    network.train(training)
+    matrix = task.metric()
+    with evaluation_mode(network):
+        for start in range(0, len(frames), batch):
+            some = frames[start : start + batch]
+            labels = task.predict(network(inputs(store, some)))
+            for frame, prediction in zip(some, labels, strict=True):
+                matrix.update(prediction, reference(frame))
     return matrix

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
+_PER_CHANNEL = ("weight", "bias", "running_mean", "running_var")
 
 
 class NoMirrorError(ValueError):
@@ -24,25 +25,44 @@ def narrow_mirror(block: nn.Module, gamma: int) -> nn.Module:
     Raises NoMirrorError for layers with parameters other than convolutions, linear layers and batch norms.
     """
     mirror = deepcopy(block)
+    narrow: dict[nn.Module, nn.Module] = {}  # a layer that is registered twice is made once
     for parent in list(mirror.modules()):
         for name, child in parent._modules.items():
             if child is not None and list(child.parameters(recurse=False)):
-                parent._modules[name] = _narrow_layer(child, gamma).train(child.training)
+                if child not in narrow:
+                    narrow[child] = _narrow_layer(child, gamma)
+                parent._modules[name] = narrow[child]
     if list(mirror.parameters(recurse=False)):
-        mirror = _narrow_layer(mirror, gamma).train(mirror.training)
+        mirror = _narrow_layer(mirror, gamma)
     return mirror
 
 
 def _narrow_layer(layer: nn.Module, gamma: int) -> nn.Module:
+    """Return a narrow layer in place of `layer`, which belongs to the mirror and may be changed."""
     like = {"device": next(layer.parameters()).device, "dtype": next(layer.parameters()).dtype}
     if type(layer) is nn.Conv2d:
-        return _narrow_convolution(layer, gamma, like)
+        return _narrow_convolution(layer, gamma, like).train(layer.training)
     if type(layer) is nn.Linear:
         inputs, outputs = (narrow_channels(c, gamma) for c in (layer.in_features, layer.out_features))
-        return nn.Linear(inputs, outputs, bias=layer.bias is not None, **like)
+        return nn.Linear(inputs, outputs, bias=layer.bias is not None, **like).train(layer.training)
     if isinstance(layer, _NORMS):
-        return type(layer)(narrow_channels(layer.num_features, gamma), eps=layer.eps, **like)
+        return _narrowed_norm(layer, gamma)
     raise NoMirrorError(f"it holds a {type(layer).__name__}, which has no narrower mirror")
+
+
+def _narrowed_norm(layer: nn.Module, gamma: int) -> nn.Module:
+    """Make the norm itself narrower: a subclass may hold more (timm's hold their activation)."""
+    tensors = {**layer._parameters, **layer._buffers}
+    unknown = [name for name in tensors if name not in (*_PER_CHANNEL, "num_batches_tracked")]
+    if unknown:
+        raise NoMirrorError(f"it holds a {type(layer).__name__}, whose {unknown} have no narrower mirror")
+    layer.num_features = narrow_channels(layer.num_features, gamma)
+    for name in _PER_CHANNEL:
+        if tensors.get(name) is not None:
+            narrow = torch.empty_like(tensors[name][: layer.num_features])
+            setattr(layer, name, nn.Parameter(narrow) if name in layer._parameters else narrow)
+    nn.BatchNorm2d.reset_parameters(layer)
+    return layer
 
 
 def _narrow_convolution(layer: nn.Conv2d, gamma: int, like: dict) -> nn.Conv2d:

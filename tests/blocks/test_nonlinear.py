@@ -139,6 +139,48 @@ def test_what_has_no_student_is_refused_with_a_reason(module, reason):
     assert reason in ChannelStudent(gamma=4).reason_against(module)
 
 
+class _NormAndActivation(nn.BatchNorm2d):
+    """A norm that holds its activation, as timm's do."""
+
+    def __init__(self, channels, *, slope=0.0, **settings):
+        super().__init__(channels, **settings)
+        self.act = nn.LeakyReLU(slope)
+
+    def forward(self, x):
+        return self.act(super().forward(x))
+
+
+class _ShiftingNorm(nn.BatchNorm2d):
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+
+def test_the_mirror_of_a_norm_keeps_its_activation_and_settings():
+    norm = _NormAndActivation(8, slope=0.3, eps=0.01, momentum=0.2)
+    block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), norm)
+    mirror = ChannelStudent(gamma=2).build(block).mirror
+    narrow = mirror[1].eval()
+    assert (narrow.act.negative_slope, narrow.eps, narrow.momentum) == (0.3, 0.01, 0.2)
+    assert narrow.running_mean.shape == narrow.weight.shape == (4,)
+    x = torch.randn(1, 4, 3, 3)
+    torch.testing.assert_close(narrow(x), nn.functional.leaky_relu(x / 1.01**0.5, 0.3))
+    assert norm.num_features == 8
+
+
+def test_layers_that_a_block_shares_are_shared_in_its_mirror():
+    conv, norm = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
+    mirror = ChannelStudent(gamma=2).build(nn.Sequential(conv, norm, nn.ReLU(), conv, norm)).mirror
+    assert mirror[0] is mirror[3]
+    assert mirror[1] is mirror[4]
+    assert mirror[1].num_features == 4
+
+
+def test_a_norm_with_parameters_of_its_own_is_refused_by_its_name():
+    block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), _ShiftingNorm(8))
+    assert "_ShiftingNorm" in ChannelStudent(gamma=2).reason_against(block)
+
+
 @pytest.mark.parametrize("settings", [(ChannelStudent, {"gamma": 1}), (SpatialStudent, {"stride": 1})])
 def test_a_reduction_by_one_is_refused(settings):
     design, values = settings

@@ -134,12 +134,18 @@ class _Reduction:
         Raises NoMirrorError where there is none.
         """
         inputs = input_channels(teacher)
-        outputs = output_shape(teacher, (2, inputs, _PROBE, _PROBE))[1]
+        _, outputs, *size = output_shape(teacher, (2, inputs, _PROBE, _PROBE))
         mirror = narrow_mirror(teacher, self.gamma) if self.gamma > 1 else deepcopy(teacher)
         inner = (narrow_channels(inputs, self.gamma), narrow_channels(outputs, self.gamma))
         low = -(-_PROBE // self.stride)
-        if output_shape(mirror, (2, inner[0], low, low))[1] != inner[1]:
-            raise NoMirrorError(f"its mirror does not give {inner[1]} channels")
+        _, channels, *low_size = output_shape(mirror, (2, inner[0], low, low))
+        if channels != inner[1]:
+            raise NoMirrorError(f"its mirror gives {channels} channels instead of {inner[1]}")
+        if low_size != [-(-side // self.stride) for side in size]:
+            raise NoMirrorError(
+                f"its mirror's maps of {_by(low_size)}, times {self.stride}, do not fit the block's of "
+                f"{_by(size)}; pad it so that it keeps the resolution or divides it, or use ChannelStudent"
+            )
         return NonlinearStudent(mirror, inputs=inputs, inner=inner, outputs=outputs, stride=self.stride)
 
     def build_uncompressed(self, teacher: nn.Module) -> TeacherAgain:
@@ -170,6 +176,10 @@ class ChannelSpatialStudent(_Reduction):
     gamma: int = 2
     stride: int = 2
     kind: ClassVar[str] = "channel_spatial"
+
+
+def _by(size: list[int]) -> str:
+    return "×".join(map(str, size))
 
 
 @torch.no_grad()

@@ -181,6 +181,23 @@ def test_a_norm_with_parameters_of_its_own_is_refused_by_its_name():
     assert "_ShiftingNorm" in ChannelStudent(gamma=2).reason_against(block)
 
 
+@pytest.mark.parametrize("padding", [0, 2])
+def test_a_spatial_student_whose_maps_would_not_fit_is_refused(padding):
+    block = nn.Sequential(nn.Conv2d(16, 16, 3, padding=padding), nn.ReLU())
+    assert "do not fit" in SpatialStudent(stride=2).reason_against(block)
+    assert "do not fit" in ChannelSpatialStudent().reason_against(block)
+    assert ChannelStudent(gamma=4).reason_against(block) is None
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4])
+@pytest.mark.parametrize("teacher_stride", [1, 2, 4])
+def test_a_spatial_student_fits_a_block_with_strides(stride, teacher_stride):
+    block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1, stride=teacher_stride), nn.ReLU())
+    student = SpatialStudent(stride=stride).build(block)
+    x = torch.randn(1, 64, 19, 30)
+    assert student(x, student.key_part(x), block(x).shape[-2:]).shape == block(x).shape
+
+
 @pytest.mark.parametrize("settings", [(ChannelStudent, {"gamma": 1}), (SpatialStudent, {"stride": 1})])
 def test_a_reduction_by_one_is_refused(settings):
     design, values = settings

@@ -109,7 +109,7 @@ class ClipSession:
         _check_rows(block, x, self.clips * self.frames)
         rows = self.clips * block.rows_per_frame
         x_key, x_later = x[:rows], x[rows:]
-        z_key = block.teacher_output(x_key)
+        z_key = block.teacher(x_key)
         if self.frames == 1:
             return z_key
         prediction = block.predict(x_later, x_key, z_key, self._choose(block))

@@ -102,12 +102,8 @@ class DeltaBlock(nn.Module):
 
     def key(self, x: Tensor) -> tuple[Tensor, State]:
         """Teacher's output for a key frame, and the state that later deltas start from."""
-        z = self.teacher_output(x)
+        z = self.teacher(x)
         return z, self.state_of(x, z)
-
-    def teacher_output(self, x: Tensor) -> Tensor:
-        """Teacher's output; x is left as it is."""
-        return self.teacher(x)
 
     def delta(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Output for a later frame: the state's features plus the predicted delta.

@@ -101,17 +101,22 @@ def input_channels(block: nn.Module) -> int:
 def output_shape(block: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     """Run a block on meta tensors and return its output's shape.
 
-    Raises NoMirrorError where it does not map one map (N, C, H, W) to one.
+    Raises NoMirrorError where it does not map one map (N, C, H, W) to one, or changes its input.
     """
     probe = deepcopy(block).to("meta").eval()
+    x = torch.empty(input_shape, device="meta", dtype=next(probe.parameters()).dtype)
+    version = x._version
     try:
-        output = probe(torch.empty(input_shape, device="meta", dtype=next(probe.parameters()).dtype))
+        output = probe(x)
     except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError) as error:
         raise NoMirrorError(
             f"it does not run on one map of {input_shape[1]} channels: {_first_line(error)}"
         ) from None
     if not isinstance(output, Tensor) or output.dim() != 4 or output.shape[0] != input_shape[0]:
         raise NoMirrorError("its output is not one map (N, C, H, W)")
+    if x._version != version:
+        # a skip connection around the block would read the change, which no student makes
+        raise NoMirrorError("it changes its input in place; build its first layer with inplace=False")
     return tuple(output.shape)
 
 

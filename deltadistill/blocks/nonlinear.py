@@ -63,10 +63,6 @@ class NonlinearBlock(DeltaBlock):
     depends on the key frame only and goes into the state.
     """
 
-    def teacher_output(self, x: Tensor) -> Tensor:
-        """Teacher's output; x is left as it is, also by a block that begins in place."""
-        return self.teacher(x.clone())
-
     def state_of(self, x: Tensor, z: Tensor) -> State:
         """The student's key part, and z − h(x, 0); nothing for the uncompressed candidate."""
         if self.choice == UNCOMPRESSED:
@@ -86,7 +82,7 @@ class NonlinearBlock(DeltaBlock):
 
         def run(candidate: str) -> Tensor:
             if candidate == UNCOMPRESSED:
-                return self.teacher_output(x) - for_each_later_frame(z_key, x)
+                return self.teacher(x) - for_each_later_frame(z_key, x)
             return self._change(x, x_key, z_key.shape[-2:])
 
         return mixed(run, choice)

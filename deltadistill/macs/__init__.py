@@ -123,7 +123,7 @@ def _run_candidates(
                 continue
             block.decide(choice)
             candidate = candidates.setdefault((name, choice), _Candidate())
-            z = block.teacher_output(x)
+            z = block.teacher(x)
             key = _record(block.state_of, (x, z), convention, device=device)
             delta = _record(block.delta, (x, block.state_of(x, z)), convention, device=device)
             candidate.key.extend(key.calls)

@@ -12,6 +12,7 @@ from deltadistill.blocks import (
     NonlinearBlock,
     SpatialStudent,
 )
+from deltadistill.blocks.mirror import NoMirrorError
 from deltadistill.models.ddrnet import BasicBlock, Bottleneck
 from deltadistill.sessions import Seat
 
@@ -106,13 +107,20 @@ def test_the_gates_gradient_is_the_difference_of_the_candidates():
     torch.testing.assert_close(sample.grad, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_block_that_begins_in_place_does_not_spoil_the_state():
-    teacher = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(16, 16, 3, padding=1))
-    block, x = block_of(ChannelStudent(gamma=4), teacher), torch.randn(1, 16, 6, 6)
-    before = x.clone()
-    z_key, state = block.key(x)
-    assert torch.equal(x, before)
-    torch.testing.assert_close(block.delta(before, state)[0], z_key)
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.kind)
+@pytest.mark.parametrize("first", [nn.ReLU(inplace=True), nn.SiLU(inplace=True), nn.Hardswish(inplace=True)])
+def test_a_block_that_changes_its_input_in_place_is_refused(design, first):
+    """What reads the input afterwards would read the change on key frames and not on delta frames."""
+    block = nn.Sequential(first, nn.Conv2d(16, 16, 3, padding=1))
+    assert "in place" in design.reason_against(block)
+    with pytest.raises(NoMirrorError, match="inplace=False"):
+        design.build(block)
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.kind)
+def test_a_block_may_work_in_place_after_its_first_layer(design):
+    block = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(inplace=True))
+    assert design.reason_against(block) is None
 
 
 def test_the_state_survives_changes_in_place():

@@ -1,5 +1,6 @@
 """Non-linear students: a mirrored block with fewer channels, at lower resolution, or both (§3.1)."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from deltadistill.blocks.mirror import (
 from deltadistill.modes import modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
+_FEWEST_DELTA_FRAMES = 2  # per key frame: of the shortest sequence that is of use, T = 3
 
 
 class NonlinearStudent(nn.Module):
@@ -112,16 +114,20 @@ class _Reduction:
         return {"kind": self.kind, **asdict(self)}
 
     def reason_against(self, module: nn.Module) -> str | None:
-        """Say why `module` cannot or should not be converted; None where it can."""
+        """Say why `module` cannot or should not be converted; None where it can.
+
+        A student should cost less than its teacher over a sequence of T = 3: two delta frames, and what
+        it prepares on the key frame, against the teacher on two frames.
+        """
         if not list(module.parameters()):
             return f"{type(module).__name__} has no parameters"
         try:
             student = self.build(deepcopy(module).to("meta"))
-            ratio = _delta_cost_ratio(module, student)
+            ratio = _cost_ratio(module, student)
         except NoMirrorError as error:
             return str(error)
         if ratio >= 1:
-            return f"student dearer than its teacher ({ratio:.2f} times the MACs)"
+            return f"student dearer than its teacher ({ratio:.2f} times the MACs over T = 3)"
         return None
 
     def build(self, teacher: nn.Module) -> NonlinearStudent:
@@ -179,15 +185,22 @@ def _by(size: list[int]) -> str:
 
 
 @torch.no_grad()
-def _delta_cost_ratio(teacher: nn.Module, student: NonlinearStudent) -> float:
-    """MACs of a delta frame by the student over the teacher's, on a small map without storage."""
+def _cost_ratio(teacher: nn.Module, student: NonlinearStudent) -> float:
+    """MACs that a student adds per delta frame over the teacher's, on a small map without storage.
+
+    With it goes what it adds to a key frame, spread over the delta frames of the shortest useful sequence.
+    """
     teacher = deepcopy(teacher).to("meta").eval()
     dtype = next(teacher.parameters()).dtype
     x = torch.empty(1, input_channels(teacher), _PROBE, _PROBE, device="meta", dtype=dtype)
-    key_part = student.eval().key_part(x)
-    costs = []
-    for run in (lambda: teacher(x), lambda: student(x, key_part, x.shape[-2:])):
-        with FlopCounterMode(display=False) as counter:
-            run()
-        costs.append(counter.get_total_flops())
-    return costs[1] / costs[0]
+    size, student = teacher(x).shape[-2:], student.eval()
+    key_part = student.key_part(x)
+    delta = _macs(lambda: student(x, key_part, size))
+    key = _macs(lambda: student.key_part(x)) + delta  # h(x_key, 0) costs what h(x_key, Δx) does
+    return (delta + key / _FEWEST_DELTA_FRAMES) / _macs(lambda: teacher(x))
+
+
+def _macs(run: Callable[[], Any]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() // 2

@@ -147,6 +147,19 @@ def test_what_has_no_student_is_refused_with_a_reason(module, reason):
     assert reason in ChannelStudent(gamma=4).reason_against(module)
 
 
+def test_what_a_student_prepares_on_the_key_frame_counts_as_its_cost():
+    """MACs per low-resolution position: 8 channels, stride 2, kernels of 9 and of 3 taps.
+
+    The teacher takes 4·64·taps. A delta takes 64 on the way in, 64·taps in the mirror and 256 on the way
+    out; the key frame takes that and another 128, half of which falls on each of two delta frames.
+    9 taps: 896 + (896 + 128)/2 = 1408 of 2304. 3 taps: 512 alone is below 768, 512 + (512 + 128)/2 = 832 not.
+    """
+    square = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1))
+    upright = nn.Sequential(nn.Conv2d(8, 8, (3, 1), padding=(1, 0)))
+    assert SpatialStudent(stride=2).reason_against(square) is None
+    assert "1.08 times the MACs over T = 3" in SpatialStudent(stride=2).reason_against(upright)
+
+
 class _NormAndActivation(nn.BatchNorm2d):
     """A norm that holds its activation, as timm's do."""
 

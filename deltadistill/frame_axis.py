@@ -50,7 +50,7 @@ class FrameAxis:
 
 @dataclass(frozen=True)
 class _Call:
-    shape: tuple[int, ...] | None  # None: the module got no tensor
+    shape: tuple[int, ...] | None  # None: the module got something else than one tensor
     rows: Tensor | None  # (rows, samples)
     counted_by: tuple[str, ...]  # operators before the call whose number of rows depends on content
     chosen_by: tuple[str, ...]  # those and the ones that choose as many rows by content
@@ -114,7 +114,7 @@ def _run(
     watch = _ContentWatch()
 
     def record(module: nn.Module, args: tuple) -> None:
-        x = args[0] if args and isinstance(args[0], Tensor) and args[0].dim() else None
+        x = args[0] if len(args) == 1 and isinstance(args[0], Tensor) and args[0].dim() else None
         shape, rows = (None, None) if x is None else (tuple(x.shape), _sampled(x))
         counting, choosing = sorted(watch.counting), sorted(watch.choosing)
         calls[module].append(_Call(shape, rows, tuple(counting), tuple(counting + choosing)))
@@ -138,7 +138,7 @@ def _calls_seen(modules: Collection[nn.Module], record: Callable[[nn.Module, tup
 
     def seen(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
-            record(module, args)
+            record(module, (*args, *kwargs.values()))
             return forward(*args, **kwargs)
 
         return run
@@ -199,7 +199,7 @@ def _judge_module(one: list[_Call], other: list[_Call], both: list[_Call]) -> Fr
 
 def _judge_call(one: _Call, other: _Call, both: _Call) -> FrameAxis:
     if one.shape is None or other.shape is None or both.shape is None:
-        return FrameAxis(reason="it is not called with a tensor as its first argument")
+        return FrameAxis(reason="it is not called with one tensor and nothing else")
     per_frame = one.shape[0]
     chosen_by = both.counted_by if per_frame == 1 else both.chosen_by
     rows = f"its first axis is not frames: {both.shape[0]} row(s) for 2 frames"

@@ -177,6 +177,10 @@ def _label(block: DeltaBlock) -> str:
 
 
 def _check_rows(block: DeltaBlock, x: Tensor, frames: int) -> None:
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"{_label(block)} got a {type(x).__name__}, where one tensor of frames was expected; {_ADVICE}"
+        )
     expected = block.rows_per_frame * frames
     if x.dim() == 0 or x.shape[0] != expected:
         raise ValueError(

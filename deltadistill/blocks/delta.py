@@ -1,6 +1,7 @@
 """A converted block: its teacher, the two candidate students, and the gate between them (§3, §3.2)."""
 
 from collections.abc import Callable, Iterable
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -56,9 +57,19 @@ class DeltaBlock(nn.Module):
         with modes_kept(teacher, self.uncompressed, self.compressed):
             self.train(teacher.training)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute the block's output for the frames in `x`, as the session of the network says."""
-        return self.seat.session.run(self, x)
+    def forward(self, *inputs: Tensor, **named: Tensor) -> Tensor:
+        """Compute the block's output for its frames, as the session of the network says.
+
+        They come as the teacher takes them: by position, or by the name that the teacher has for them.
+        """
+        if named:
+            inputs = signature(self.teacher.forward).bind(*inputs, **named).args
+        if len(inputs) != 1:
+            raise ValueError(
+                f"the block {self.name!r} got {len(inputs)} inputs, where one was expected; "
+                "pass example= to convert, or leave it out in `where`"
+            )
+        return self.seat.session.run(self, inputs[0])
 
     def __getattr__(self, name: str) -> Any:
         """Answer for the teacher: modules read attributes of their children (`fc.in_features`)."""

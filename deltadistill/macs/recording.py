@@ -150,12 +150,12 @@ def _naming(model: nn.Module, recorder: _Recorder, watch: Callable[[nn.Module], 
         if id(module) in hidden:
             continue
 
-        def enter(module: nn.Module, args: tuple, name: str = name) -> None:
+        def enter(module: nn.Module, args: tuple, named: dict, name: str = name) -> None:
             recorder.running.append(name)
             if watch(module):
-                recorder.recording.arguments.append((name, args))
+                recorder.recording.arguments.append((name, (*args, *named.values())))
 
-        handles.append(module.register_forward_pre_hook(enter))
+        handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
         handles.append(module.register_forward_hook(lambda *_: recorder.running.pop() and None))
     try:
         yield

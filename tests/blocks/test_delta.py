@@ -4,13 +4,36 @@ import pytest
 import torch
 from torch import nn
 
-from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock, FeatureBlock, LinearStudent
+from deltadistill.blocks import (
+    COMPRESSED,
+    UNCOMPRESSED,
+    ChannelStudent,
+    DeltaBlock,
+    FeatureBlock,
+    LinearStudent,
+    NonlinearBlock,
+)
+from deltadistill.models.ddrnet import BasicBlock
 from deltadistill.sessions import Seat
 
 
 def block_of(kind=DeltaBlock, inputs=3, outputs=4):
     torch.manual_seed(0)
     return kind(nn.Conv2d(inputs, outputs, 3, padding=1), LinearStudent(gamma=2), Seat())
+
+
+@pytest.mark.parametrize(
+    ("teacher", "design", "name"),
+    [(nn.Conv2d(4, 4, 3), LinearStudent(), "input"), (BasicBlock(16, 16), ChannelStudent(), "x")],
+)
+def test_a_block_takes_its_frames_by_the_name_that_its_teacher_has_for_them(teacher, design, name):
+    kind = DeltaBlock if isinstance(design, LinearStudent) else NonlinearBlock
+    block, x = kind(teacher.eval(), design, Seat()), torch.randn(1, 16 if name == "x" else 4, 6, 6)
+    assert torch.equal(block(**{name: x}), teacher(x))
+    with pytest.raises(TypeError, match=name):
+        block(wrong=x)
+    with pytest.raises(ValueError, match="2 inputs"):
+        block(x, x)
 
 
 def test_the_uncompressed_candidate_makes_every_delta_exact():

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from operator import is_not
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -228,11 +230,23 @@ def _judge(
 
 
 def _replace(network: nn.Module, blocks: dict[int, DeltaBlock]) -> nn.Module:
+    """Put the blocks where their modules are, also in plain lists and other attributes of a module."""
     if id(network) in blocks:
         return blocks[id(network)]
     for parent in list(network.modules()):
-        # named_children would name a module that is registered twice only once
-        for name, child in parent._modules.items():
-            if id(child) in blocks:
-                parent._modules[name] = blocks[id(child)]
+        _replaced(vars(parent), blocks)  # children included, and twice where registered twice
     return network
+
+
+def _replaced(value: Any, blocks: dict[int, DeltaBlock]) -> Any:
+    """Return `value` with blocks for modules; lists and dictionaries are changed in place."""
+    if id(value) in blocks:
+        return blocks[id(value)]
+    if type(value) is tuple:
+        items = tuple(_replaced(item, blocks) for item in value)
+        return items if any(map(is_not, items, value)) else value
+    if isinstance(value, list | dict):
+        for key, item in list(enumerate(value) if isinstance(value, list) else value.items()):
+            if (new := _replaced(item, blocks)) is not item:
+                value[key] = new
+    return value

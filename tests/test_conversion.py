@@ -152,3 +152,27 @@ def test_every_module_of_a_converted_network_is_in_the_mode_it_was_in(mode):
     for students, where in ((STUDENT, dd.inner_convolutions), (channel, dd.residual_blocks)):
         network = dd.convert(build("ddrnet").train(mode), students, where)
         assert all(module.training == mode for module in network.modules())
+
+
+class _PlainLists(nn.Module):
+    """Runs modules that it registers through Python's own containers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.steps = [self.first, {"second": self.second}]
+        self.pair = (self.third, 2)
+
+    def forward(self, x):
+        x = self.steps[1]["second"](self.steps[0](x))
+        return self.pair[0](x) * self.pair[1]
+
+
+def test_a_module_that_runs_through_a_plain_list_is_replaced_there_too():
+    network = dd.convert(_PlainLists(), dd.LinearStudent(keep_dearer=True), dd.all_convolutions)
+    blocks = delta_blocks(network)
+    assert network.steps == [blocks["first"], {"second": blocks["second"]}]
+    assert network.pair == (blocks["third"], 2)
+    stream = dd.Stream(network, period=2)
+    stream(torch.rand(1, 3, 8, 8))
+    assert stream.state_bytes == 3 * 2 * 3 * 8 * 8 * 4  # input and output of each

@@ -81,6 +81,8 @@ class ClipSession:
     choose: block → candidate's name or gate sample; by default what the block has chosen.
     targets: outputs of a ProbeSession over the (T − 1)·N other frames; then `errors` gets the relative
         distillation error ‖target − prediction‖² / ‖target‖² of every call (Eq. 2 or 1, normalised).
+    relative_to: "key" predicts every frame from the key frame; "previous" from the frame before, as the
+        paper does, and sums up.
     """
 
     def __init__(
@@ -89,8 +91,10 @@ class ClipSession:
         *,
         choose: Callable[[DeltaBlock], Choice] | None = None,
         targets: dict[Call, Tensor] | None = None,
+        relative_to: str = "key",
     ):
         self.frames = frames
+        self.relative_to = _known_reference(relative_to)
         self.clips: int | None = None
         self.errors: dict[Call, Tensor] = {}
         self._choose = choose or (lambda block: block.choice)
@@ -108,16 +112,25 @@ class ClipSession:
             raise ValueError("the session does not know the number of clips; call begin(clips=N) first")
         _check_rows(block, x, self.clips * self.frames)
         rows = self.clips * block.rows_per_frame
-        x_key, x_later = x[:rows], x[rows:]
-        z_key = block.teacher(x_key)
+        z_key = block.teacher(x[:rows])
         if self.frames == 1:
             return z_key
-        prediction = block.predict(x_later, x_key, z_key, self._choose(block))
+        if self.relative_to == "previous":
+            prediction = block.predict_steps(x, z_key, self._choose(block))
+            later = block.integrate_steps(prediction, z_key)
+        else:
+            prediction = block.predict(x[rows:], x[:rows], z_key, self._choose(block))
+            later = block.integrate(prediction, z_key)
+        self._compare(block, prediction, z_key.detach())
+        return torch.cat([z_key, later])
+
+    def _compare(self, block: DeltaBlock, prediction: Tensor, z_key: Tensor) -> None:
         call = self._counter.next(block)
-        if self._targets is not None:
-            target = block.target(self._targets[call], z_key.detach())
-            self.errors[call] = relative_error(prediction, target)
-        return torch.cat([z_key, block.integrate(prediction, z_key)])
+        if self._targets is None:
+            return
+        z = self._targets[call]
+        reference = torch.cat([z_key, z[: -len(z_key)]]) if self.relative_to == "previous" else z_key
+        self.errors[call] = relative_error(prediction, block.target(z, reference))
 
 
 class StreamSession:
@@ -127,9 +140,7 @@ class StreamSession:
     """
 
     def __init__(self, *, relative_to: str = "key"):
-        if relative_to not in ("key", "previous"):
-            raise ValueError(f"relative_to {relative_to!r} is unknown; allowed: 'key', 'previous'")
-        self.relative_to = relative_to
+        self.relative_to = _known_reference(relative_to)
         self.is_key_frame = True
         self.state: dict[Call, State] = {}
         self._shapes: dict[Call, torch.Size] = {}
@@ -167,6 +178,12 @@ class StreamSession:
         if self.relative_to == "previous":
             self.state[call] = block.state_of(x, z)
         return z
+
+
+def _known_reference(relative_to: str) -> str:
+    if relative_to not in ("key", "previous"):
+        raise ValueError(f"relative_to {relative_to!r} is unknown; allowed: 'key', 'previous'")
+    return relative_to
 
 
 _ADVICE = "pass example= to convert, or leave it out in `where`"

@@ -64,17 +64,29 @@ def later_frames(clips: Tensor) -> Tensor:
     return clips[:, 1:].transpose(0, 1).flatten(0, 1)
 
 
-def forward_clip(network: nn.Module, clip: Tensor, *, session: ClipSession | None = None) -> Any:
+def forward_clip(
+    network: nn.Module,
+    clip: Tensor,
+    *,
+    session: ClipSession | None = None,
+    relative_to: str | None = None,
+) -> Any:
     """Run clips (N, T, C, H, W), the first frame of each as key frame; outputs are (N, T, …).
 
     The network sees all frames at once, time first, so that training has one forward and backward.
     Any tree of tensors that the network returns comes back with the clip's two axes in front, and a list
     with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
+    relative_to: "key" or "previous", the frame that deltas refer to; by default the session's, else "key".
     """
     if clip.dim() != 5:
         raise ValueError(f"expected a clip (N, T, C, H, W), got shape {tuple(clip.shape)}")
     clips, frames = clip.shape[:2]
-    session = session or ClipSession(frames)
+    session = session or ClipSession(frames, relative_to=relative_to or "key")
+    if relative_to not in (None, session.relative_to):
+        raise ValueError(
+            f"the session predicts relative to {session.relative_to!r}, not to {relative_to!r}; "
+            "make the session with relative_to, or leave it out here"
+        )
     if session.frames != frames:
         raise ValueError(f"the session is for clips of {session.frames} frames; this clip has {frames}")
     session.begin(clips=clips)

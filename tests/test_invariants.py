@@ -42,9 +42,9 @@ def per_frame(network, clip):
         return [[leaf.clone() for leaf in tree_leaves(network(frame))] for frame in clip.unbind(1)]
 
 
-def whole_clip(network, clip):
+def whole_clip(network, clip, **options):
     with torch.no_grad():
-        leaves = tree_leaves(dd.forward_clip(network, clip))
+        leaves = tree_leaves(dd.forward_clip(network, clip, **options))
     return [[leaf[:, t] for leaf in leaves] for t in range(clip.shape[1])]
 
 
@@ -168,6 +168,22 @@ def test_nonlinear_students_can_follow_the_previous_frame(kind, clip):
     to_key, to_previous = (streamed(network, clip, relative_to=which) for which in ("key", "previous"))
     assert_close(to_previous[:2], to_key[:2])
     assert not torch.allclose(to_previous[2][0], to_key[2][0])
+
+
+@pytest.mark.parametrize("predicts", ["delta", "feature"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_clip_relative_to_the_previous_frame_is_the_stream_that_is(name, predicts, clip):
+    network = converted(name, predicts=predicts)
+    clip_wise = whole_clip(network, clip, relative_to="previous")
+    assert_close(clip_wise, streamed(network, clip, relative_to="previous"))
+
+
+@pytest.mark.parametrize("candidate", ["compressed", "uncompressed"])
+@pytest.mark.parametrize("kind", NONLINEAR)
+def test_a_clip_of_nonlinear_students_may_follow_the_previous_frame(kind, candidate, clip):
+    network = with_nonlinear_students(kind, candidate)
+    clip_wise = whole_clip(network, clip, relative_to="previous")
+    assert_close(clip_wise, streamed(network, clip, relative_to="previous"))
 
 
 def test_random_students_agree_with_a_loop_written_by_hand(clip):

@@ -6,6 +6,9 @@ from architectures import build
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.conversion import delta_blocks
+from deltadistill.losses import probe_teacher
+from deltadistill.sessions import ClipSession
 
 
 @pytest.fixture
@@ -82,6 +85,33 @@ def test_a_plain_network_cannot_stream():
 def test_a_clip_needs_five_axes(network):
     with pytest.raises(ValueError, match="N, T, C, H, W"):
         dd.forward_clip(network, torch.zeros(2, 3, 8, 8))
+
+
+def test_a_clip_and_its_session_must_agree_on_what_deltas_refer_to(network):
+    clip, session = torch.zeros(1, 3, 3, 8, 8), ClipSession(3, relative_to="key")
+    with pytest.raises(ValueError, match="'key', not to 'previous'"):
+        dd.forward_clip(network, clip, session=session, relative_to="previous")
+    with pytest.raises(ValueError, match="unknown"):
+        dd.forward_clip(network, clip, relative_to="next")
+
+
+@pytest.mark.parametrize(
+    ("design", "where"),
+    [(dd.LinearStudent(gamma=2), dd.inner_convolutions), (dd.ChannelStudent(gamma=2), dd.residual_blocks)],
+)
+def test_the_error_relative_to_the_previous_frame_is_that_of_the_change_since_then(design, where):
+    """Null students predict no change at all, so that the error is one; uncompressed ones make none."""
+    network, clip = dd.convert(build("ddrnet"), design, where), frames(2, 3, 3, 40, 56)
+    later = clip[:, 1:].transpose(0, 1).flatten(0, 1)
+    targets = probe_teacher(network, later).targets
+    for candidate, error in (("compressed", 1.0), ("uncompressed", 0.0)):
+        for block in delta_blocks(network).values():
+            block.decide(candidate)
+            list(block.compressed.parameters())[-1].data.zero_()
+        session = ClipSession(3, targets=targets, relative_to="previous")
+        dd.forward_clip(network, clip, session=session)
+        first = next(iter(session.errors.values()))
+        torch.testing.assert_close(first, torch.tensor(error), atol=1e-6, rtol=0)
 
 
 class _Regions(nn.Module):

@@ -138,6 +138,14 @@ class DeltaBlock(nn.Module):
         """
         return self.run_candidates(self.student_input(x, x_key), choice)
 
+    def predict_steps(self, x: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
+        """What the student predicts from each frame to the next, as `predict` does from the key frame.
+
+        x: inputs of all T frames, time first; z_key: outputs of the key frames.
+        """
+        rows = z_key.shape[0]
+        return self.predict(x[rows:], x[:-rows], z_key, choice)
+
     def student_input(self, x: Tensor, x_key: Tensor) -> Tensor:
         """What a linear student reads: the change of the block's input."""
         return x - for_each_later_frame(x_key, x)
@@ -145,6 +153,11 @@ class DeltaBlock(nn.Module):
     def integrate(self, prediction: Tensor, z_key: Tensor) -> Tensor:
         """The block's output from the student's prediction: z = z_key + Δz."""
         return for_each_later_frame(z_key, prediction) + prediction
+
+    def integrate_steps(self, steps: Tensor, z_key: Tensor) -> Tensor:
+        """The block's outputs from predictions from frame to frame: z_t = z_{t−1} + Δz_t."""
+        times = steps.shape[0] // z_key.shape[0]
+        return self.integrate(steps.unflatten(0, (times, -1)).cumsum(0).flatten(0, 1), z_key)
 
     def target(self, z: Tensor, z_key: Tensor) -> Tensor:
         """What the prediction should be, from the teacher's outputs: Δz (Eq. 2)."""
@@ -188,6 +201,10 @@ class FeatureBlock(DeltaBlock):
     def integrate(self, prediction: Tensor, z_key: Tensor) -> Tensor:
         """The prediction is the output."""
         return prediction
+
+    def integrate_steps(self, steps: Tensor, z_key: Tensor) -> Tensor:
+        """The predictions are the outputs."""
+        return steps
 
     def target(self, z: Tensor, z_key: Tensor) -> Tensor:
         """What the prediction should be: the teacher's output z (Eq. 1)."""

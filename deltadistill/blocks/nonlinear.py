@@ -89,6 +89,18 @@ class NonlinearBlock(DeltaBlock):
 
         return mixed(run, choice)
 
+    def predict_steps(self, x: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
+        """What the candidate predicts from each frame to the next (see DeltaBlock.predict_steps)."""
+        rows = z_key.shape[0]
+
+        def run(candidate: str) -> Tensor:
+            if candidate == UNCOMPRESSED:
+                z = self.teacher(x[rows:])
+                return z - torch.cat([z_key, z[:-rows]])
+            return self._change(x[rows:], x[:-rows], z_key.shape[-2:])
+
+        return mixed(run, choice)
+
     def _change(self, x: Tensor, x_key: Tensor, size: torch.Size) -> Tensor:
         key_part = self.compressed.key_part(x_key)
         at_rest = self.compressed(x_key, key_part, size)

@@ -17,7 +17,7 @@ from deltadistill.network_file import load_weights_into, read_network_file
 def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
     """Return every block's candidate and what the students are, as plain values for JSON.
 
-    "rows_per_frame" is there only for blocks that see a frame as several windows.
+    "rows_per_frame" is there only for blocks that were seen at work on an example.
     """
     blocks = delta_blocks(network)
     if not blocks:
@@ -28,8 +28,8 @@ def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
         "students": students.as_dict(),
         "blocks": {name: block.choice for name, block in blocks.items()},
     }
-    windows = {name: block.rows_per_frame for name, block in blocks.items() if block.rows_per_frame != 1}
-    return architecture | ({"rows_per_frame": windows} if windows else {})
+    rows = {name: block.rows_per_frame for name, block in blocks.items() if block.probed}
+    return architecture | ({"rows_per_frame": rows} if rows else {})
 
 
 def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> nn.Module:
@@ -55,7 +55,7 @@ def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> n
     for name, candidate in blocks.items():
         converted[name].decide(candidate)
     for name, rows in architecture.get("rows_per_frame", {}).items():
-        converted[name].rows_per_frame = rows
+        converted[name].rows_per_frame, converted[name].probed = rows, True
     return deploy(network)
 
 

@@ -111,6 +111,7 @@ def convert(
     blocks = {id(module): block_type(module, students, seat) for module in chosen.values()}
     for module in chosen.values():
         blocks[id(module)].rows_per_frame = rows_per_frame.get(id(module), 1)
+        blocks[id(module)].probed = id(module) in rows_per_frame
     network = _replace(network, blocks)
     for name, block in delta_blocks(network).items():
         block.name = name

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.delta import Choice, State
@@ -111,6 +111,8 @@ class ClipSession:
         if self.clips is None:
             raise ValueError("the session does not know the number of clips; call begin(clips=N) first")
         _check_rows(block, x, self.clips * self.frames)
+        if self.frames > 1 and not block.probed:
+            _check_order(block, x)
         rows = self.clips * block.rows_per_frame
         z_key = block.teacher(x[:rows])
         if self.frames == 1:
@@ -203,6 +205,18 @@ def _check_rows(block: DeltaBlock, x: Tensor, frames: int) -> None:
         raise ValueError(
             f"{_label(block)} got an input of shape {tuple(x.shape)} for {frames} frame(s), where "
             f"{expected} row(s) were expected: its first axis is not frames; {_ADVICE}"
+        )
+
+
+def _check_order(block: DeltaBlock, x: Tensor) -> None:
+    """Refuse sequences that may be (tokens, frames, C) by chance with as many tokens as frames.
+
+    Maps are not asked: a convolution's input always has its images first.
+    """
+    if isinstance(block.teacher, nn.Linear) and len(x) in x.shape[1:-1]:
+        raise ValueError(
+            f"{_label(block)} got an input of shape {tuple(x.shape)}, in which either axis of {len(x)} may "
+            "be the frames; pass example= to convert, or another number of frames"
         )
 
 

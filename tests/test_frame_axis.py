@@ -154,49 +154,6 @@ def test_a_module_may_get_its_frames_by_name():
     assert dd.count_macs(network, (3, 8, 8)).delta < dd.count_macs(network, (3, 8, 8)).teacher
 
 
-class _TakesMany(nn.Module):
-    """As torchvision's dense layers: one map, or a list of them."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
-
-    def forward(self, x, other=None):
-        return self.conv(sum(x) if isinstance(x, list) else x)
-
-
-class _PassesMany(nn.Module):
-    def __init__(self, arguments):
-        super().__init__()
-        self.first = nn.Conv2d(3, CHANNELS, 3, padding=1)
-        self.inner, self.alone = _TakesMany(), _TakesMany()
-        self.arguments = arguments
-
-    def forward(self, x):
-        x = self.first(x)
-        return self.alone(x) + self.inner(*self.arguments(x))
-
-
-def dense_layers(network):
-    return ["inner", "alone"]
-
-
-@pytest.mark.parametrize("arguments", [lambda x: ([x, x],), lambda x: (x, x)])
-def test_a_block_that_gets_more_than_one_map_is_left_alone(arguments):
-    network = dd.convert(_PassesMany(arguments), dd.ChannelStudent(gamma=2), dense_layers, example=FRAMES)
-    assert set(delta_blocks(network)) == {"alone"}
-    assert any("one tensor" in row.reason for row in dd.conversion_report(network))
-
-
-def test_without_an_example_a_list_of_maps_is_refused_with_advice():
-    network = dd.convert(_PassesMany(lambda x: ([x, x],)), dd.ChannelStudent(gamma=2), dense_layers)
-    network(FRAMES)  # per frame it is the teacher still
-    with pytest.raises(ValueError, match=r"block 'inner' got a list, .*pass example="):
-        dd.forward_clip(network, FRAMES[None])
-    with pytest.raises(ValueError, match=r"block 'inner' got a list, .*pass example="):
-        dd.Stream(network, period=2)(FRAMES)
-
-
 def convert(before, example=None):
     return dd.convert(_Around(before).eval(), dd.LinearStudent(gamma=2), dd.all_convolutions, example=example)
 

@@ -40,11 +40,12 @@ class DeltaBlock(nn.Module):
     Pure: `key` and `delta` return their state and keep none. Which of them a forward uses, and where the
     state lives, is decided by the session in `seat` (sessions.py).
     name: the block's qualified name in its network. rows_per_frame: rows of its input that make up one
-    frame: 1, or the number of windows. Both are set by `convert`.
+    frame: 1, or the number of windows. probed: whether that was seen on an example. All are set by `convert`.
     """
 
     name: str = ""
     rows_per_frame: int = 1
+    probed: bool = False
 
     def __init__(self, teacher: nn.Module, student: Student, seat: "Seat"):
         super().__init__()

@@ -20,6 +20,8 @@ export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 OVERLAY := python -m deltadistill.overlay
+# Parameters that cannot work are refused before DVC takes away the outputs of the stages that it would run.
+CHECKED := python -m deltadistill.preflight &&
 HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
@@ -30,11 +32,11 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; about 15 minutes on 2 cores)
-	@dvc repro
+	@$(CHECKED) dvc repro
 	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
 
 snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where cores allow
-	@snakemake
+	@$(CHECKED) snakemake
 
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
 	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup $(PYTEST)
@@ -49,7 +51,7 @@ smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, throu
 	@python workflow/smoke.py
 
 seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread (Snakemake; about 30 minutes)
-	@$(OVERLAY) during experiments/street_seeds.yaml -- snakemake --quiet rules
+	@$(OVERLAY) during experiments/street_seeds.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_seeds/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher

@@ -24,6 +24,7 @@ LAYERS = (
     ("variants",),
     ("evaluation",),
     ("training", "consistency", "report", "tracking", "overlay"),
+    ("preflight",),
 )
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 SIDEWAYS = {("blocks", "sessions"), ("sessions", "blocks")}  # what a block does, and where its state lives

@@ -1,0 +1,87 @@
+"""Before anything runs: can these parameters work? The network is built and every search checked for reach.
+
+    python -m deltadistill.preflight [params.yaml]
+
+Prints nothing when all is well. What only the data can tell (a Cityscapes frame's size) is left to the
+stages.
+"""
+
+import sys
+from pathlib import Path
+
+from torch import nn
+
+from deltadistill import models
+from deltadistill import params as parameters
+from deltadistill.blocks.designs import shape_design
+from deltadistill.conversion import convert
+from deltadistill.data import label_table
+from deltadistill.training.recipes.distill import search_costs, search_course
+from deltadistill.where import WHERE
+
+
+def check(path: Path) -> None:
+    """Raise ValueError that names the key and the fault where the parameters in `path` cannot work."""
+    params = parameters.load(path)
+    classes = len(label_table.table(_label_table(params)))
+    _require_weights(params, classes)
+    network = _built("model", params.model.name, classes, params.model.options)
+    for name, variant in params.distill.variants.items():
+        key = f"distill.variants.{name}"
+        if variant.method == "small":
+            _built(key, params.model.name, classes, params.model.options | variant.options)
+        elif variant.method in ("delta", "feature"):
+            _require_reach(key, network, params, name)
+
+
+def _label_table(params: parameters.Params) -> str:
+    dataset = params.prepare_dataset
+    tables = {"cityscapes": dataset.cityscapes.label_table, "video": dataset.video.label_table}
+    return tables.get(dataset.kind, "street_8")
+
+
+def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
+    dataset = params.prepare_dataset
+    known = {"generated": dataset.generated, "video": dataset.video}.get(dataset.kind)
+    return (known.height, known.width) if known else None
+
+
+def _require_weights(params: parameters.Params, classes: int) -> None:
+    weights = params.pretrain_teacher.loss.class_weights
+    if weights is not None and len(weights) != classes:
+        raise ValueError(
+            f"pretrain_teacher.loss.class_weights: {len(weights)} weights for {classes} classes; "
+            "give one for each class"
+        )
+
+
+def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:
+    try:
+        return models.build(name, classes=classes, **options).eval()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+def _require_reach(key: str, network: nn.Module, params: parameters.Params, variant: str) -> None:
+    settings, size = params.distill.of_variant(variant), _frame_size(params)
+    if size is None:
+        return
+    try:
+        converted = convert(network, shape_design(settings.students.design), WHERE[settings.students.where])
+        course = search_course(settings.search, settings.steps)
+        course.require_reachable(converted, search_costs(converted, settings.search, size=(3, *size)))
+    except ValueError as error:
+        raise ValueError(f"{key} (students, search): {error}") from None
+
+
+def main() -> None:
+    """Check the parameter file named on the command line, or params.yaml."""
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "params.yaml")
+    try:
+        check(path)
+    except ValueError as error:
+        raise SystemExit(f"{error}\nNothing was run.") from None
+
+
+if __name__ == "__main__":
+    main()

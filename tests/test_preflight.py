@@ -1,0 +1,57 @@
+"""What is found out before anything runs."""
+
+import copy
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from deltadistill import overlay, preflight
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTENT = YAML(typ="safe").load(ROOT / "params.yaml")
+
+
+def written(folder, *changes):
+    content = copy.deepcopy(CONTENT)
+    for key, value in changes:
+        *sections, last = key.split(".")
+        section = content
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    text = StringIO()
+    YAML(typ="safe").dump(content, text)
+    path = folder / "params.yaml"
+    path.write_text(text.getvalue())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model.name", "ddrnet32", "model: unknown model 'ddrnet32'; known: ddrnet23"),
+        ("model.options", {"widht": 8}, "model: model 'ddrnet23_slim' has no option widht; known: width"),
+        ("distill.variants.small", {"method": "small", "options": {"depth": 1}}, r"variants\.small: .*depth"),
+        ("distill.search.target", {"cost": 0.34, "length": 3}, r"variants\.delta .*out of reach"),
+        ("pretrain_teacher.loss.class_weights", [1.0, 2.0], "2 weights for 8 classes"),
+        ("distill.steps", 0, r"distill\.steps: .*greater than or equal to 1"),
+    ],
+)
+def test_parameters_that_cannot_work_are_named(tmp_path, key, value, message):
+    with pytest.raises(ValueError, match=message):
+        preflight.check(written(tmp_path, (key, value)))
+
+
+def test_the_default_experiment_and_every_overlay_can_work(tmp_path, monkeypatch):
+    path = written(tmp_path)
+    preflight.check(path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "networks").symlink_to(ROOT / "networks")
+    overlays = sorted((ROOT / "experiments").glob("*.yaml"))
+    assert len(overlays) > 3
+    for each in overlays:
+        overlay.put(each)
+        preflight.check(path)
+        overlay.off()

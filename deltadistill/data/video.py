@@ -1,9 +1,9 @@
-"""Takes frames out of videos at a working size, cuts them into shots, and divides the shots into splits."""
+"""Takes frames out of videos at a working size, cuts them into shots, and divides each one's into splits."""
 
 import logging
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -70,29 +70,50 @@ def extract_videos(
     frame the largest centred window of that shape is scaled to it. `classes` are those of the networks to be
     run on the frames, for names and colours.
     """
-    clips: list[Clip] = []
-    taken: set[str] = set()
+    videos: dict[str, list[list[Path]]] = {}
     for name in names:
         source = find_video(name)
         title = re.sub(r"[^A-Za-z0-9-]+", "-", source.stem).strip("-") or "video"
-        if title in taken:
+        if title in videos:
             raise ValueError(f"two videos are named {title!r} ({name}); rename one, names become folders")
-        taken.add(title)
-        shots = _extract(source, folder / "frames" / title, size, scene_cut_threshold, max_frames, progress)
-        clips += _long_enough(shots, title, division.min_frames)
+        place = folder / "frames" / title
+        videos[title] = _extract(source, place, size, scene_cut_threshold, max_frames, progress)
+    clips = {title: _long_enough(shots, title, division.min_frames) for title, shots in videos.items()}
+    splits = divide_videos(clips, division)
+    if splits is None:
+        raise ValueError(_too_little(videos, division.min_frames))
     frames = [
         Frame(clip.name, index, split, image)
-        for split, members in divide(clips, division).items()
+        for split, members in splits.items()
         for clip in members
         for index, image in enumerate(clip.frames)
     ]
     return Manifest.of(frames, DatasetInfo("video", size, classes, source=", ".join(names)))
 
 
-def divide(clips: Sequence[Clip], division: Division) -> dict[str, list[Clip]]:
+def divide_videos(videos: Mapping[str, Sequence[Clip]], division: Division) -> dict[str, list[Clip]] | None:
+    """Split → clips, where every video gives some to each split; None where there are too few frames.
+
+    A video too short for that is trained on. Where all are, they are divided together, as if they were one.
+    """
+    divided = {title: divide(clips, division) for title, clips in videos.items()}
+    if len(videos) == 1 or not any(divided.values()):
+        return divide([clip for clips in videos.values() for clip in clips], division)
+    splits: dict[str, list[Clip]] = {split: [] for split in SPLITS}
+    for title, parts in divided.items():
+        if parts is None:
+            text = "%s: too short for a clip of %d frames in each split; all of it is trained on"
+            log.warning(text, title, division.min_frames)
+        for split, members in (parts or {"train": videos[title]}).items():
+            splits[split] += members
+    return splits
+
+
+def divide(clips: Sequence[Clip], division: Division) -> dict[str, list[Clip]] | None:
     """Split → clips, in order of time, none empty, as close to the wanted shares as whole clips allow.
 
-    Where there are too few clips, or too long ones for that, the longest is halved, again and again.
+    None where they are too few and too short for that. Where there are too few clips, or too long ones, the
+    longest is halved, again and again.
     """
     clips = list(clips)
     while True:
@@ -104,11 +125,17 @@ def divide(clips: Sequence[Clip], division: Division) -> dict[str, list[Clip]]:
             break
         clips[longest : longest + 1] = clips[longest].halves()
     if len(clips) < len(SPLITS):
-        raise ValueError(
-            f"too little video: {sum(len(clip.frames) for clip in clips)} frames in {len(clips)} shots do "
-            f"not make a clip of {division.min_frames} frames for each split; add video or lower min_frames"
-        )
+        return None
     return {"train": clips[: ends[0]], "tune": clips[ends[0] : ends[1]], "test": clips[ends[1] :]}
+
+
+def _too_little(videos: Mapping[str, list[list[Path]]], min_frames: int) -> str:
+    lengths = {title: [len(shot) for shot in shots] for title, shots in videos.items()}
+    found = "; ".join(f"{title} has {sum(own)} frames in shots of {own}" for title, own in lengths.items())
+    return (
+        f"too little video: each of train, tune and test needs a clip of at least {min_frames} frames "
+        f"(min_frames) within one shot, but {found}; add video or lower prepare_dataset.video.min_frames"
+    )
 
 
 def _nearest_ends(lengths: list[int], division: Division) -> tuple[tuple[int, int], float]:

@@ -94,10 +94,48 @@ def test_several_videos_keep_apart(tmp_path):
 
 def test_too_little_video_is_refused(tmp_path):
     write_shots(tmp_path / "ride", [5])
-    with pytest.raises(ValueError, match=r"5 frames in 1 shots do not make a clip of 3 frames"):
+    with pytest.raises(
+        ValueError, match=r"at least 3 frames \(min_frames\).*ride has 5 frames in shots of \[5\]"
+    ):
         extract([tmp_path / "ride"], tmp_path / "out")
-    with pytest.raises(ValueError, match="0 frames in 0 shots"):
-        extract([tmp_path / "ride"], tmp_path / "more", division=Division(0.5, 0.2, 9))
+
+
+def test_a_video_of_two_frames_is_refused_with_its_frames_and_the_frames_needed(tmp_path):
+    write_shots(tmp_path / "ride", [2])
+    with pytest.raises(
+        ValueError, match=r"at least 3 frames \(min_frames\).*ride has 2 frames in shots of \[2\]"
+    ):
+        extract([tmp_path / "ride"], tmp_path / "out")
+
+
+def videos_of(manifest, split):
+    return {name.split("_")[0] for name in manifest.clips(split)}
+
+
+def test_every_video_has_frames_in_every_split(tmp_path):
+    names = [tmp_path / name for name in "abc"]
+    for name in names:
+        write_shots(name, [20])
+    manifest = extract(names, tmp_path / "out")
+    assert all(videos_of(manifest, split) == {"a", "b", "c"} for split in ("train", "tune", "test"))
+
+
+def test_a_video_too_short_for_every_split_is_trained_on_with_a_word(tmp_path, caplog):
+    write_shots(tmp_path / "long", [20])
+    write_shots(tmp_path / "brief", [5])
+    with caplog.at_level(logging.WARNING):
+        manifest = extract([tmp_path / "long", tmp_path / "brief"], tmp_path / "out")
+    splits = [videos_of(manifest, split) for split in ("train", "tune", "test")]
+    assert splits == [{"long", "brief"}, {"long"}, {"long"}]
+    assert "brief: too short for a clip of 3 frames in each split; all of it is trained on" in caplog.text
+
+
+def test_videos_that_are_all_too_short_are_divided_together(tmp_path):
+    names = [tmp_path / name for name in "abc"]
+    for name in names:
+        write_shots(name, [5])
+    manifest = extract(names, tmp_path / "out", division=Division(0.4, 0.3, 3))
+    assert [videos_of(manifest, split) for split in ("train", "tune", "test")] == [{"a"}, {"b"}, {"c"}]
 
 
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.0), (0.8, 0.2)])

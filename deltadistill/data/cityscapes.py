@@ -19,6 +19,7 @@ from pathlib import Path
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
+from deltadistill.data.picture_end import png_has_end
 
 _NAME = re.compile(
     r"(?P<city>[^_]+)_(?P<seq>\d{6})_(?P<frame>\d{6})_(?P<kind>leftImg8bit|gtFine_labelIds)\.png"
@@ -180,12 +181,14 @@ def _report_left_over(
 
 
 def _common_size(frames: list[Frame], faults: list[str]) -> tuple[int, int]:
-    """The size of the first frame; every other image and label must have it."""
+    """The size of the first frame; every other image and label must have it, and be there to its end."""
     size = (0, 0)
     for path in (path for frame in frames for path in (frame.image, frame.label) if path):
         found = _png_size(path)
         if found is None:
             faults.append(f"{path} is not a PNG file")
+        elif not png_has_end(path):
+            faults.append(f"{path} is truncated: {path.stat().st_size} bytes without an end; copy it again")
         elif size == (0, 0):
             size = found
         elif found != size:

@@ -125,6 +125,17 @@ def test_wrong_sizes_and_files_that_are_no_pictures_are_named(root):
     assert "frankfurt_000000_000281_leftImg8bit.png is not a PNG file" in str(error.value)
 
 
+def test_truncated_images_and_labels_are_named_all_together(root):
+    frame = root / "leftImg8bit_sequence/val/frankfurt/frankfurt_000000_000280_leftImg8bit.png"
+    label = root / "gtFine/train/hamburg/hamburg_000000_000629_gtFine_labelIds.png"
+    for path in (frame, label):
+        path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="has 2 faults") as error:
+        read(root)
+    for path in (frame, label):
+        assert f"{path} is truncated: {path.stat().st_size} bytes without an end" in str(error.value)
+
+
 def test_misnamed_files_are_reported(root):
     place = root / "leftImg8bit_sequence/val/frankfurt"
     write_png(place / "frankfurt_0_1_leftImg8bit.png", np.zeros((4, 8, 3), np.uint8))

@@ -7,10 +7,12 @@ kept in .overlay.yaml until the overlay is taken off.
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ PARAMS = Path("params.yaml")
 RECORD = Path(".overlay.yaml")
 FOLDER = Path("experiments")
 REPLACE = "!replace"
+_HANDED_ON = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +94,7 @@ def show() -> str:
 def during(overlay: Path, extra: Sequence[str], command: Sequence[str]) -> int:
     """Run `command` with the overlay on and return its exit code; then what was on before is on again.
 
-    SIGTERM is handed on to the command; the overlay comes off when the command has ended.
+    Ctrl-C, SIGHUP and SIGTERM are handed on to the command; the overlay comes off when the command has ended.
     """
     previous = _record()
     put(overlay, extra)
@@ -104,13 +107,29 @@ def during(overlay: Path, extra: Sequence[str], command: Sequence[str]) -> int:
 
 
 def _run(command: Sequence[str]) -> int:
-    """Run a command to its end, which SIGTERM to this process asks of the command and not of us."""
-    with subprocess.Popen(command) as process:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+    """Run a command to its end, however often signals ask it to end: while it runs it reads params.yaml.
+
+    It has a session of its own, or else it would hear every Ctrl-C twice: from the terminal and from us.
+    """
+    with subprocess.Popen(command, start_new_session=True) as process:
+        before = {number: signal.getsignal(number) for number in _HANDED_ON}
+        for number, handler in before.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, lambda came, frame: _hand_on(came, process))
         try:
             return process.wait()
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _hand_on(number: int, process: subprocess.Popen) -> None:
+    """As the terminal does, to all the command's processes; SIGTERM as `kill` does, to the command alone."""
+    if number == signal.SIGTERM:
+        process.send_signal(number)
+    elif process.poll() is None:
+        with suppress(ProcessLookupError):  # it ended in this very moment
+            os.killpg(process.pid, number)
 
 
 def _text_without_overlay() -> str:

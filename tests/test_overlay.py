@@ -1,7 +1,9 @@
 """Overlays change what they name, and taking them off gives back what was there."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -191,17 +193,49 @@ def test_during_runs_a_command_with_the_overlay_and_puts_back_what_was_on(projec
     assert params.load("params.yaml").experiment == "fewer"
 
 
-def test_a_terminated_run_takes_the_overlay_off_again(project):
-    before = Path("params.yaml").read_text()
-    waits = "import time; open('up', 'w').close(); time.sleep(60)"
-    arguments = ["-m", "deltadistill.overlay", "during", str(THREE), "--", sys.executable, "-c", waits]
-    process = subprocess.Popen([sys.executable, *arguments])
+def start_during(code):
+    """Start `during` with Python code as the command, which makes the file `up` when it is ready."""
+    arguments = ["-m", "deltadistill.overlay", "during", str(THREE), "--", sys.executable, "-c", code]
+    process = subprocess.Popen([sys.executable, *arguments], start_new_session=True)
     while not Path("up").exists():
         time.sleep(0.05)
-    assert Path("params.yaml").read_text() != before
+    return process
+
+
+def test_a_terminated_run_takes_the_overlay_off_again(project):
+    before = text()
+    process = start_during("import time; open('up', 'w').close(); time.sleep(60)")
+    assert text() != before
     process.terminate()
     assert process.wait(timeout=30) not in (0, None)
-    assert Path("params.yaml").read_text() == before
+    assert text() == before
+
+
+TAKES_ITS_TIME = """
+import signal, sys, time
+came = []
+signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+open('up', 'w').close()
+while not came:
+    time.sleep(0.01)
+time.sleep(2)
+open('seen.yaml', 'w').write(open('params.yaml').read())
+sys.exit(len(came))
+"""
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_the_overlay_stays_on_until_an_interrupted_command_has_ended(project, presses):
+    before = text()
+    process = start_during(TAKES_ITS_TIME)
+    for _ in range(presses):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        time.sleep(0.5)
+    assert process.poll() is None
+    assert text() != before
+    assert process.wait(timeout=30) == presses  # each was heard once
+    assert YAML(typ="safe").load(Path("seen.yaml"))["experiment"] == "three"
+    assert text() == before
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.yaml")), ids=lambda file: file.stem)

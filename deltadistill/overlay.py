@@ -46,6 +46,7 @@ def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
     document, changes = commented_yaml.load(before), []
     for key, value in [*_values(_read_overlay(overlay)), *_assignments(extra)]:
         changes.append(_change(document, key, value))
+    _refuse_the_base_name(document, before, overlay)
     after = commented_yaml.dump(document)
     params.parse(YAML(typ="safe").load(after), source=f"params.yaml with {overlay}")
     off()
@@ -211,6 +212,16 @@ def _read_overlay(path: Path) -> CommentedMap:
     if not isinstance(content, CommentedMap) or "experiment" not in content:
         raise ValueError(f"{path}: an overlay names itself; add a line `experiment: {path.stem}`")
     return content
+
+
+def _refuse_the_base_name(document: CommentedMap, before: str, overlay: Path) -> None:
+    base = commented_yaml.load(before).get("experiment")
+    if document["experiment"] == base:
+        raise ValueError(
+            f"{overlay}: experiment {base!r} is the name of {PARAMS} itself, "
+            "whose results would be overwritten; "
+            f"give the overlay a name of its own, as `experiment: {overlay.stem}`"
+        )
 
 
 def _record() -> dict[str, Any] | None:

@@ -178,6 +178,18 @@ def test_a_refused_overlay_leaves_the_one_that_is_on(project):
     assert text() == now
 
 
+@pytest.mark.parametrize(("name", "extra"), [("street", []), ("mine", ["experiment=street"])])
+def test_an_overlay_cannot_bear_the_name_of_params_itself(project, name, extra):
+    before = text()
+    Path("experiments/mine.yaml").write_text(f"experiment: {name}\nseeds: [4]\n")
+    with pytest.raises(
+        ValueError, match=r"mine.yaml: experiment 'street' is the name of .* `experiment: mine`"
+    ):
+        overlay.put(Path("experiments/mine.yaml"), extra)
+    assert text() == before
+    assert not overlay.RECORD.exists()
+
+
 def test_further_values_can_be_set_on_the_command_line(project, capsys):
     assert overlay.main(["put", str(THREE), "--set", "distill.steps=11", "--set", "seeds=[4]"]) == 0
     now = params.load("params.yaml")

@@ -5,11 +5,18 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
 
 
-def load(source: Any) -> Any:
-    """Read YAML (text or a path) so that `dump` gives it back unchanged."""
-    return _yaml().load(source)
+def load(source: Any, *, name: object = None) -> Any:
+    """Read YAML (text or a path) so that `dump` gives it back unchanged.
+
+    Raises ValueError with the `name` of what is read (without one, the path) and the place of the fault.
+    """
+    try:
+        return _yaml().load(source)
+    except YAMLError as error:
+        raise ValueError(f"{name or source}: not valid YAML: {error}") from None
 
 
 def dump(document: Any) -> str:

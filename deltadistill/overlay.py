@@ -19,6 +19,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
 
 from deltadistill import atomic, commented_yaml, params
 
@@ -26,6 +27,7 @@ PARAMS = Path("params.yaml")
 RECORD = Path(".overlay.yaml")
 FOLDER = Path("experiments")
 REPLACE = "!replace"
+_KEPT = {"overlay", "extra", "changes", "before", "after"}
 _HANDED_ON = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
     Raises ValueError, before anything is written, if the result is not a valid set of parameters.
     """
     before = _text_without_overlay()
-    document, changes = commented_yaml.load(before), []
+    document, changes = _sections(before), []
     for key, value in [*_values(_read_overlay(overlay)), *_assignments(extra)]:
         changes.append(_change(document, key, value))
     _refuse_the_base_name(document, before, overlay)
@@ -135,12 +137,12 @@ def _hand_on(number: int, process: subprocess.Popen) -> None:
 
 def _text_without_overlay() -> str:
     """params.yaml as it would be with no overlay on."""
-    text, record = PARAMS.read_text(), _record()
+    text, record = _params_text(), _record()
     if record is None or text == record["before"]:  # equal: interrupted between writing the two files
         return text
     if text == record["after"]:
         return record["before"]
-    document, original = commented_yaml.load(text), commented_yaml.load(record["before"])
+    document, original = _sections(text), _sections(record["before"])
     for change in reversed(record["changes"]):
         *_, name = key = tuple(change["key"])
         if "before" in change:
@@ -152,10 +154,10 @@ def _text_without_overlay() -> str:
 
 def _edited(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The overlay's changes that params.yaml no longer shows as they were made."""
-    text = PARAMS.read_text()
+    text = _params_text()
     if text in (record["before"], record["after"]):
         return []
-    document = commented_yaml.plain(commented_yaml.load(text))
+    document = commented_yaml.plain(_sections(text))
     return [change for change in record["changes"] if _get(document, change["key"]) != change["after"]]
 
 
@@ -181,7 +183,7 @@ def _assignments(extra: Sequence[str]) -> list[tuple[Key, Any]]:
         if "=" not in assignment:
             raise ValueError(f"--set {assignment}: expected section.key=value")
     pairs = (assignment.split("=", 1) for assignment in extra)
-    return [(tuple(key.split(".")), commented_yaml.load(value)) for key, value in pairs]
+    return [(tuple(key.split(".")), commented_yaml.load(value, name=f"--set {key}")) for key, value in pairs]
 
 
 def _change(document: CommentedMap, key: Key, value: Any) -> dict[str, Any]:
@@ -215,7 +217,7 @@ def _read_overlay(path: Path) -> CommentedMap:
 
 
 def _refuse_the_base_name(document: CommentedMap, before: str, overlay: Path) -> None:
-    base = commented_yaml.load(before).get("experiment")
+    base = _sections(before).get("experiment")
     if document["experiment"] == base:
         raise ValueError(
             f"{overlay}: experiment {base!r} is the name of {PARAMS} itself, "
@@ -224,8 +226,37 @@ def _refuse_the_base_name(document: CommentedMap, before: str, overlay: Path) ->
         )
 
 
+def _params_text() -> str:
+    if not PARAMS.is_file():
+        raise ValueError(f"{PARAMS}: no such parameter file in {Path.cwd()}; run from the project's folder")
+    return PARAMS.read_text()
+
+
+def _sections(text: str) -> CommentedMap:
+    """The text of params.yaml as a document."""
+    document = commented_yaml.load(text, name=PARAMS)
+    if not isinstance(document, CommentedMap):
+        raise ValueError(
+            f"{PARAMS}: expected sections, got {type(document).__name__}; bring it back from git"
+        )
+    return document
+
+
 def _record() -> dict[str, Any] | None:
-    return YAML(typ="safe").load(RECORD) if RECORD.is_file() else None
+    """What is on, None for nothing; a damaged record is refused: an overlay may still be on."""
+    if not RECORD.is_file():
+        return None
+    try:
+        record = YAML(typ="safe").load(RECORD)
+    except (YAMLError, UnicodeDecodeError):
+        record = None
+    if not isinstance(record, dict) or not record.keys() >= _KEPT:
+        raise ValueError(
+            f"{RECORD} is damaged ({RECORD.stat().st_size} bytes, expected {', '.join(sorted(_KEPT))}), "
+            f"so the overlay that is on cannot be taken off; put {PARAMS} right by hand "
+            f"(git diff {PARAMS}), then delete {RECORD}"
+        )
+    return record
 
 
 def _write(path: Path, text: str) -> None:

@@ -159,6 +159,8 @@ class _plain_write:  # noqa: N801  (stands in for the function atomic.file, whic
         ("experiment: x\ndistill: {steps: many}\n", "distill.steps"),
         ("experiment: x\nseeds: {a: 1}\n", "seeds"),
         ("seeds: [1]\n", "experiment: wrong"),
+        ("experiment: [x\n", r"wrong.yaml: not valid YAML: [\s\S]*line 2"),
+        ("", "experiment: wrong"),
     ],
 )
 def test_a_wrong_overlay_is_refused_and_changes_nothing(project, content, named):
@@ -188,6 +190,35 @@ def test_an_overlay_cannot_bear_the_name_of_params_itself(project, name, extra):
         overlay.put(Path("experiments/mine.yaml"), extra)
     assert text() == before
     assert not overlay.RECORD.exists()
+
+
+@pytest.mark.parametrize("content", ["", "before: [", "just: this\n"])
+@pytest.mark.parametrize("action", ["off", "show", "put"])
+def test_a_damaged_record_is_refused_and_changes_nothing(project, capsys, content, action):
+    overlay.put(THREE)
+    now = text()
+    overlay.RECORD.write_text(content)
+    assert overlay.main([action, str(ANOTHER)] if action == "put" else [action]) == 1
+    assert ".overlay.yaml is damaged" in capsys.readouterr().err
+    assert text() == now
+    assert overlay.RECORD.read_text() == content
+
+
+def test_a_missing_or_broken_params_file_is_named(project, capsys):
+    Path("params.yaml").write_text("a: [")
+    assert overlay.main(["put", str(THREE)]) == 1
+    assert "params.yaml: not valid YAML" in capsys.readouterr().err
+    Path("params.yaml").write_text("")
+    assert overlay.main(["put", str(THREE)]) == 1
+    assert "params.yaml: expected sections, got NoneType" in capsys.readouterr().err
+    Path("params.yaml").unlink()
+    assert overlay.main(["put", str(THREE)]) == 1
+    assert "params.yaml: no such parameter file" in capsys.readouterr().err
+
+
+def test_a_value_on_the_command_line_that_is_no_yaml_is_named(project):
+    with pytest.raises(ValueError, match="--set seeds: not valid YAML"):
+        overlay.put(THREE, ["seeds=[1"])
 
 
 def test_further_values_can_be_set_on_the_command_line(project, capsys):

@@ -1,7 +1,38 @@
-"""The command-line arguments of stages: paths, and which variant and seed a run is of."""
+"""The command line of stages: their arguments, and how a run that cannot be done ends."""
 
 import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+TRACEBACK = "DELTADISTILL_TRACEBACK"
+
+Value = TypeVar("Value")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage; a ValueError, which tells the user what to mend, ends as its message and exit code 1.
+
+    Other errors are bugs and keep their traceback; with DELTADISTILL_TRACEBACK=1 a ValueError does as well.
+    """
+    try:
+        main()
+    except ValueError as error:
+        if os.environ.get(TRACEBACK) == "1":
+            raise
+        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def of_variant(name: str, known: Mapping[str, Value], *, section: str) -> Value:
+    """What `section` of the parameter file says of the variant `name`; ValueError if it does not know it."""
+    if name not in known:
+        raise ValueError(
+            f"--variant {name}: not in {section} of the parameter file, which has {', '.join(known)}"
+        )
+    return known[name]
 
 
 def parse(description: str, **helps: str) -> argparse.Namespace:

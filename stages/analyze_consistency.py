@@ -29,15 +29,14 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    if args.variant not in params.variants:
-        raise SystemExit(f"variant {args.variant!r} is not in variants: {sorted(params.variants)}")
+    predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
     with tracking.stage_run(
         "analyze_consistency", params=params, folder=args.results, seed=args.seed, variant=args.variant
     ) as run:
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
         task = Segmentation(len(store.classes))
-        network, predict = load_network(args.network), params.variants[args.variant].predict
+        network = load_network(args.network)
         by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
@@ -65,4 +64,4 @@ def _rows(scores):  # noqa: ANN001
 
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

@@ -18,9 +18,14 @@ def main() -> None:
     with atomic.folder(args.artifacts / "networks") as folder:
         for name, variant in variants.items():
             stage = variant.network.split("/")[0]
-            shutil.copyfile(args.artifacts / variant.network / FILE_NAMES[stage], folder / f"{name}.pt")
+            source = args.artifacts / variant.network / FILE_NAMES[stage]
+            if not source.is_file():
+                raise ValueError(
+                    f"{source}: no such network file, which variant {name} needs; run {stage} first"
+                )
+            shutil.copyfile(source, folder / f"{name}.pt")
     print(f"collected the networks of {len(variants)} variants: {', '.join(variants)}")
 
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

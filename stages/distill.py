@@ -34,10 +34,8 @@ def main() -> None:
     from deltadistill.training.recipes.running import Running, Trained
 
     params = parameters.load(args.params)
-    known = params.distill.variants
-    if args.variant not in known:
-        raise SystemExit(f"variant {args.variant!r} is not in distill.variants: {sorted(known)}")
-    variant, mine = known[args.variant], params.distill.of_variant(args.variant)
+    variant = stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")
+    mine = params.distill.of_variant(args.variant)
     with tracking.stage_run(
         "distill", params=params, folder=args.results, seed=args.seed, variant=args.variant
     ) as run:
@@ -96,4 +94,4 @@ def _write_results(results, trained, size):  # noqa: ANN001
 
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

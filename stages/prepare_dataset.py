@@ -91,4 +91,4 @@ def extract_video(section: parameters.PrepareDataset, folder: Path) -> Manifest:
 MAKERS = {"generated": make_generated, "cityscapes": read_in_place, "video": extract_video}
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

@@ -82,4 +82,4 @@ def _write_results(results, network, task, store, outcome):  # noqa: ANN001
 
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

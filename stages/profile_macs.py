@@ -61,4 +61,4 @@ def _totals(table, lengths):  # noqa: ANN001
 
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

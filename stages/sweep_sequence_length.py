@@ -35,7 +35,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
-    predict = params.variants[args.variant].predict
+    predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
     with tracking.stage_run(
         "sweep_sequence_length", params=params, folder=args.results, seed=args.seed, variant=args.variant
     ) as run:
@@ -46,7 +46,11 @@ def main() -> None:
         labels_needed = mine.reference == "labels"
         runs = position_runs(clips, longest, labels_needed=labels_needed)
         if not runs:
-            raise SystemExit(f"no frame of the test split can stand at {longest} positions: clips too short")
+            raise ValueError(
+                f"no {'labelled ' if labels_needed else ''}frame of the test split can stand at {longest} "
+                f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
+                "lower sweep_sequence_length.lengths or bring longer clips"
+            )
         matrices = score_positions(
             variants.build(predict, network, task, period=longest),
             task,
@@ -86,4 +90,4 @@ def _write_scores(args, reference, labelled_frames, lengths):  # noqa: ANN001
 
 
 if __name__ == "__main__":
-    main()
+    stage_arguments.run(main)

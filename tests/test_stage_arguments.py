@@ -38,3 +38,65 @@ def test_a_stage_says_what_it_does_without_loading_torch(stage):
     assert "argparse" in loaded
     assert not loaded & {"torch", "mlflow", "cv2"}
     assert "--params" in done.stdout
+
+
+def fail(error):
+    raise error
+
+
+def test_an_error_of_the_user_ends_as_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["stages/distill.py"])
+    monkeypatch.delenv(stage_arguments.TRACEBACK, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        stage_arguments.run(lambda: fail(ValueError("rank 64 is too high; lower it")))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "distill: rank 64 is too high; lower it\n"
+
+
+def test_a_bug_keeps_its_traceback_and_an_error_of_the_user_gets_it_on_request(monkeypatch):
+    with pytest.raises(KeyError):
+        stage_arguments.run(lambda: fail(KeyError("x")))
+    monkeypatch.setenv(stage_arguments.TRACEBACK, "1")
+    with pytest.raises(ValueError, match="rank"):
+        stage_arguments.run(lambda: fail(ValueError("rank")))
+
+
+def end_of(stage, *given, folder=ROOT):
+    """The exit code of a stage and what it says."""
+    command = [
+        sys.executable,
+        str(ROOT / "stages" / f"{stage}.py"),
+        "--params",
+        str(ROOT / "params.yaml"),
+        *given,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda path: path.stem)
+def test_every_stage_ends_by_the_same_way(stage):
+    assert stage.read_text().endswith('if __name__ == "__main__":\n    stage_arguments.run(main)\n')
+
+
+def test_an_unknown_variant_is_named_with_those_that_there_are(tmp_path):
+    places = [
+        word for name in ("data", "network", "teacher", "artifacts") for word in (f"--{name}", "nothing")
+    ]
+    code, said = end_of(
+        "sweep_sequence_length", *places, "--results", "r", "--variant", "dleta", folder=tmp_path
+    )
+    assert code == 1
+    assert said.startswith("sweep_sequence_length: --variant dleta: not in variants of the parameter file")
+    assert "delta" in said.split("which has")[1]
+    assert len(said.splitlines()) == 1
+
+
+def test_a_network_that_is_not_there_is_named_with_the_stage_that_makes_it(tmp_path):
+    code, said = end_of("collect_networks", "--artifacts", str(tmp_path))
+    assert code == 1
+    assert (
+        "pretrain_teacher/teacher.pt: no such network file, which variant teacher needs; run pretrain" in said
+    )
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "networks").exists()

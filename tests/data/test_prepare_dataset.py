@@ -64,9 +64,10 @@ def test_a_second_run_replaces_the_first(run, tmp_path):
     assert len(images) == 4
 
 
-def test_a_failed_run_leaves_nothing(run, tmp_path):
-    with pytest.raises(ValueError, match="no folder of a city"):
+def test_a_failed_run_says_why_and_leaves_nothing(run, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="1"):
         run("cityscapes", {"root": str(tmp_path / "nothing")})
+    assert "no folder of a city" in capsys.readouterr().err
     assert not (tmp_path / "data/toy").exists()
     assert not (tmp_path / "results/toy/provenance.json").exists()
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from torch import nn
 from deltadistill import atomic
 
 FORMAT = 1
+_PARTS = {"model", "architecture", "state_dict"}
+_ARCHIVE = b"PK\x03\x04"  # torch.save writes a zip archive
 
 
 def save_network(
@@ -39,10 +43,31 @@ def read_network_file(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch.load raises what its archive and pickle readers raise
-        raise ValueError(f"{path}: not a readable network file: {error}") from None
+        raise ValueError(
+            f"{path}: not a readable network file: {_fault(path, error)}; expected a file that save_network "
+            "wrote; copy it again or run the stage that trains it"
+        ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path}: not a network file of format {FORMAT}; was it written by save_network?")
+    if missing := sorted(_PARTS - content.keys()):
+        raise ValueError(f"{path}: a network file without {', '.join(missing)}; write it with save_network")
     return content
+
+
+def _fault(path: Path, error: Exception) -> str:
+    """What is wrong with a file that PyTorch does not load; its own message is often a bare key or empty."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    size = path.stat().st_size
+    if not head:
+        return "it is empty"
+    if not head.startswith(_ARCHIVE):
+        return f"its {size} bytes are no archive of PyTorch, they begin with {head!r}"
+    if not is_zipfile(path):
+        return f"it is truncated, only {size} bytes are there"
+    if isinstance(error, UnpicklingError):
+        return "it holds more than tensors and plain values, or is damaged; what could run code is not loaded"
+    return f"it is damaged ({type(error).__name__}: {error})"
 
 
 def load_weights_into(network: nn.Module, weights: Mapping[str, torch.Tensor], *, source: str) -> None:

@@ -124,6 +124,30 @@ def test_a_truncated_file_is_refused_by_name(tmp_path):
         read_network_file(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "it is empty"),
+        (b"hello world", r"its 11 bytes are no archive of PyTorch, they begin with b'hello world'"),
+        (b"PK\x03\x04" + bytes(96), "it is truncated, only 100 bytes are there"),
+    ],
+)
+def test_a_damaged_file_is_described_with_what_to_do(tmp_path, content, fault):
+    path = tmp_path / "teacher.pt"
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=rf"teacher\.pt: not a readable.*{fault}.*run the stage that trains it"
+    ):
+        read_network_file(path)
+
+
+def test_a_file_that_lacks_a_part_is_refused_by_its_name(tmp_path):
+    path = tmp_path / "teacher.pt"
+    torch.save({"format": 1, "model": MODEL}, path)
+    with pytest.raises(ValueError, match=r"without architecture, state_dict; write it with save_network"):
+        read_network_file(path)
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path):
     class Harmful:
         def __reduce__(self):

@@ -20,7 +20,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except ValueError as error:
-        if os.environ.get(TRACEBACK) == "1":
+        if (
+            type(error) is not ValueError or os.environ.get(TRACEBACK) == "1"
+        ):  # subclasses are a library's own
             raise
         print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

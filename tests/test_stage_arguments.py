@@ -1,5 +1,6 @@
 """The command line of stages."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -54,8 +55,9 @@ def test_an_error_of_the_user_ends_as_one_line(monkeypatch, capsys):
 
 
 def test_a_bug_keeps_its_traceback_and_an_error_of_the_user_gets_it_on_request(monkeypatch):
-    with pytest.raises(KeyError):
-        stage_arguments.run(lambda: fail(KeyError("x")))
+    for bug in (KeyError("x"), json.JSONDecodeError("no value", "", 0)):
+        with pytest.raises(type(bug)):
+            stage_arguments.run(lambda bug=bug: fail(bug))
     monkeypatch.setenv(stage_arguments.TRACEBACK, "1")
     with pytest.raises(ValueError, match="rank"):
         stage_arguments.run(lambda: fail(ValueError("rank")))

@@ -127,10 +127,8 @@ def _run(command: Sequence[str]) -> int:
 
 
 def _hand_on(number: int, process: subprocess.Popen) -> None:
-    """As the terminal does, to all the command's processes; SIGTERM as `kill` does, to the command alone."""
-    if number == signal.SIGTERM:
-        process.send_signal(number)
-    elif process.poll() is None:
+    """To all processes of the command, as the terminal does: one left over would run on without overlay."""
+    if process.poll() is None:
         with suppress(ProcessLookupError):  # it ended in this very moment
             os.killpg(process.pid, number)
 

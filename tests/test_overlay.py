@@ -254,6 +254,26 @@ def test_a_terminated_run_takes_the_overlay_off_again(project):
     assert text() == before
 
 
+HAS_A_CHILD = """
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+code = '''
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(open('told', 'w').close()))
+open('up', 'w').close()
+time.sleep(60)
+'''
+sys.exit(subprocess.call([sys.executable, "-c", code]))
+"""
+
+
+def test_processes_that_the_command_started_are_told_to_end_too(project):
+    process = start_during(HAS_A_CHILD)
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    assert Path("told").exists()
+
+
 TAKES_ITS_TIME = """
 import signal, sys, time
 came = []

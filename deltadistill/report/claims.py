@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from deltadistill.report.equal_cost import LENGTH, Pair
+from deltadistill.report.equal_cost import LENGTH, Pair, copy_length_at_cost_of_delta
 from deltadistill.report.scores import Score, Scores, average
 
 Verdict = Literal["holds", "does not hold", "not measured"]
@@ -134,6 +134,21 @@ def _ahead(rival: str, margins: dict[int, float]) -> Callable[[Scores], tuple[bo
     return measure
 
 
+def _ahead_of_copying_at_equal_cost(table: Scores) -> tuple[bool, str]:
+    rivals = {length: _copy_at_cost_of_delta(table, length) for length in (3, 10)}
+    leads = {t: _minus(_miou(table, "delta", t), _miou(table, "copy", rivals[t])) for t in rivals}
+    figures = "; ".join(f"delta T = {t} against copy T = {rivals[t]}: {lead}" for t, lead in leads.items())
+    return all(lead.mean > 0 for lead in leads.values()), figures
+
+
+def _copy_at_cost_of_delta(table: Scores, length: int) -> int:
+    _at(table, "delta", length)
+    rival = copy_length_at_cost_of_delta(table, length)
+    if rival is None:
+        raise _NotMeasuredError(f"copying at the MACs of delta at T = {length}")
+    return rival
+
+
 def _search_rule(pairs: tuple[Pair, ...]) -> "_Rule":
     def measure(table: Scores) -> tuple[bool, str]:
         if not pairs:
@@ -200,6 +215,12 @@ _RULES = (
         "Better than repeating the key frame's prediction, and the more so the longer the sequence.",
         "at least 2 mIoU ahead at T = 3 and 8 at T = 10",
         _ahead("copy", {3: 2.0, 10: 8.0}),
+    ),
+    _Rule(
+        "ahead of copying at equal cost",
+        "Better than spending the same MACs on copying with shorter sequences (this project's bar).",
+        "more mIoU at T = 3 and T = 10 than copying at the sequence length whose MACs differ by at most 5 %",
+        _ahead_of_copying_at_equal_cost,
     ),
     _Rule(
         "ahead of a cheaper network",

@@ -9,6 +9,7 @@ from deltadistill.report.scores import Score, Scores, average
 
 LENGTH = 3
 TOLERANCE = 0.02  # of the dearer one's MACs; the search reaches its target as closely
+COPY_TOLERANCE = 0.05  # of the dearer one's MACs; copying costs 1/T, so it comes in few costs
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,17 @@ def equal_cost_pairs(results: Results, table: Scores) -> tuple[Pair, ...]:
     compressed = [name for name in streams if is_everything_compressed(results, name)]
     searched = [name for name in streams if name not in compressed]
     return tuple(Pair(a, b) for a, b in product(searched, compressed) if _cost_the_same(table, a, b))
+
+
+def copy_length_at_cost_of_delta(table: Scores, length: int) -> int | None:
+    """The sequence length at which copying costs most nearly what delta does at ``length``.
+
+    None where no measured length comes near enough.
+    """
+    cost = _cost(table["delta"][length])
+    costs = {t: _cost(by_seed) for t, by_seed in table.get("copy", {}).items()}
+    near = [t for t in costs if abs(costs[t] - cost) <= COPY_TOLERANCE * max(costs[t], cost)]
+    return min(near, key=lambda t: abs(costs[t] - cost), default=None)
 
 
 def is_delta(results: Results, name: str) -> bool:

@@ -12,7 +12,13 @@ BEST = {
     "delta": {1: (76.0, 1.0, 83.5), 3: (75.5, 0.50, 84.0), 10: (73.0, 0.284, 84.0)},
     "feature": {1: (76.0, 1.0, 83.0), 3: (66.0, 0.5, 65.0), 10: (55.0, 0.28, 75.0)},
     "small": dict.fromkeys((1, 3, 10), (74.5, 0.47, 82.0)),
-    "copy": {1: (76.0, 1.0, 83.0), 3: (73.0, 0.33, 81.0), 10: (60.0, 0.10, 84.0)},
+    "copy": {
+        1: (76.0, 1.0, 83.0),
+        2: (74.5, 0.50, 82.0),
+        3: (73.0, 0.33, 81.0),
+        4: (70.0, 0.28, 82.0),
+        10: (60.0, 0.10, 84.0),
+    },
 }
 
 
@@ -48,6 +54,8 @@ def test_all_claims_hold_on_the_paper_s_side_of_each_bound():
         ("ahead of a cheaper network", ("small", 3, (74.6, 0.47, 82.0))),
         ("ahead of copying", ("copy", 3, (73.6, 0.33, 81.0))),
         ("ahead of copying", ("copy", 10, (65.1, 0.1, 84.0))),
+        ("ahead of copying at equal cost", ("copy", 2, (75.5, 0.5, 82.0))),
+        ("ahead of copying at equal cost", ("copy", 4, (73.0, 0.28, 82.0))),
         ("a quarter of the compute", ("delta", 10, (73.0, 0.285, 84.0))),
         ("steadier predictions", ("delta", 3, (75.5, 0.5, 83.0))),
         ("steadier teacher", ("delta", 1, (76.0, 1.0, 82.9))),
@@ -106,3 +114,19 @@ def test_a_search_that_loses_one_of_its_pairs_does_not_hold():
 
 def test_without_networks_of_equal_cost_the_search_is_not_judged():
     assert verdicts(scores(), pairs=())["a search worth its steps"] == "not measured"
+
+
+def test_copying_at_equal_cost_is_named_by_its_length():
+    figures = {claim.name: claim.figures for claim in judge(scores(seeds=(0, 1)), reference="labels")}
+    assert figures["ahead of copying at equal cost"] == (
+        "delta T = 3 against copy T = 2: +1.00 ± 0.00 (2 seeds); "
+        "delta T = 10 against copy T = 4: +3.00 ± 0.00 (2 seeds)"
+    )
+
+
+def test_copying_that_costs_another_amount_is_not_compared_at_equal_cost():
+    found = verdicts(scores([("copy", 4, (70.0, 0.284 * 0.95 - 1e-6, 82.0))]))
+    assert found["ahead of copying at equal cost"] == "not measured"
+    table = scores()
+    del table["copy"]
+    assert verdicts(table)["ahead of copying at equal cost"] == "not measured"

@@ -43,7 +43,7 @@ def test_the_file_has_the_agreed_form(street, read, tmp_path):
     assert {"miou", "gmacs"} <= set(content["teacher"])
     assert content["seeds"] == [0, 1, 2]
     assert content["reference"] == "labels"
-    assert len(content["claims"]) == 11
+    assert len(content["claims"]) == 12
 
 
 def test_minutes_are_summed_over_variants_and_averaged_over_seeds(street, read):

@@ -107,7 +107,9 @@ def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
 def _student_drawings(results: Results) -> list[Drawing]:
     drawn = []
     listed = ", ".join(map(str, results.seeds))
-    seeds = f"Mean over seeds {listed}." if len(results.seeds) > 1 else f"Seed {listed}."
+    several = len(results.seeds) > 1
+    seeds = f"Mean over seeds {listed}." if several else f"One seed ({listed})."
+    bars = "Error bars: lowest and highest seed. " if several else ""
     if compressed_share.found(results):
         drawn.append(
             Drawing(
@@ -115,7 +117,7 @@ def _student_drawings(results: Results) -> list[Drawing]:
                 compressed_share.draw(results),
                 "Bars of the share of compressed layers for each part of the network.",
                 f"Share of converted layers whose compressed candidate won, per part of the network. {seeds} "
-                "Error bars: lowest and highest seed. Variants with every layer compressed are left out.",
+                f"{bars}Variants with every layer compressed are left out.",
             )
         )
     if distillation_error.distilled_layers(results):

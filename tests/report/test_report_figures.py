@@ -83,6 +83,15 @@ def test_error_bars_need_more_than_one_seed(tree, street, read):
     assert all(container.has_yerr for container in three.containers)
 
 
+def test_a_caption_speaks_of_error_bars_only_where_there_are_several_seeds(tree, drawn, read):
+    one = drawings(results := read(tree), summarise(results))["compressed_share"].caption
+    assert "One seed (0)." in one
+    assert "rror bars" not in one
+    assert (
+        "Mean over seeds 0, 1, 2. Error bars: lowest and highest seed." in drawn["compressed_share"].caption
+    )
+
+
 def test_a_picture_file_is_light_and_wide_enough(street, read, tmp_path):
     style.to_png(miou_against_length.draw(summarise(read(street))), tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:

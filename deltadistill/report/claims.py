@@ -25,6 +25,16 @@ class Claim:
     verdict: Verdict
 
 
+def judged(claims: tuple[Claim, ...]) -> list[Claim]:
+    """The claims that the measurements decide, in order."""
+    return [claim for claim in claims if claim.verdict != "not measured"]
+
+
+def unmeasured(claims: tuple[Claim, ...]) -> list[Claim]:
+    """The claims that were not measured, in order."""
+    return [claim for claim in claims if claim.verdict == "not measured"]
+
+
 @dataclass(frozen=True)
 class _Difference:
     """A quantity per seed, so that its spread is that of paired differences."""

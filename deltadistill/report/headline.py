@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from deltadistill.report.claims import Claim, judged, unmeasured
 from deltadistill.report.summary import Point, Summary, read_summary
 
 LENGTHS = (1, 3, 10)
@@ -21,11 +22,17 @@ def headline(summary: Summary, *, page: Path | None = None) -> str:
     ]
     lines = [_title(summary), "", *_align(columns, rows)]
     if summary.claims:
-        lines += ["", "The paper's claims here:"]
-        lines += [f"  {claim.verdict:<13} {claim.name}: {claim.figures}" for claim in summary.claims]
+        lines += ["", "The paper's claims here:", *_verdicts(summary.claims)]
     if page is not None:
         lines += ["", f"Report: {page}"]
     return "\n".join(lines)
+
+
+def _verdicts(claims: tuple[Claim, ...]) -> list[str]:
+    """One line a claim that is decided, then one with the names of all the others."""
+    lines = [f"  {claim.verdict:<13} {claim.name}: {claim.figures}" for claim in judged(claims)]
+    names = "; ".join(claim.name for claim in unmeasured(claims))
+    return lines + ([f"  not measured here: {names}"] if names else [])
 
 
 def _title(summary: Summary) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from deltadistill.report import architecture_tables, cost_tables, tables, words
 from deltadistill.report.animation import animate, longest
+from deltadistill.report.claims import judged, unmeasured
 from deltadistill.report.drawings import drawings
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.paint import data_uri, palette, shrink
@@ -67,6 +68,8 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "measure": "Accuracy" if summary.reference == "labels" else "Fidelity",
         "versions": results.provenances[-1].versions,
         "basis": tables.basis(summary),
+        "judged": judged(summary.claims),
+        "unmeasured": unmeasured(summary.claims),
         "headline_tables": tables.headline_tables(summary),
         "per_class": tables.per_class_table(results, summary),
         "per_clip": tables.per_clip_table(results, summary),

@@ -23,6 +23,12 @@ def test_seeds_and_frames_are_named_above_the_table(street, real_video, read):
     assert "fidelity" in headline(summarise(read(real_video)))
 
 
+def test_claims_that_were_not_measured_share_the_last_line(real_video, read):
+    lines = headline(summarise(read(real_video))).splitlines()
+    assert lines[-1].startswith("  not measured here: accuracy kept; ahead of feature distillation; ")
+    assert "not measured" not in "".join(lines[:-1])
+
+
 def test_the_command_prints_the_table_and_where_the_page_is(tree, read, monkeypatch, capsys):
     path = tree.results / "summary.json"
     write_summary(summarise(read(tree)), path)

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from deltadistill.report.records import Latency
 from deltadistill.report.results import Results
 from deltadistill.report.summary import Point, Summary
 from deltadistill.report.tables import accuracy, signed, spread
+
+TIME_SAVED = 1.1  # a smaller speed-up is not worth being called time saved
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ def title(summary: Summary) -> str:
 
 
 def lead(results: Results, summary: Summary) -> list[str]:
-    """Return three sentences: what was run, what it is compared with, what came out."""
+    """Return sentences: what was run, what it is compared with, what came out, what time it takes."""
     height, width = results.dataset.size
     rivals = [_RIVALS[name] for name in summary.variants if name in _RIVALS]
     listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
@@ -37,6 +40,7 @@ def lead(results: Results, summary: Summary) -> list[str]:
             else "; accuracy is fidelity to the per-frame teacher, the mIoU between the two predictions."
         ),
         _outcome(summary),
+        *_time(results.latency),
     ]
 
 
@@ -84,6 +88,35 @@ def _outcome(summary: Summary) -> str:
         at_ten = spread(points[10].miou, points[10].miou_std, 1)
         sentence += f", at T = 10 it reaches {at_ten} % at {_percent(points[10].macs_ratio)}"
     return sentence + "."
+
+
+def _time(latency: Latency) -> list[str]:
+    """One line on the measured time, none where delta or the teacher was not timed."""
+    teacher, delta = (latency.variants.get(name) for name in ("teacher", "delta"))
+    if teacher is None or teacher.frame_ms is None or delta is None:
+        return []
+    speedups = {t: delta.speedup[t] for t in (3, 10) if t in delta.speedup and t in delta.amortised_ms}
+    if not speedups:
+        return []
+    times = (f"{delta.amortised_ms[t]:.1f} ms at T = {t} (speed-up ×{s:.2f})" for t, s in speedups.items())
+    return [
+        f"Measured in eager PyTorch on {_machine(latency)}, a frame of delta takes {' and '.join(times)}, "
+        f"one of the teacher {teacher.frame_ms.median:.1f} ms{_warning(speedups)}."
+    ]
+
+
+def _machine(latency: Latency) -> str:
+    threads = "one thread" if latency.threads == 1 else f"{latency.threads} threads"
+    processor = latency.machine.get("processor")
+    return f"{threads} of one machine ({processor})" if processor else f"{threads} of one machine"
+
+
+def _warning(speedups: dict[int, float]) -> str:
+    slow = [t for t, speedup in speedups.items() if speedup < TIME_SAVED]
+    if not slow:
+        return ""
+    where = "" if len(slow) == len(speedups) else f" at T = {slow[0]}"
+    return f": MACs saved are not time saved in eager PyTorch{where}"
 
 
 _RIVALS = {

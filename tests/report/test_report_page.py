@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from deltadistill.report import page
+from deltadistill.report import page, words
 from deltadistill.report.scenes import read_scenes
 from deltadistill.report.summary import summarise
 
@@ -167,3 +167,31 @@ def test_a_videos_fidelity_is_given_shot_by_shot_and_only_there(video_page, stre
     assert "shot_01" in video_page[1].text
     assert "shot by shot" in video_page[1].text
     assert "shot by shot" not in street_page[1].text
+
+
+def opening(tree, read, **speedups):
+    """The page's first sentences where delta is faster than the teacher by T3=… and T10=…."""
+    path = tree.results / "measure_latency/latency.json"
+    content = json.loads(path.read_text())
+    content["variants"]["delta"]["speedup"] = {t[1:]: value for t, value in speedups.items()}
+    path.write_text(json.dumps(content))
+    results = read(tree)
+    return words.lead(results, summarise(results))
+
+
+def test_the_lead_says_what_time_a_frame_takes(tree, read):
+    assert opening(tree, read, T3=1.2, T10=1.5)[-1] == (
+        "Measured in eager PyTorch on one thread of one machine (made up), a frame of delta takes "
+        "13.6 ms at T = 3 (speed-up ×1.20) and 10.9 ms at T = 10 (speed-up ×1.50), "
+        "one of the teacher 18.2 ms."
+    )
+
+
+def test_the_lead_says_where_macs_saved_are_no_time_saved(tree, read):
+    said = "MACs saved are not time saved in eager PyTorch"
+    assert opening(tree, read, T3=1.09, T10=1.05)[-1].endswith(f"18.2 ms: {said}.")
+    assert opening(tree, read, T3=1.09, T10=1.1)[-1].endswith(f"18.2 ms: {said} at T = 3.")
+
+
+def test_the_lead_is_silent_about_times_that_were_not_measured(tree, read):
+    assert len(opening(tree, read)) == 3

@@ -8,11 +8,18 @@ from PIL import Image
 
 from deltadistill.report.animation import encode, grid
 from deltadistill.report.paint import overlay
+from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
 
+FILE_NAME = "overlay.mp4"
 MAX_BYTES = 3_000_000
 PANELS = ("teacher", "delta")
 FRAMES_PER_SECOND = 12  # half of real time, so that differences can be seen
+
+
+def has_overlay(results: Results, scenes: tuple[Scene, ...]) -> bool:
+    """Whether the report makes an overlay: real video, whose frames are worth looking at, with examples."""
+    return bool(scenes) and results.reference == "teacher"
 
 
 def overlay_video(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = MAX_BYTES) -> bytes:

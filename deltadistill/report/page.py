@@ -14,6 +14,7 @@ from deltadistill.report.animation import animate, longest
 from deltadistill.report.claims import judged, unmeasured
 from deltadistill.report.drawings import drawings
 from deltadistill.report.figures.looks import looks
+from deltadistill.report.overlay_video import FILE_NAME, has_overlay
 from deltadistill.report.paint import data_uri, palette, shrink
 from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
@@ -89,6 +90,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "figures": drawings(results, summary),
         "storyboards": [storyboard(scene, table) for scene in scenes],
         "animation": _animation(scenes, table),
+        "overlay": f"animations/{FILE_NAME}" if has_overlay(results, scenes) else None,
         "contact_sheet": _contact_sheet(results.contact_sheet),
     }
 

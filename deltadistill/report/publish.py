@@ -5,7 +5,7 @@ from pathlib import Path
 from deltadistill import atomic
 from deltadistill.report.animation import animate, longest
 from deltadistill.report.figures import accuracy_against_macs, miou_against_length, style
-from deltadistill.report.overlay_video import overlay_animation, overlay_video
+from deltadistill.report.overlay_video import FILE_NAME, has_overlay, overlay_animation, overlay_video
 from deltadistill.report.paint import palette
 from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
@@ -30,9 +30,9 @@ def write_animations(results: Results, scenes: tuple[Scene, ...], folder: Path) 
     """Write an animated clip, and for an unlabelled video teacher and delta side by side; returns paths."""
     table = palette([info.color for info in results.dataset.classes])
     contents = {"clip.webp": animate(longest(scenes), table).moving} if scenes else {}
-    if scenes and results.reference == "teacher":
+    if has_overlay(results, scenes):
         contents["overlay.webp"] = overlay_animation(scenes, table)
-        contents["overlay.mp4"] = overlay_video(scenes, table)
+        contents[FILE_NAME] = overlay_video(scenes, table)
     with atomic.folder(folder) as unfinished:
         for name, content in contents.items():
             (unfinished / name).write_bytes(content)

@@ -123,6 +123,14 @@ def test_a_video_is_judged_by_fidelity(video_page):
     assert "Not measured here" in reader.text
 
 
+def test_a_real_video_is_linked_beside_the_page_and_not_fetched(video_page, street_page):
+    html, reader = video_page
+    assert '<a href="animations/overlay.mp4">' in html
+    assert "teacher and delta side by side" in reader.text
+    assert "<video" not in html
+    assert "overlay.mp4" not in street_page[0]
+
+
 def test_motion_can_be_avoided_and_stopped(street_page):
     html, _ = street_page
     assert 'media="(prefers-reduced-motion: reduce)"' in html

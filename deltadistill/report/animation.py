@@ -12,7 +12,8 @@ from deltadistill.report.scenes import Scene
 MAX_BYTES = 1_500_000
 MILLISECONDS = 220  # slow enough to compare the panels
 PANELS = ("teacher", "delta", "copy")
-_BAR = 22
+COLUMNS = 2
+_BARS_PER_WIDTH = 14  # labels grow with their panels, so that they can be read on a page a phone wide
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,38 @@ def compose(scene: Scene, frame: int, table: np.ndarray, *, panels: tuple[str, .
     for name in panels:
         if name in scene.predictions:
             pictures.append((name, overlay(scene.images[frame], scene.predictions[name][frame], table)))
-    return grid(pictures, columns=2)
+    return grid(pictures, columns=COLUMNS)
+
+
+def panel_rows(scene: Scene) -> tuple[str, ...]:
+    """What the animation's rows show, from left to right, for a caption."""
+    shown = ["input", *(name for name in PANELS if name in scene.predictions)]
+    return tuple(" and ".join(shown[i : i + COLUMNS]) for i in range(0, len(shown), COLUMNS))
 
 
 def grid(pictures: list[tuple[str, np.ndarray]], *, columns: int, tile_width: int = 400) -> Image.Image:
     """Arrange captioned pictures (H, W, 3) in a grid on a dark ground; both sides are even for video."""
     height, width = pictures[0][1].shape[:2]
     size = (tile_width, round(height * tile_width / width / 2) * 2)
-    rows = -(-len(pictures) // columns)
-    canvas = Image.new("RGB", (columns * size[0], rows * (size[1] + _BAR)), (22, 26, 31))
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    rows, bar = -(-len(pictures) // columns), bar_height(tile_width)
+    canvas = Image.new("RGB", (columns * size[0], rows * (size[1] + bar)), (22, 26, 31))
+    draw, font = ImageDraw.Draw(canvas), label_font(tile_width)
     resampling = Image.Resampling.BICUBIC
     for index, (text, picture) in enumerate(pictures):
-        x, y = index % columns * size[0], index // columns * (size[1] + _BAR)
-        draw.text((x + 8, y + 3), text, fill=(235, 238, 241), font=font)
-        canvas.paste(Image.fromarray(picture).resize(size, resampling), (x, y + _BAR))
+        x, y = index % columns * size[0], index // columns * (size[1] + bar)
+        draw.text((x + 8, y + bar / 2), text, fill=(235, 238, 241), font=font, anchor="lm")
+        canvas.paste(Image.fromarray(picture).resize(size, resampling), (x, y + bar))
     return canvas
+
+
+def bar_height(tile_width: int) -> int:
+    """Height of the bar above a panel that holds its label; even, for video."""
+    return round(tile_width / _BARS_PER_WIDTH / 2) * 2
+
+
+def label_font(tile_width: int) -> ImageFont.FreeTypeFont:
+    """The font of a panel's label."""
+    return ImageFont.load_default(size=0.72 * bar_height(tile_width))
 
 
 def encode(frames: list[Image.Image], *, quality: int, milliseconds: int = MILLISECONDS) -> bytes:

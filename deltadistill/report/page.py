@@ -10,7 +10,7 @@ import jinja2
 from PIL import Image
 
 from deltadistill.report import architecture_tables, cost_tables, tables, words
-from deltadistill.report.animation import animate, longest
+from deltadistill.report.animation import animate, longest, panel_rows
 from deltadistill.report.claims import judged, unmeasured
 from deltadistill.report.drawings import drawings
 from deltadistill.report.figures.looks import looks
@@ -114,6 +114,7 @@ def _animation(scenes: tuple[Scene, ...], table: Any) -> dict[str, Any] | None:
         "width": film.size[0],
         "height": film.size[1],
         "period": scene.period,
+        "rows": panel_rows(scene),
     }
 
 

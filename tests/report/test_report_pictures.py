@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from deltadistill.report.animation import MAX_BYTES, animate, compose
+from deltadistill.report.animation import MAX_BYTES, animate, bar_height, compose, label_font, panel_rows
 from deltadistill.report.overlay_video import overlay_animation, overlay_video
 from deltadistill.report.paint import MISTAKE, mistakes, overlay, palette
 from deltadistill.report.scenes import Scene, read_scenes
@@ -95,7 +95,21 @@ def test_the_animation_is_cut_to_its_limit():
 
 
 def test_a_frame_of_the_animation_has_a_panel_for_input_teacher_delta_and_copy():
-    assert compose(scene(), 3, TABLE).size == (800, 2 * (200 + 22))
+    assert compose(scene(), 3, TABLE).size == (800, 2 * (200 + bar_height(400)))
+
+
+def test_the_caption_names_the_panels_that_there_are():
+    assert panel_rows(scene()) == ("input and teacher", "delta and copy")
+    shown = scene()
+    del shown.predictions["copy"]
+    assert panel_rows(shown) == ("input and teacher", "delta")
+
+
+@pytest.mark.parametrize("width", [320, 400, 480])
+def test_the_longest_label_fits_above_its_panel(width):
+    font = label_font(width)
+    assert font.getlength("delta, T = 30, 29 after key frame") + 8 < width
+    assert sum(font.getmetrics()) <= bar_height(width)
 
 
 def test_the_overlay_video_plays_and_shows_both_panels():

@@ -131,6 +131,14 @@ def test_a_real_video_is_linked_beside_the_page_and_not_fetched(video_page, stre
     assert "overlay.mp4" not in street_page[0]
 
 
+def test_every_table_that_can_scroll_bears_the_hint_to_scroll(street_page):
+    html, _ = street_page
+    assert (
+        "caption span::after { animation: hint linear; animation-timeline: scroll(nearest inline); }" in html
+    )
+    assert html.count('<div class="scroll"') == html.count("<caption><span>")
+
+
 def test_motion_can_be_avoided_and_stopped(street_page):
     html, _ = street_page
     assert 'media="(prefers-reduced-motion: reduce)"' in html

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from itertools import pairwise
 
 import pytest
 from matplotlib.transforms import Bbox
@@ -15,7 +16,7 @@ from deltadistill.report.figures import (
     miou_against_length,
     style,
 )
-from deltadistill.report.records import Architecture, ArchitectureLayer
+from deltadistill.report.records import Architecture, ArchitectureLayer, LayerError
 from deltadistill.report.summary import summarise
 
 ALL = {
@@ -151,6 +152,37 @@ def test_a_legend_fits_below_its_figure(labels):
     (legend,) = drawn.legends
     assert drawn.bbox.contains(*legend.get_window_extent().min)
     assert drawn.bbox.contains(*legend.get_window_extent().max)
+
+
+@pytest.fixture
+def errors_of(tree, read):
+    """Draw the distillation errors of delta with layers of the given parts; returns the figure."""
+    results = read(tree)
+
+    def draw(parts):
+        layers = tuple(LayerError(f"l{i}", part, 0.5, 0.1) for i, part in enumerate(parts))
+        delta = dataclasses.replace(results.distilled["delta"][0], layers=layers)
+        return distillation_error.draw(dataclasses.replace(results, distilled={"delta": {0: delta}}))
+
+    return draw
+
+
+def test_every_part_of_the_network_is_named_once_below_its_layers(errors_of):
+    (axes,) = errors_of(["stem"] * 9 + ["low"] * 5 + ["high"] * 4 + ["low"] * 5 + ["fusion", "head"]).axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["stem", "low", "high", "fusion", "head"]
+    assert axes.get_xticks().tolist() == [4, 13.5, 20.5, 23, 24]
+
+
+def test_names_of_many_small_parts_do_not_overlap(errors_of):
+    drawn = errors_of([f"part {i}" for i in range(20)])
+    drawn.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in drawn.axes[0].get_xticklabels()]
+    assert all(first.x1 <= second.x0 for first, second in pairwise(boxes))
+
+
+def test_the_legend_of_all_variants_has_the_colour_of_none(drawn):
+    (legend,) = drawn["distillation_error"].figure.legends
+    assert {line.get_color() for line in legend.get_lines()} == {style.INK}
 
 
 def test_variants_of_other_layers_have_axes_of_their_own(tree, read):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deltadistill.report.claims import judge
+from deltadistill.report.claims import AFTERWARDS, judge
 from deltadistill.report.equal_cost import Pair
 from deltadistill.report.scores import Score
 
@@ -130,3 +130,10 @@ def test_copying_that_costs_another_amount_is_not_compared_at_equal_cost():
     table = scores()
     del table["copy"]
     assert verdicts(table)["ahead of copying at equal cost"] == "not measured"
+
+
+def test_the_bound_that_came_after_the_first_measurements_says_so():
+    bounds = {claim.name: claim.bound for claim in judge(scores(), reference="labels")}
+    assert [name for name, bound in bounds.items() if AFTERWARDS in bound] == [
+        "ahead of copying at equal cost"
+    ]

@@ -79,7 +79,7 @@ ui: $(INSTALLED) ## MLflow's pages: compare executions (PORT=… for another por
 bench: $(INSTALLED) ## the benchmarks: speed of data, training step, stream
 	@for script in benchmarks/*.py; do python "$$script"; done
 
-schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params.py
+schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params
 	@python -m workflow.schema
 
 install: $(INSTALLED) ## the virtual environment alone

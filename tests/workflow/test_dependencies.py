@@ -13,10 +13,10 @@ STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 EXEMPT = {
     "deltadistill/__init__.py",
     "deltadistill/atomic.py",
-    "deltadistill/params.py",
     "deltadistill/provenance.py",
     "deltadistill/stage_arguments.py",
     "deltadistill/tracking.py",
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "deltadistill" / "params").glob("*.py")),
 }
 
 

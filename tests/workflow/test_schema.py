@@ -1,4 +1,4 @@
-"""workflow/params.schema.yaml says what deltadistill/params.py says."""
+"""workflow/params.schema.yaml says what deltadistill/params says."""
 
 from pathlib import Path
 from runpy import run_path

@@ -1,0 +1,105 @@
+"""The whole of params.yaml: its sections, and what must fit together across them."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from deltadistill.params.dataset import PrepareDataset
+from deltadistill.params.distill import Distill
+from deltadistill.params.evaluation import (
+    AnalyzeConsistency,
+    EvaluatedVariant,
+    MeasureLatency,
+    ProfileMacs,
+    SweepSequenceLength,
+    WriteReport,
+)
+from deltadistill.params.section import Count, Name, Section
+from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher, Training
+
+
+class Model(Section):
+    """The per-frame network."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    experiment: Name
+    seeds: Annotated[list[Count], Field(min_length=1)]
+    model: Model
+    prepare_dataset: PrepareDataset
+    pretrain_teacher: PretrainTeacher
+    training: Training
+    profile_macs: ProfileMacs
+    distill: Distill
+    variants: dict[Name, EvaluatedVariant]
+    sweep_sequence_length: SweepSequenceLength
+    analyze_consistency: AnalyzeConsistency
+    measure_latency: MeasureLatency
+    write_report: WriteReport
+
+    @model_validator(mode="after")
+    def _there_is_a_teacher(self) -> "Params":
+        if self.pretrain_teacher.steps == 0 and self.pretrain_teacher.start_from == NO_WEIGHTS:
+            raise ValueError(
+                f"pretrain_teacher.steps is 0 and start_from is {NO_WEIGHTS}: nothing to keep; train some "
+                "steps or start from a checkpoint"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_fit_into_the_clips(self) -> "Params":
+        if self.prepare_dataset.kind != "generated":
+            return self  # how long the clips are is known when they have been read
+        frames = self.prepare_dataset.generated.frames
+        asked = {
+            "distill.max_distance": self.distill.max_distance + 1,
+            "sweep_sequence_length.lengths": max(self.sweep_sequence_length.lengths),
+        }
+        for key, length in asked.items():
+            if length > frames:
+                raise ValueError(
+                    f"{key} asks for {length} frames in a row, but prepare_dataset.generated.frames "
+                    f"is {frames}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _streams_have_students(self) -> "Params":
+        with_students = {
+            f"distill/{name}"
+            for name, variant in self.distill.variants.items()
+            if variant.method in ("delta", "feature")
+        }
+        for name, variant in self.variants.items():
+            if variant.predict == "stream" and variant.network not in with_students:
+                raise ValueError(
+                    f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "
+                    f"allowed: {sorted(with_students)}, or predict: per_frame or copy"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _names_refer_to_something(self) -> "Params":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} must differ from one another")
+        trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.variants)}
+        for name, variant in self.variants.items():
+            if variant.network not in trained:
+                raise ValueError(
+                    f"variants.{name}.network is {variant.network!r}, which nothing trains; "
+                    f"allowed: {sorted(trained)}"
+                )
+        if "teacher" not in self.variants:
+            raise ValueError("variants.teacher is missing; every figure is given beside the teacher's")
+        unknown = set(self.write_report.picture_lengths) - set(self.sweep_sequence_length.lengths)
+        if unknown:
+            raise ValueError(
+                f"write_report.picture_lengths {sorted(unknown)} are not among "
+                f"sweep_sequence_length.lengths {self.sweep_sequence_length.lengths}"
+            )
+        return self

@@ -39,7 +39,7 @@ snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where
 	@$(CHECKED) snakemake
 
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
-	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup $(PYTEST)
+	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(PYTEST)
 
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (about 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from deltadistill.params.dataset import PrepareDataset
 from deltadistill.params.distill import Distill, DistillOptimiser, Search
 from deltadistill.params.experiment import Params
 from deltadistill.params.faults import fault
@@ -16,6 +17,7 @@ __all__ = [
     "Distill",
     "DistillOptimiser",
     "Params",
+    "PrepareDataset",
     "PretrainTeacher",
     "Search",
     "load",

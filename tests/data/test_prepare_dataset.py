@@ -21,6 +21,9 @@ def run(tmp_path, monkeypatch):
         params = YAML(typ="safe").load(PROJECT / "params.yaml")
         params["prepare_dataset"]["kind"] = kind
         params["prepare_dataset"][kind] |= changes
+        params["distill"]["max_distance"] = 3  # the toy clips are short
+        params["sweep_sequence_length"]["lengths"] = [1, 3]
+        params["write_report"]["picture_lengths"] = [3]
         YAML().dump(params, tmp_path / "params.yaml")
         monkeypatch.setattr(
             sys,

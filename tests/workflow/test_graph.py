@@ -8,8 +8,6 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.xdist_group("stand-ins")
-
 
 @pytest.fixture(scope="module")
 def dvc_edges(untouched):

@@ -7,8 +7,6 @@ import pytest
 UP_TO_DATE = "Data and pipelines are up to date."
 NOTHING_TO_DO = "Nothing to be done"
 
-pytestmark = pytest.mark.xdist_group("stand-ins")  # one run of the fixture serves all
-
 
 def stale(project):
     """Addresses of the stages that DVC would run."""

@@ -9,7 +9,7 @@ from torch import nn
 
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
-from deltadistill.blocks.delta import Choice
+from deltadistill.blocks.straight_through import Choice
 from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable, delta_cost
 from deltadistill.fill_room import fill_closely, fill_in_order

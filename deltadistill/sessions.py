@@ -9,9 +9,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from deltadistill.blocks import DeltaBlock
-from deltadistill.blocks.delta import Choice, State
+from deltadistill.blocks.delta import State
+from deltadistill.blocks.straight_through import Choice
 
 Call = tuple[DeltaBlock, int]
 """A block and the how-manieth call of it within the frame: a block may run several times per frame."""
@@ -114,14 +116,16 @@ class ClipSession:
         if self.frames > 1 and not block.probed:
             _check_order(block, x)
         rows = self.clips * block.rows_per_frame
-        z_key = block.teacher(x[:rows])
+        # split's gradient is one concatenation; two slices would each fill a whole tensor with zeros first
+        x_key, x_later = x.split([rows, len(x) - rows])
+        z_key = block.teacher(x_key)
         if self.frames == 1:
             return z_key
         if self.relative_to == "previous":
             prediction = block.predict_steps(x, z_key, self._choose(block))
             later = block.integrate_steps(prediction, z_key)
         else:
-            prediction = block.predict(x[rows:], x[:rows], z_key, self._choose(block))
+            prediction = block.predict(x_later, x_key, z_key, self._choose(block))
             later = block.integrate(prediction, z_key)
         self._compare(block, prediction, z_key.detach())
         return torch.cat([z_key, later])
@@ -225,6 +229,7 @@ def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
 
     A target of zero (a static clip) counts as its error alone, without division.
     """
-    energy = target.square().sum()
-    error = (prediction - target).square().sum()
+    flat = target.reshape(-1)
+    energy = torch.dot(flat, flat)
+    error = functional.mse_loss(prediction, target, reduction="sum")
     return error / torch.where(energy > 0, energy, torch.ones_like(energy))

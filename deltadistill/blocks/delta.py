@@ -1,20 +1,18 @@
 """A converted block: its teacher, the two candidate students, and the gate between them (§3, §3.2)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.gate import Gate
+from deltadistill.blocks.straight_through import COMPRESSED, UNCOMPRESSED, Choice, drawn_output
 from deltadistill.modes import modes_kept
 
 if TYPE_CHECKING:
     from deltadistill.sessions import Seat
 
-UNCOMPRESSED, COMPRESSED = "uncompressed", "compressed"
-Choice = str | Tensor
 State = tuple[Tensor, ...]
 
 
@@ -167,9 +165,9 @@ class DeltaBlock(nn.Module):
     def run_candidates(self, x: Tensor, choice: Choice) -> Tensor:
         """Run the chosen candidate on `x`.
 
-        choice: a candidate's name, or a gate's sample (see `mixed`).
+        choice: a candidate's name, or a gate's sample (see `drawn_output`).
         """
-        return mixed(lambda candidate: getattr(self, candidate)(x), choice)
+        return drawn_output(lambda candidate: getattr(self, candidate)(x), choice)
 
 
 class FeatureBlock(DeltaBlock):
@@ -210,22 +208,6 @@ class FeatureBlock(DeltaBlock):
     def target(self, z: Tensor, z_key: Tensor) -> Tensor:
         """What the prediction should be: the teacher's output z (Eq. 1)."""
         return z
-
-
-def mixed(run: Callable[[str], Tensor], choice: Choice) -> Tensor:
-    """Return `run(candidate)` of the chosen candidate; with a gate's sample, with the gate's gradient.
-
-    With a sample (1 uncompressed, 0 compressed) both candidates run, so that the gate's gradient
-    ⟨∂L/∂z, uncompressed − compressed⟩ is exact; the one that was not drawn gets no gradient of its own
-    (it would be zero), so none is built for it.
-    """
-    if isinstance(choice, str):
-        return run(choice)
-    drawn, other = (UNCOMPRESSED, COMPRESSED) if choice.item() > 0.5 else (COMPRESSED, UNCOMPRESSED)
-    outputs = {drawn: run(drawn)}
-    with torch.no_grad():
-        outputs[other] = run(other)
-    return choice * outputs[UNCOMPRESSED] + (1 - choice) * outputs[COMPRESSED]
 
 
 def for_each_later_frame(key: Tensor, later: Tensor) -> Tensor:

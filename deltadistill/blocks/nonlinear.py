@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from deltadistill.blocks.delta import UNCOMPRESSED, Choice, DeltaBlock, State, for_each_later_frame, mixed
+from deltadistill.blocks.delta import DeltaBlock, State, for_each_later_frame
 from deltadistill.blocks.mirror import (
     NoMirrorError,
     input_channels,
@@ -17,6 +17,7 @@ from deltadistill.blocks.mirror import (
     narrow_mirror,
     output_shape,
 )
+from deltadistill.blocks.straight_through import UNCOMPRESSED, Choice, drawn_output
 from deltadistill.modes import modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
@@ -87,7 +88,7 @@ class NonlinearBlock(DeltaBlock):
                 return self.teacher(x) - for_each_later_frame(z_key, x)
             return self._change(x, x_key, z_key.shape[-2:])
 
-        return mixed(run, choice)
+        return drawn_output(run, choice)
 
     def predict_steps(self, x: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
         """What the candidate predicts from each frame to the next (see DeltaBlock.predict_steps)."""
@@ -99,7 +100,7 @@ class NonlinearBlock(DeltaBlock):
                 return z - torch.cat([z_key, z[:-rows]])
             return self._change(x[rows:], x[:-rows], z_key.shape[-2:])
 
-        return mixed(run, choice)
+        return drawn_output(run, choice)
 
     def _change(self, x: Tensor, x_key: Tensor, size: torch.Size) -> Tensor:
         key_part = self.compressed.key_part(x_key)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from deltadistill.blocks import Gate
+from deltadistill.blocks.straight_through import drawn_output
 
 
 def test_the_probability_is_the_logistic_function_of_the_logit():
@@ -38,3 +39,30 @@ def test_a_draw_outside_the_open_interval_is_refused(uniform):
 def test_a_temperature_of_zero_is_refused():
     with pytest.raises(ValueError, match="temperature"):
         Gate(temperature=0)
+
+
+def outputs_of_candidates():
+    """Two candidates' outputs with parameters of their own, and what they are called with."""
+    values = {"uncompressed": 3.0, "compressed": 5.0}
+    scales = {name: torch.tensor(value, requires_grad=True) for name, value in values.items()}
+    return scales, lambda candidate: scales[candidate] * torch.tensor([1.0, 2.0])
+
+
+@pytest.mark.parametrize(("drawn", "value"), [("uncompressed", [3.0, 6.0]), ("compressed", [5.0, 10.0])])
+def test_a_sample_gets_the_exact_gradient_and_the_drawn_candidate_its_own(drawn, value):
+    scales, run = outputs_of_candidates()
+    sample = torch.tensor(1.0 if drawn == "uncompressed" else 0.0, requires_grad=True)
+    output = drawn_output(run, sample)
+    assert output.tolist() == value
+    (output * torch.tensor([1.0, 10.0])).sum().backward()
+    # ⟨(1, 10), (3, 6) − (5, 10)⟩ = −2 − 40
+    assert sample.grad.item() == pytest.approx(-42)
+    other = {"uncompressed": "compressed", "compressed": "uncompressed"}[drawn]
+    assert scales[drawn].grad.item() == pytest.approx(21)
+    assert scales[other].grad is None
+
+
+def test_the_candidate_that_was_not_drawn_does_not_run_where_the_gate_rests():
+    calls = []
+    drawn_output(lambda candidate: calls.append(candidate) or torch.zeros(1), torch.tensor(1.0))
+    assert calls == ["uncompressed"]

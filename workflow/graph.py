@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 STAMPS = Path(".pipeline")  # one empty file per finished stage; git-ignored
+WHOLE_MACHINE = 100  # percent
 OLD = (1, 1)  # access and modification time of every stamp: equal, so that order never asks for a rerun
 
 
@@ -35,8 +36,13 @@ class Stage:
 
     @property
     def resources(self) -> dict[str, Any]:
-        """Memory, minutes, GPUs and share of the machine; processor threads are apart."""
-        return {name: value for name, value in self.meta.get("resources", {}).items() if name != "cpus"}
+        """Memory, minutes, GPUs and share of the machine; processor threads are apart.
+
+        On a cluster, a stage that wants a machine for itself asks for a whole node; `slurm_extra` is what the
+        Slurm executor adds to its call of sbatch.
+        """
+        named = {name: value for name, value in self.meta.get("resources", {}).items() if name != "cpus"}
+        return named | ({"slurm_extra": "--exclusive"} if named.get("machine") == WHOLE_MACHINE else {})
 
     @property
     def threads(self) -> int:

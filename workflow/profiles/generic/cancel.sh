@@ -1,0 +1,7 @@
+#!/bin/sh
+# Cancels the jobs with these ids.
+for job in "$@"; do
+    set -- "$@" "${job%%;*}" # sbatch --parsable may add the cluster's name
+    shift
+done
+exec scancel "$@"

@@ -1,10 +1,14 @@
 """The stage graph of dvc.yaml, resolved by DVC's own parser, as the Snakefile needs it."""
 
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 STAMPS = Path(".pipeline")  # one empty file per finished stage; git-ignored
 WHOLE_MACHINE = 100  # percent
@@ -69,6 +73,7 @@ def load(root: str, *, refresh: bool) -> list[Stage]:
     from dvc.repo import Repo
 
     with Repo(root, _wait_for_lock=True) as repo:
+        _mend(repo)
         graph = repo.index.graph
         stages = [
             Stage(
@@ -81,6 +86,25 @@ def load(root: str, *, refresh: bool) -> list[Stage]:
         if refresh:
             _refresh(Path(root), stages, stale=set(repo.status()))
     return stages
+
+
+def _mend(repo: "Repo") -> None:
+    """Remove DVC's list of busy files if a killed process left it half-written: DVC would refuse to go on.
+
+    DVC empties the file before it writes it anew, under the lock that is taken here too. Where Slurm kills a
+    stage, DVC notices that, writes the file, and is killed itself meanwhile.
+    """
+    from dvc.lock import make_lock
+
+    path = Path(repo.tmp_dir, "rwlock")
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with make_lock(f"{path}.lock", tmp_dir=repo.tmp_dir, hardlink_lock=hardlink, wait=True):
+        try:
+            json.loads(path.read_text())
+        except FileNotFoundError:
+            return
+        except json.JSONDecodeError:
+            path.unlink()
 
 
 def _refresh(root: Path, stages: list[Stage], *, stale: set[str]) -> None:

@@ -39,6 +39,14 @@ def test_a_failed_stage_stops_what_depends_on_it_and_nothing_else(finished):
     assert {name.split("@")[0] for name in stale(finished)} == {"analyze_consistency", "write_report"}
 
 
+def test_a_list_of_busy_files_that_a_killed_job_left_half_written_stops_nothing(finished):
+    busy = finished.folder / ".dvc" / "tmp" / "rwlock"
+    busy.write_text("")
+    assert "corrupted" in finished.run("dvc", "status", check=False)
+    assert NOTHING_TO_DO in finished.run("snakemake", "--dry-run")
+    assert UP_TO_DATE in finished.run("dvc", "status")
+
+
 def test_another_experiment_and_back_leaves_both_up_to_date(finished):
     finished.set("experiment", "other")
     assert "pretrain_teacher@other-0" in stale(finished)

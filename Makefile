@@ -26,7 +26,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video experiment put off ui bench schema
+.PHONY: help install run snakemake test test-zoo test-slurm lint smoke seeds real-video video experiment put off ui bench schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy s
 
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
+
+test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 3 minutes on 2 cores)
+	@OMP_NUM_THREADS=1 pytest tests/slurm -m slurm -rs $(PYTEST)
 
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null

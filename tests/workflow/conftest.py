@@ -23,15 +23,19 @@ class Project:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def run(self, *command: str, check: bool = True) -> str:
-        """What a command prints; a failure fails the test unless `check` is off."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that commands run with."""
         identity = {
             f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
-        environment = {**os.environ, **identity, "DELTADISTILL_TRACKING": "off", "COLUMNS": "400"}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, **identity, "DELTADISTILL_TRACKING": "off", "COLUMNS": "400", "PATH": path}
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """What a command prints; a failure fails the test unless `check` is off."""
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout if done.returncode == 0 and "dot" in command else done.stdout + done.stderr

@@ -1,0 +1,57 @@
+"""On a real Slurm: both profiles run the graph, survive killed jobs, and leave nothing to do."""
+
+import pytest
+
+pytestmark = pytest.mark.slurm
+
+SLOWEST_S = 150  # a time limit of a minute, which Slurm looks at twice a minute, and the slowest question
+
+
+def test_an_interrupt_cancels_the_jobs(story):
+    assert story.interrupted.code
+    assert story.interrupted.seconds < 60
+    assert story.jobs_after_interrupt == []
+
+
+def test_cancelled_and_overlong_jobs_are_reported_and_not_waited_for(story):
+    assert story.failed.code
+    assert story.failed.seconds < SLOWEST_S
+    for rule in ("profile_macs_street", "analyze_consistency_street_0_teacher"):
+        assert f"Error in rule {rule}" in story.failed.said
+
+
+def test_the_other_stages_keep_their_results(story):
+    assert story.stale_after_failure == {
+        "profile_macs@street",
+        "analyze_consistency@street-0-teacher",
+        "write_report@street",
+    }
+
+
+def test_a_cancelled_job_is_tried_again(story):
+    assert "Error in rule profile_macs_street" in story.finished.said
+    assert story.finished.code == 0, story.finished.said
+
+
+def test_afterwards_neither_tool_finds_anything_to_do(story):
+    assert "Data and pipelines are up to date." in story.status
+    assert "Nothing to be done" in story.dry_run
+
+
+def test_every_stage_was_a_job_with_what_it_needs(story):
+    teacher = story.jobs["pretrain_teacher_street_0"]
+    for asked in ("Partition=toy", "TimeLimit=02:00:00", "NumCPUs=1", "mem=3000M", "gpu:fake:1"):
+        assert asked in teacher, asked
+    assert "OverSubscribe=NO" in story.jobs["measure_latency_street"]  # a node for itself
+    assert len(story.jobs) == 11
+
+
+def test_logs_and_benchmarks_tell_the_stage(story, profile):
+    logs = story.folder / "logs"
+    assert "stages/distill.py" in (logs / "distill_street_0_delta.log").read_text()
+    assert (logs / "benchmarks" / "distill_street_0_delta.tsv").is_file()
+    pattern = {
+        "slurm": "rule_distill_street_0_delta/*.log",
+        "generic": "distill_street_0_delta-*.log",
+    }
+    assert list((logs / "slurm").glob(pattern[profile]))

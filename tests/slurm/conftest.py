@@ -119,7 +119,7 @@ def tell(profile: str, folder: Path) -> Story:
     stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
 
     stop(project, "profile_macs")
-    running = Running(project, *call)
+    running = Running(project, *call, "--set-resources", "profile_macs_street:runtime=10")
     running.until(lambda: started(project, "profile_macs"))
     cancel(folder, "profile_macs_street")
     return Story(

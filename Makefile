@@ -26,7 +26,11 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
+<<<<<<< Updated upstream
 .PHONY: help install run snakemake test test-zoo test-slurm lint smoke seeds real-video video experiment put off ui bench schema
+=======
+.PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video experiment put off ui bench headlines schema
+>>>>>>> Stashed changes
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -85,6 +89,9 @@ ui: $(INSTALLED) ## MLflow's pages: compare executions (PORT=… for another por
 
 bench: $(INSTALLED) ## the benchmarks: speed of data, training step, stream
 	@for script in benchmarks/*.py; do python "$$script"; done
+
+headlines: $(INSTALLED) ## put the tables of the committed results into README.md and docs/results.md
+	@python workflow/headlines.py
 
 schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params
 	@python -m workflow.schema

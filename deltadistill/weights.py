@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks import COMPRESSED, DECISION, UNCOMPRESSED, DeltaBlock
 from deltadistill.models.public_names import as_here, possible_names
 
 log = logging.getLogger(__name__)
@@ -179,6 +179,8 @@ def _repeats(public: str, found: Mapping[str, Any]) -> bool:
 def _reason(public: str, value: object, found: Mapping[str, Any]) -> str:
     if not isinstance(value, Tensor):
         return NO_TENSOR
+    if public.rpartition(".")[2] == DECISION:
+        return NO_STUDENTS
     match = _DELTA_NAME.fullmatch(public)
     if match is None or _slot(match) == "teacher":
         return NO_SUCH_NAME
@@ -225,12 +227,17 @@ def _deployed_choices(values: Mapping[str, Tensor], blocks: Mapping[str, DeltaBl
 
 
 def _missing(network: nn.Module, values: Mapping[str, Tensor], choices: Mapping[str, str]) -> tuple[str, ...]:
-    """Name what stays as it was, but for the candidates and gates that the choices drop."""
+    """Name what stays as it was, but for the candidates and gates that the choices drop.
+
+    Decisions are not missed: public files and older ones have none.
+    """
     slots = {UNCOMPRESSED, COMPRESSED, "gate"}
     dropped = tuple(
         _joined(name, slot) + "." for name, choice in choices.items() for slot in slots - {choice}
     )
-    return tuple(name for name in network.state_dict() if name not in values and not name.startswith(dropped))
+    decisions = {_joined(name, DECISION) for name in _blocks(network)}
+    known = {*values, *decisions}
+    return tuple(name for name in network.state_dict() if name not in known and not name.startswith(dropped))
 
 
 def _refuse_rest(missing: tuple[str, ...], reasons: Mapping[str, str]) -> None:

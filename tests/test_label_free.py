@@ -35,7 +35,7 @@ def test_the_teacher_stays_as_it_is_and_is_left_able_to_learn(clips):
     network = converted("batch norm and dropout").train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     run(network, clips, steps=3)
-    students = {f"{name}.compressed" for name in delta_blocks(network)}
+    students = {f"{name}.{part}" for name in delta_blocks(network) for part in ("compressed", "decision")}
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed
     assert all(any(name.startswith(student) for student in students) for name in changed)

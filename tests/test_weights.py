@@ -56,6 +56,8 @@ def public_delta(network):
     """A delta network's tensors as the public code of training names them, its copied biases included."""
     tensors = {}
     for name, value in network.state_dict().items():
+        if name.endswith(".decision"):
+            continue  # public code has none
         for here, there in (("teacher", "W"), ("uncompressed", "g_Wa"), ("compressed", "g_Wb")):
             name = name.replace(f".{here}.", f".{there}.")
         tensors[name.replace(".gate.logit", ".g_gate.bias")] = value.clone()
@@ -337,3 +339,14 @@ def test_missing_names_are_logged(tmp_path, caplog):
     dd.load_weights(tiny(), written(tmp_path / "public.pth", tensors))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "1 missing" in caplog.text
+
+
+def test_a_searched_network_comes_back_from_its_state_dict_with_the_choices_of_the_search(tmp_path):
+    searched = tiny_delta()
+    for number, block in enumerate(delta_blocks(searched).values()):
+        block.decide("compressed" if number % 2 else "uncompressed")
+    fresh = tiny_delta(seed=1)
+    done = dd.load_weights(fresh, written(tmp_path / "searched.pt", searched.state_dict()), strict=True)
+    assert not done.missing and not done.unused
+    choices = [[block.choice for block in delta_blocks(network).values()] for network in (fresh, searched)]
+    assert choices[0] == choices[1]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.gate import Gate
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from deltadistill.sessions import Seat
 
 State = tuple[Tensor, ...]
+DECISION = "decision"  # name in state dicts of undeployed blocks; the number is an index into the next line
+_DECISIONS = (None, UNCOMPRESSED, COMPRESSED)
 
 
 class Student(Protocol):
@@ -87,6 +90,12 @@ class DeltaBlock(nn.Module):
             return self.decided
         return UNCOMPRESSED if self.gate.prefers_uncompressed else COMPRESSED
 
+    def undecide(self) -> None:
+        """Give the choice back to the gate."""
+        if self.gate is None:
+            raise ValueError("the block is deployed: it has one candidate and no gate")
+        self.decided = None
+
     def decide(self, candidate: str) -> None:
         """Fix the choice; the gate has no say from here on."""
         if candidate not in (UNCOMPRESSED, COMPRESSED):
@@ -109,6 +118,18 @@ class DeltaBlock(nn.Module):
         for candidate in (self.uncompressed, self.compressed):
             if candidate is not None:
                 yield from candidate.parameters()
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        """Add the decision, which a search finds and the gate alone does not tell; deployed blocks have none."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.gate is not None:
+            destination[prefix + DECISION] = torch.tensor(_DECISIONS.index(self.decided))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take the decision where there is one: state dicts of other sources leave it as it is."""
+        if self.gate is not None and (number := state_dict.pop(prefix + DECISION, None)) is not None:
+            self.decided = _DECISIONS[int(number)]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def key(self, x: Tensor) -> tuple[Tensor, State]:
         """Teacher's output for a key frame, and the state that later deltas start from."""

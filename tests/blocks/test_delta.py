@@ -115,3 +115,43 @@ def test_dropping_the_unused_candidate_keeps_the_output():
     assert torch.equal(block.delta(x[1], state)[0], before)
     with pytest.raises(ValueError, match="dropped"):
         block.decide(UNCOMPRESSED)
+
+
+@pytest.mark.parametrize("decision", [UNCOMPRESSED, COMPRESSED, None])
+def test_a_decision_is_part_of_the_state_dict(decision):
+    searched, other = block_of(), block_of()
+    other.decide(COMPRESSED)
+    if decision:
+        searched.decide(decision)
+    assert all(isinstance(value, torch.Tensor) for value in searched.state_dict().values())
+    other.load_state_dict(searched.state_dict())
+    assert other.decided == decision
+
+
+def test_a_state_dict_without_decisions_loads_strictly_and_leaves_them():
+    old, block = block_of().state_dict(), block_of()
+    del old["decision"]
+    block.decide(COMPRESSED)
+    block.load_state_dict(old)
+    assert block.decided == COMPRESSED
+
+
+def test_a_deployed_block_has_tensors_of_its_weights_only():
+    block = block_of()
+    block.drop_unused()
+    assert sorted(block.state_dict()) == [
+        "compressed.0.weight",
+        "compressed.1.weight",
+        "teacher.bias",
+        "teacher.weight",
+    ]
+
+
+def test_an_undecided_block_follows_its_gate_again_and_a_deployed_one_has_none():
+    block = block_of()
+    block.decide(UNCOMPRESSED)
+    block.undecide()
+    assert block.choice == COMPRESSED
+    block.drop_unused()
+    with pytest.raises(ValueError, match="deployed"):
+        block.undecide()

@@ -89,7 +89,7 @@ class LinearStudent:
         """Make the uncompressed student: a copy of the teacher without its bias."""
         copy = deepcopy(teacher)
         copy.bias = None
-        return copy
+        return copy.requires_grad_(True)  # of a frozen teacher too
 
     def _linear_factors(self, teacher: nn.Linear) -> nn.Sequential:
         rank = self.intermediate_channels(teacher)

@@ -44,6 +44,7 @@ class NonlinearStudent(nn.Module):
         nn.init.zeros_(self.out.weight)
         with modes_kept(mirror):
             self.train(mirror.training)
+        self.requires_grad_(True)  # the mirror of a frozen teacher learns too
 
     def key_part(self, x_key: Tensor) -> Tensor:
         """Return what the first layer makes of the key frame's input: (W_k − W_r) x_key."""

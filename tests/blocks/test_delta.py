@@ -12,6 +12,7 @@ from deltadistill.blocks import (
     FeatureBlock,
     LinearStudent,
     NonlinearBlock,
+    SpatialStudent,
 )
 from deltadistill.models.ddrnet import BasicBlock
 from deltadistill.sessions import Seat
@@ -155,3 +156,17 @@ def test_an_undecided_block_follows_its_gate_again_and_a_deployed_one_has_none()
     block.drop_unused()
     with pytest.raises(ValueError, match="deployed"):
         block.undecide()
+
+
+@pytest.mark.parametrize(
+    ("teacher", "design", "kind"),
+    [
+        (nn.Conv2d(4, 4, 3), LinearStudent(), DeltaBlock),
+        (BasicBlock(16, 16), ChannelStudent(), NonlinearBlock),
+        (BasicBlock(16, 16), SpatialStudent(), NonlinearBlock),
+    ],
+)
+def test_every_parameter_of_the_students_of_a_frozen_teacher_learns(teacher, design, kind):
+    block = kind(teacher.eval().requires_grad_(False), design, Seat())
+    assert all(parameter.requires_grad for parameter in block.student_parameters())
+    assert not any(parameter.requires_grad for parameter in block.teacher.parameters())

@@ -1,7 +1,6 @@
 """Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from operator import is_not
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from deltadistill import data_aware
 from deltadistill.blocks import DeltaBlock, FeatureBlock, LinearStudent, NonlinearBlock, Student
 from deltadistill.frame_axis import Example, probe_frame_axes
+from deltadistill.modes import copy_with_modes
 from deltadistill.sessions import Seat
 
 Selector = Callable[[nn.Module], list[str]]
@@ -99,7 +99,7 @@ def convert(
     from_data = getattr(students, "initialisation", None) == "data"
     if from_data != (clips is not None):
         raise ValueError("clips go with students of initialisation 'data', and those with clips")
-    network = deepcopy(network)
+    network = copy_with_modes(network)
     names = where(network)
     selected = {id(network.get_submodule(name)) for name in _known(names, network)}
     chosen, reasons, rows_per_frame = _outermost(network, selected, students, example)
@@ -142,11 +142,17 @@ def conversion_report(network: nn.Module) -> tuple[Conversion, ...]:
 
 
 def deploy(network: nn.Module) -> nn.Module:
-    """Return a copy in which every block keeps its chosen candidate only, and no gate."""
-    network = deepcopy(network)
-    for block in delta_blocks(network).values():
+    """Return a copy in which every block keeps its chosen candidate only, and no gate.
+
+    Raises ValueError for a network without converted blocks.
+    """
+    seat_of(network)
+    copy = copy_with_modes(network)
+    for block in delta_blocks(copy).values():
         block.drop_unused()
-    return network
+    if hasattr(network, "conversion"):
+        copy.conversion = network.conversion  # copies of networks traced by torch.fx lose it
+    return copy
 
 
 def delta_blocks(network: nn.Module) -> dict[str, DeltaBlock]:

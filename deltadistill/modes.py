@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 from torch import nn
 
@@ -23,3 +24,19 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
     with modes_kept(network):
         network.eval()
         yield
+
+
+def copy_with_modes(network: nn.Module) -> nn.Module:
+    """Deep copy whose every module is in the mode of its original.
+
+    Networks traced by torch.fx come out of `deepcopy` in training mode; torchvision's extractors among them
+    run another graph then, which their own `train` exchanges.
+    """
+    copy = deepcopy(network)
+    pairs = list(zip(copy.modules(), network.modules(), strict=True))
+    for twin, original in pairs:
+        if twin.training != original.training:
+            twin.train(original.training)
+    for twin, original in pairs:
+        twin.training = original.training
+    return copy

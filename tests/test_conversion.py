@@ -7,6 +7,7 @@ import pytest
 import torch
 from architectures import ARCHITECTURES, build
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 import deltadistill as dd
 from deltadistill.blocks import DeltaBlock, FeatureBlock
@@ -176,3 +177,20 @@ def test_a_module_that_runs_through_a_plain_list_is_replaced_there_too():
     stream = dd.Stream(network, period=2)
     stream(torch.rand(1, 3, 8, 8))
     assert stream.state_bytes == 3 * 2 * 3 * 8 * 8 * 4  # input and output of each
+
+
+def test_a_traced_network_keeps_its_modes_its_outputs_and_its_report():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Dropout(0.9), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 2, 1))
+    traced = create_feature_extractor(network, {"3": "out"}).eval()
+    delta = dd.convert(traced, dd.LinearStudent(gamma=4))
+    deployed = dd.deploy(delta)
+    frame = torch.randn(1, 3, 8, 8)
+    for made in (delta, deployed):
+        assert not any(module.training for module in made.modules())
+        assert torch.equal(made(frame)["out"], traced(frame)["out"])
+    assert dd.conversion_report(deployed) == dd.conversion_report(delta)
+
+
+def test_a_plain_network_cannot_be_deployed():
+    with pytest.raises(ValueError, match="no converted blocks"):
+        dd.deploy(nn.Sequential(nn.Conv2d(3, 8, 3)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 
 import numpy as np
 import torch
@@ -41,15 +42,18 @@ def distill(
     clips: (N, T, C, H, W), T ≥ 2, as the network takes frames; the first frame of each is its key frame.
     steps, batch: optimiser steps, and clips per step (drawn anew for each).
     cost: what a frame shall cost at sequence length `length`, as a share of the teacher's: a search then
-        decides per block whether to compress (§3.2). None compresses every block.
+        decides per block whether to compress (§3.2). None compresses every undecided block.
     costs: what candidates cost, such as milliseconds measured on your device. None: MACs of the network.
     learning_rate: of the students (Adam, falling to zero along a cosine); gates learn ten times as fast.
     beta: weight of the distance from the wanted cost.
 
     No label is needed; the teacher's weights and batch norm statistics stay as they are. Blocks are decided
     afterwards, ready for `deploy`. Returns the distillation loss of every step.
+    A second call goes on with the students: with `cost` it searches anew from the gates, without it blocks
+    keep what a search decided.
     Raises ValueError for clips of another form, for a network without candidates to train, for costs of
-    other blocks, and for a cost out of reach, before anything is trained.
+    other blocks, and for a cost out of reach, before anything is trained; FloatingPointError with the step
+    when the loss is not finite.
     """
     if clips.dim() != 5 or clips.shape[1] < 2:
         raise ValueError(f"expected clips (N, T, C, H, W) of at least 2 frames, got {tuple(clips.shape)}")
@@ -58,24 +62,24 @@ def distill(
     _require_candidates(network)
     target = None if cost is None else AmortisedTarget(cost, length)
     costs = _costs(network, clips.shape[2:], target, costs)
-    freeze = int(_FREEZE * steps)
+    warmup, freeze = _WARM_UP * steps, int(_FREEZE * steps)
     losses = []
     with _only_students_learn(network):
         optimiser = torch.optim.Adam(_parameter_groups(network, learning_rate))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         for step in tqdm(range(steps), desc="distilling", unit="step", disable=not progress):
-            searching = target is not None and step < freeze
+            searching = target is not None and warmup <= step < freeze
             if target is not None and step == freeze:
                 settle_at(network, costs, target)
-            draws = CandidateDraws(network, seed=seed, step=step, learning=step >= _WARM_UP * steps)
+            draws = CandidateDraws(network, seed=seed, step=step, learning=step >= warmup)
             loss = distillation = _step_loss(network, _draw(clips, batch, seed, step), draws)
             if searching:
                 loss = loss + beta * (expected_cost(network, costs) - target.delta_share).abs()
+            losses.append(_finite(distillation, step))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-            losses.append(distillation.item())
     return losses
 
 
@@ -93,17 +97,19 @@ def _require_candidates(network: nn.Module) -> None:
 def _costs(
     network: nn.Module, frame: torch.Size, target: AmortisedTarget | None, costs: CostTable | None
 ) -> CostTable | None:
-    """The table for a search; without a target every block is compressed."""
+    """The table for a search, from undecided blocks; without a target undecided blocks are compressed."""
     if target is None:
         if costs is not None:
             raise ValueError("costs are for a search, which needs a cost to reach; give cost as well")
         for block in delta_blocks(network).values():
-            block.decide(COMPRESSED)
+            block.decide(block.decided or COMPRESSED)
         return None
     if costs is None:
         costs = macs_of_blocks(count_macs(network, frame), length=target.length)
     costs.require_blocks_of(network)
     costs.require_target(target)
+    for block in delta_blocks(network).values():
+        block.undecide()
     return costs
 
 
@@ -119,6 +125,16 @@ def _step_loss(network: nn.Module, clips: Tensor, draws: CandidateDraws) -> Tens
     return distillation_loss(session.errors.values())
 
 
+def _finite(loss: Tensor, step: int) -> float:
+    value = loss.item()
+    if not isfinite(value):
+        raise FloatingPointError(
+            f"step {step + 1}: the distillation loss is {value}; lower the learning rate, and see that the "
+            "clips and the teacher's outputs on them are finite"
+        )
+    return value
+
+
 def _parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str, object]]:
     students, gates = learning_parameters(network)
     return [{"params": students, "lr": learning_rate}, {"params": gates, "lr": 10 * learning_rate}]
@@ -126,15 +142,15 @@ def _parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str
 
 @contextmanager
 def _only_students_learn(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and no gradient for what is neither student nor gate; restored afterwards."""
+    """Evaluation mode, and gradient for students and gates alone; restored afterwards."""
     students, gates = learning_parameters(network)
     learning = {id(p) for p in (*students, *gates)}
-    resting = [p for p in network.parameters() if id(p) not in learning and p.requires_grad]
-    for parameter in resting:
-        parameter.requires_grad_(False)
+    before = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    for parameter, _ in before:
+        parameter.requires_grad_(id(parameter) in learning)
     try:
         with evaluation_mode(network):
             yield
     finally:
-        for parameter in resting:
-            parameter.requires_grad_(True)
+        for parameter, learned in before:
+            parameter.requires_grad_(learned)

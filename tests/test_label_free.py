@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
+from deltadistill import label_free
 from deltadistill.conversion import delta_blocks
 
 
@@ -146,3 +147,70 @@ def test_the_same_seed_gives_the_same_students(clips):
     torch.manual_seed(0)
     second = converted()
     assert run(first, clips, steps=4) == run(second, clips, steps=4)
+
+
+def decisions(network):
+    return [block.decided for block in delta_blocks(network).values()]
+
+
+def test_a_search_after_a_distillation_without_cost_still_searches(clips):
+    network = converted("shared head")
+    run(network, clips, steps=2)
+    run(network, clips, steps=2, cost=0.8)
+    assert sorted(decisions(network)) == ["compressed", "uncompressed"]
+
+
+def test_a_distillation_after_a_search_keeps_its_decisions(clips):
+    network = converted("shared head")
+    run(network, clips, steps=2, cost=0.8)
+    found = decisions(network)
+    run(network, clips, steps=2)
+    assert decisions(network) == found
+    assert sorted(found) == ["compressed", "uncompressed"]
+
+
+def test_a_refused_second_search_leaves_the_decisions_of_the_first(clips):
+    network = converted("shared head")
+    run(network, clips, steps=2, cost=0.8)
+    found = decisions(network)
+    with pytest.raises(ValueError, match="out of reach"):
+        run(network, clips, steps=2, cost=0.35)
+    assert decisions(network) == found
+
+
+def test_gates_rest_in_the_warm_up_and_move_after_it(clips, monkeypatch):
+    logits = []
+
+    class Watched(label_free.CandidateDraws):
+        def __init__(self, network, **settings):
+            logits.append([block.gate.logit.item() for block in delta_blocks(network).values()])
+            super().__init__(network, **settings)
+
+    monkeypatch.setattr(label_free, "CandidateDraws", Watched)
+    run(converted("shared head"), clips, steps=20, cost=0.8)
+    assert logits[:3] == [[0.0, 0.0]] * 3  # before steps 0 and 1, and after them
+    assert all(logit != 0 for logit in logits[3])
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step_before_the_students_are_spoilt(clips):
+    network = converted()
+    with pytest.raises(FloatingPointError, match="step 1: the distillation loss is nan; lower the learning"):
+        run(network, clips * float("nan"), steps=3)
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("frozen_after", [False, True])
+def test_students_of_a_frozen_network_learn_and_its_teacher_stays_frozen(clips, frozen_after):
+    network = build("shared head").requires_grad_(False)
+    delta = dd.convert(network, dd.LinearStudent(gamma=2), dd.inner_layers)
+    if frozen_after:
+        delta.requires_grad_(False)
+    for block in delta_blocks(delta).values():
+        block.decide("uncompressed")
+        block.uncompressed.weight.data.mul_(0.5)
+    before = delta.state_dict()["head.0.uncompressed.weight"].clone()
+    run(delta, clips, steps=2)
+    assert not torch.equal(delta.state_dict()["head.0.uncompressed.weight"], before)
+    assert not any(
+        p.requires_grad for block in delta_blocks(delta).values() for p in block.teacher.parameters()
+    )

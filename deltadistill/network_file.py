@@ -12,6 +12,7 @@ from torch import nn
 from deltadistill import atomic
 
 FORMAT = 1
+_MODEL = {"name", "classes", "options"}
 _PARTS = {"model", "architecture", "state_dict"}
 _ARCHIVE = b"PK\x03\x04"  # torch.save writes a zip archive
 
@@ -21,8 +22,12 @@ def save_network(
 ) -> None:
     """Write a per-frame or a deployed delta network: weights and all that is needed to build it again.
 
-    model: {"name", "classes", "options"} of models.build.
+    model: {"name", "classes", "options"} of models.build; options may be {}.
+    architecture: what `found_architecture` returns; for a deployed delta network only, which needs it.
+    Raises ValueError, before anything is written, for what `load_network` could not build again.
     """
+    _require_parts(model)
+    _require_architecture(network, architecture)
     content = {
         "format": FORMAT,
         "model": dict(model),
@@ -31,6 +36,31 @@ def save_network(
     }
     with atomic.file(path) as unfinished:
         torch.save(content, unfinished)
+
+
+def _require_parts(model: Mapping[str, Any]) -> None:
+    if missing := sorted(_MODEL - set(model)):
+        raise ValueError(
+            f"model is without {', '.join(missing)}, got {dict(model)}; expected the arguments of "
+            'models.build: {"name": …, "classes": …, "options": {…}}, with {} for no options'
+        )
+
+
+def _require_architecture(network: nn.Module, architecture: Mapping[str, Any] | None) -> None:
+    # by what they can, not by their class: pretraining writes these files and depends on no block
+    modules = dict(network.named_modules())
+    blocks = {name: block for name, block in modules.items() if hasattr(type(block), "drop_unused")}
+    if undecided := [name for name, block in blocks.items() if block.gate is not None]:
+        raise ValueError(
+            f"the network is not deployed: {undecided[:3]} have both candidates; save dd.deploy(network)"
+        )
+    described = set(architecture["blocks"]) if architecture else set()
+    if described != set(blocks):
+        raise ValueError(
+            f"the architecture describes {len(described)} blocks and the network has {len(blocks)}, other "
+            "ones; pass architecture=dd.found_architecture(network, students) for a delta network, None for "
+            "a per-frame one"
+        )
 
 
 def read_network_file(path: str | Path) -> dict[str, Any]:
@@ -44,7 +74,7 @@ def read_network_file(path: str | Path) -> dict[str, Any]:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch.load raises what its archive and pickle readers raise
         raise ValueError(
-            f"{path}: not a readable network file: {_fault(path, error)}; expected a file that save_network "
+            f"{path}: not a readable network file: {fault(path, error)}; expected a file that save_network "
             "wrote; copy it again or run the stage that trains it"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -54,8 +84,11 @@ def read_network_file(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _fault(path: Path, error: Exception) -> str:
-    """What is wrong with a file that PyTorch does not load; its own message is often a bare key or empty."""
+def fault(path: Path, error: Exception) -> str:
+    """What is wrong with a file that PyTorch does not load.
+
+    Its own message is often a bare key or empty, or advises to let the file run code.
+    """
     with path.open("rb") as file:
         head = file.read(16)
     size = path.stat().st_size

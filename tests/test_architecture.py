@@ -170,3 +170,18 @@ def test_an_architecture_for_other_blocks_is_refused():
     architecture = {"predicts": "delta", "students": LINEAR.as_dict(), "blocks": {"nowhere": "compressed"}}
     with pytest.raises(ValueError, match="does not have"):
         apply_architecture(plain(), architecture)
+
+
+def test_what_could_not_be_loaded_again_is_refused_before_it_is_written(tmp_path):
+    network = dd.convert(plain(), LINEAR)
+    deployed = dd.deploy(network)
+    found = found_architecture(deployed, LINEAR)
+    for fault, arguments, architecture in (
+        ("not deployed", (network, MODEL), found),
+        ("describes 0 blocks", (deployed, MODEL), None),
+        ("the network has 0", (plain(), MODEL), found),
+        ("without options", (plain(), {"name": "ddrnet23_slim", "classes": 4}), None),
+    ):
+        with pytest.raises(ValueError, match=fault):
+            save_network(tmp_path / "network.pt", *arguments, architecture=architecture)
+    assert not list(tmp_path.iterdir())

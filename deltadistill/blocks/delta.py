@@ -120,7 +120,7 @@ class DeltaBlock(nn.Module):
                 yield from candidate.parameters()
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        """Add the decision: a search finds it, and the gate alone does not tell; deployed blocks have none."""
+        """Add the decision: a search finds it, and the gate does not tell; deployed blocks have none."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.gate is not None:
             destination[prefix + DECISION] = torch.tensor(_DECISIONS.index(self.decided))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks import COMPRESSED, DECISION, UNCOMPRESSED, DeltaBlock
 from deltadistill.models.public_names import as_here, possible_names
+from deltadistill.network_file import fault
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,13 @@ NO_SUCH_NAME = "the network has no tensor of that name"
 NO_TENSOR = "not a tensor"
 HARMLESS = (STUDENT_BIAS, REPEATED)  # nothing is lost by leaving these unused
 
-_CONTAINERS = ("state_dict", "trainee", "network")  # where files keep the tensors, one inside another
+_CONTAINERS = (
+    "state_dict",
+    "trainee",
+    "network",
+    "model_state_dict",
+    "model",
+)  # where files keep the tensors, one inside another
 # Names of a delta-distilled convolution's tensors: public ones, and those here.
 _SLOTS = {
     "W": "teacher",
@@ -102,8 +109,8 @@ def read_state_dict(path: str | Path) -> dict[str, Any]:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch.load raises what its archive and pickle readers raise
         raise ValueError(
-            f"{path}: not readable as tensors: truncated, of another kind, or with objects whose loading "
-            f"would run code: {error}"
+            f"{path}: not readable as tensors: {fault(path, error)}; expected a file of torch.save with "
+            "tensors by name"
         ) from None
     while isinstance(content, Mapping):
         inner = [content[key] for key in _CONTAINERS if isinstance(content.get(key), Mapping)]

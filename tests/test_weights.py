@@ -350,3 +350,17 @@ def test_a_searched_network_comes_back_from_its_state_dict_with_the_choices_of_t
     assert (done.missing, done.unused) == ((), ())
     choices = [[block.choice for block in delta_blocks(network).values()] for network in (fresh, searched)]
     assert choices[0] == choices[1]
+
+
+@pytest.mark.parametrize("place", ["model", "model_state_dict"])
+def test_tensors_under_model_are_found(tmp_path, place):
+    path = written(tmp_path / "nested.pt", {place: tiny(1).state_dict(), "epoch": 3})
+    assert dd.load_weights(tiny(), path).missing == ()
+
+
+def test_a_file_of_another_kind_is_refused_without_advice_to_run_its_code(tmp_path):
+    path = tmp_path / "notes.pt"
+    path.write_text("no checkpoint")
+    with pytest.raises(ValueError, match="no archive of PyTorch, they begin with b'no checkpoint'") as caught:
+        dd.load_weights(tiny(), path)
+    assert "weights_only" not in str(caught.value)

@@ -31,7 +31,8 @@ def count_macs(
     the tensors given, or on a black frame, and the account is of that input: `table.on_values` is true.
     Convention: see `deltadistill.macs.operators.Convention`.
 
-    Raises ValueError for an unknown convention, and for a network on meta tensors that needs their values.
+    Raises ValueError for an unknown convention, for a shape with a batch axis, and for a network on meta
+    tensors that needs their values.
     """
     check_convention(convention)
     try:
@@ -43,7 +44,18 @@ def count_macs(
                 "build the network with weights, or count the parts whose shapes do not depend on values, as "
                 "models.faster_rcnn.FixedShapes does for a detector"
             ) from error
+    except RuntimeError as error:
+        if not _is_batch_of_one(inputs):
+            raise
+        raise ValueError(
+            f"the network does not run on a frame of shape {tuple(inputs)}; expected the shape of one frame "
+            f"without a batch axis, such as {tuple(inputs[1:])}"
+        ) from error
     return _account(network, inputs, convention, device="cpu")
+
+
+def _is_batch_of_one(inputs: Sequence[int] | Sequence[Tensor]) -> bool:
+    return len(inputs) == 4 and isinstance(inputs[0], int) and inputs[0] == 1
 
 
 class _NeedsValues(Exception):  # noqa: N818, never leaves this module

@@ -74,6 +74,14 @@ class MacTable:
     uncounted: tuple[Uncounted, ...]
     on_values: bool = False
 
+    def __repr__(self) -> str:
+        """Totals alone: a network has hundreds of rows."""
+        return (
+            f"MacTable({len(self.rows)} layers; MACs per frame: teacher {self.teacher:,}, key {self.key:,}, "
+            f"delta {self.delta:,}; convention {self.convention!r}; "
+            f"{len(self.uncounted)} kinds of operator uncounted)"
+        )
+
     @property
     def teacher(self) -> int:
         """MACs of a frame of the network before its conversion."""

@@ -1,6 +1,7 @@
 """The MAC account: operators worked by hand, published totals, candidates, nothing changed."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -346,3 +347,17 @@ def test_a_nonlinear_students_macs_by_hand():
     assert table.teacher == 8 * 8 * 9 * 16
     assert table.delta == pointwise + mirror + out
     assert table.key - table.teacher == 3 * pointwise + mirror + out  # W_k, W_r for the key part; W_r at rest
+
+
+def test_a_table_shows_its_totals_and_survives_pickling():
+    table = count_macs(nn.Conv2d(3, 8, 3, padding=1), (3, 10, 10))
+    assert repr(table) == (
+        "MacTable(1 layers; MACs per frame: teacher 21,600, key 21,600, delta 21,600; "
+        "convention 'convolution'; 0 kinds of operator uncounted)"
+    )
+    assert pickle.loads(pickle.dumps(table)) == table
+
+
+def test_a_shape_with_a_batch_axis_is_refused_with_the_one_that_is_meant():
+    with pytest.raises(ValueError, match=r"without a batch axis, such as \(3, 10, 10\)"):
+        count_macs(nn.Conv2d(3, 8, 3), (1, 3, 10, 10))

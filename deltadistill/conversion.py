@@ -93,6 +93,8 @@ def convert(
     student would cost more, are left alone; `conversion_report` says why.
     Raises ValueError for names that are not in the network, and when nothing could be converted.
     """
+    if not callable(where):
+        raise ValueError(f"where is a {type(where).__name__}; pass a function such as dd.inner_layers")
     block_type = _block_type(students, predicts)
     if any(isinstance(module, DeltaBlock) for module in network.modules()):
         raise ValueError("the network is converted already; convert the network it was made from")

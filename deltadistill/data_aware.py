@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.factorise import balance, kernel_matrices, set_first_factor, set_second_factor
 from deltadistill.modes import evaluation_mode
+from deltadistill.sessions import hint_at_channels, require_frames
 
 _HELD_OUT = 4  # every so-manieth clip judges and does not teach
 _RIDGE = 1e-6  # relative to the mean diagonal: keeps directions that no delta takes harmless
@@ -28,10 +29,14 @@ def initialise_from_data(
     Deltas are those of the teacher: later frame minus the clip's first. A student whose error on the
     held-out clips is not below plain SVD's keeps the SVD (at full rank that is exact), and so does one
     that does not run on the clips.
-    Raises ValueError for clips that are too few.
+    Raises ValueError for clips that are too few, of another form, or not finite.
     """
-    if clips.dim() != 5 or clips.shape[0] < 2 or clips.shape[1] < 2:
+    require_frames(clips, "(N, T, C, H, W)")
+    hint_at_channels(network, clips)
+    if clips.shape[0] < 2 or clips.shape[1] < 2:
         raise ValueError(f"expected at least 2 clips (N, T, C, H, W) of 2 frames, got {tuple(clips.shape)}")
+    if not clips.isfinite().all():
+        raise ValueError("the clips hold values that are not finite; deltas of them initialise no student")
     held_out = torch.arange(len(clips)) % _HELD_OUT == _HELD_OUT - 1
     held_out[-1] = True
     taught, judged = clips[~held_out].split(batch), clips[held_out].split(batch)

@@ -17,7 +17,7 @@ from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.macs import count_macs
 from deltadistill.modes import evaluation_mode
 from deltadistill.search import CandidateDraws, learning_parameters, settle_at
-from deltadistill.sessions import ClipSession
+from deltadistill.sessions import ClipSession, hint_at_channels, require_frames
 from deltadistill.stream import forward_clip, later_frames
 
 _WARM_UP, _FREEZE = 0.1, 0.5  # shares of the steps: gates rest before the one, are final after the other
@@ -55,10 +55,12 @@ def distill(
     other blocks, and for a cost out of reach, before anything is trained; FloatingPointError with the step
     when the loss is not finite.
     """
-    if clips.dim() != 5 or clips.shape[1] < 2:
+    require_frames(clips, "(N, T, C, H, W)")
+    hint_at_channels(network, clips)
+    if clips.shape[0] < 1 or clips.shape[1] < 2:
         raise ValueError(f"expected clips (N, T, C, H, W) of at least 2 frames, got {tuple(clips.shape)}")
-    if steps < 1:
-        raise ValueError(f"steps {steps} must be at least 1")
+    if steps < 1 or batch < 1:
+        raise ValueError(f"steps {steps} and batch {batch} must be at least 1")
     _require_candidates(network)
     target = None if cost is None else AmortisedTarget(cost, length)
     costs = _costs(network, clips.shape[2:], target, costs)

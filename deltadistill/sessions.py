@@ -224,6 +224,28 @@ def _check_order(block: DeltaBlock, x: Tensor) -> None:
         )
 
 
+def require_frames(frames: Tensor, form: str) -> None:
+    """Raise ValueError unless `frames` are floats with the axes of `form`, such as "(N, C, H, W)"."""
+    if isinstance(frames, Tensor) and frames.is_floating_point() and frames.dim() == form.count(",") + 1:
+        return
+    given = f" of shape {tuple(frames.shape)} and {frames.dtype}" if hasattr(frames, "dtype") else ""
+    raise ValueError(
+        f"expected float {form}, got {type(frames).__name__}{given}; give a tensor with every axis, scaled "
+        "as for the network"
+    )
+
+
+def hint_at_channels(network: nn.Module, frames: Tensor) -> None:
+    """Raise ValueError for frames whose channels seem to come last, where the first convolution tells."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    channels, last = frames.shape[-3], frames.shape[-1]
+    if first is not None and last in (1, 3, 4) and last == first.in_channels != channels:
+        raise ValueError(
+            f"expected channels before height and width, got shape {tuple(frames.shape)}, whose last axis "
+            f"has the {last} channels that the first convolution takes; use frames.movedim(-1, -3)"
+        )
+
+
 def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """‖target − prediction‖² / ‖target‖²: 0 is perfect, 1 is as good as predicting no change.
 

@@ -1,5 +1,6 @@
 """A delta network over frames in time: one at a time with a key-frame schedule, or a whole clip at once."""
 
+import logging
 from typing import Any
 
 import torch
@@ -7,7 +8,9 @@ from torch import Tensor, nn
 
 from deltadistill.clip_axes import clip_axes
 from deltadistill.conversion import seat_of
-from deltadistill.sessions import ClipSession, StreamSession
+from deltadistill.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
+
+_log = logging.getLogger(__name__)
 
 
 class Stream:
@@ -42,10 +45,20 @@ class Stream:
         """Memory that the stream keeps between frames, bytes."""
         return sum(t.numel() * t.element_size() for state in self._session.state.values() for t in state)
 
+    def _look_at_first(self, frame: Tensor) -> None:
+        require_frames(frame, "(N, C, H, W)")
+        hint_at_channels(self.network, frame)
+        if self.network.training:
+            _log.warning(
+                "the network is in training mode; call eval() (batch norm and dropout act as in training)"
+            )
+
     @torch.no_grad()
     def __call__(self, frame: Tensor) -> Any:
         """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
         is_key_frame = self._frames_since_key == 0
+        if self._frame_shape is None:
+            self._look_at_first(frame)
         if not is_key_frame and frame.shape != self._frame_shape:
             raise ValueError(
                 f"frame of shape {tuple(frame.shape)} follows frames of {tuple(self._frame_shape)}; "
@@ -78,8 +91,8 @@ def forward_clip(
     with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
     relative_to: "key" or "previous", the frame that deltas refer to; by default the session's, else "key".
     """
-    if clip.dim() != 5:
-        raise ValueError(f"expected a clip (N, T, C, H, W), got shape {tuple(clip.shape)}")
+    require_frames(clip, "(N, T, C, H, W)")
+    hint_at_channels(network, clip)
     clips, frames = clip.shape[:2]
     session = session or ClipSession(frames, relative_to=relative_to or "key")
     if relative_to not in (None, session.relative_to):

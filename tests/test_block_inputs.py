@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from architectures import build
 from torch import nn
 
 import deltadistill as dd
@@ -96,3 +97,62 @@ def test_an_architecture_keeps_that_an_example_was_seen():
         architecture = found_architecture(network, dd.LinearStudent(gamma=4))
         again = delta_blocks(apply_architecture(_TokensFirst((0, 2, 1)).eval(), architecture))
         assert all(block.probed == (example is not None) for block in again.values())
+
+
+def frames_of_wrong_forms(shape):
+    frames = torch.rand(shape)
+    return {
+        "torch.uint8": (255 * frames).to(torch.uint8),
+        "got ndarray": frames.numpy(),
+        "expected float": frames[0],
+        "movedim": frames.movedim(-3, -1),
+    }
+
+
+@pytest.mark.parametrize("fault", ["torch.uint8", "got ndarray", "expected float", "movedim"])
+def test_frames_of_another_form_are_refused_with_the_form_that_is_expected(fault):
+    network = dd.convert(build("shared head"), dd.LinearStudent(gamma=2), dd.inner_layers)
+    clips = frames_of_wrong_forms((4, 2, 3, 16, 24))[fault]
+    frame = frames_of_wrong_forms((2, 3, 16, 24))[fault]
+    students = dd.LinearStudent(gamma=2, initialisation="data")
+    for use in (
+        lambda: dd.forward_clip(network, clips),
+        lambda: dd.distill(network, clips, steps=1, progress=False),
+        lambda: dd.convert(build("shared head"), students, dd.inner_layers, clips=clips),
+        lambda: dd.Stream(network, period=2)(frame),
+    ):
+        with pytest.raises(ValueError, match=fault):
+            use()
+
+
+def test_a_stream_of_a_network_in_training_mode_says_so_once(caplog):
+    network = dd.convert(build("shared head"), dd.LinearStudent(gamma=2), dd.inner_layers).train()
+    stream = dd.Stream(network, period=2)
+    for _ in range(3):
+        stream(torch.rand(1, 3, 16, 24))
+    assert [record.message for record in caplog.records if "training mode; call eval()" in record.message]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("where", ["head", ["head.0"]])
+def test_a_selection_that_is_no_function_is_refused_with_one_that_is(where):
+    with pytest.raises(ValueError, match=r"pass a function such as dd\.inner_layers"):
+        dd.convert(build("shared head"), dd.LinearStudent(gamma=2), where)
+
+
+def test_clips_that_are_not_finite_initialise_no_student():
+    clips = torch.rand(4, 2, 3, 16, 24)
+    clips[1, 1, 0, 3, 3] = float("nan")
+    with pytest.raises(ValueError, match="not finite"):
+        dd.convert(
+            build("shared head"),
+            dd.LinearStudent(gamma=2, initialisation="data"),
+            dd.inner_layers,
+            clips=clips,
+        )
+
+
+def test_a_batch_of_no_clips_is_refused():
+    network = dd.convert(build("shared head"), dd.LinearStudent(gamma=2), dd.inner_layers)
+    with pytest.raises(ValueError, match="batch 0"):
+        dd.distill(network, torch.rand(2, 2, 3, 16, 24), steps=1, batch=0, progress=False)

@@ -1,0 +1,42 @@
+"""docs/library.md runs as written, from top to bottom."""
+
+import re
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+import deltadistill as dd
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text()
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "video.mp4"
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_the_blocks_run_one_after_the_other_and_what_is_loaded_is_what_was_saved(
+    video, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dd.models, "MODELS", dict(dd.models.MODELS))
+    names = {"video": str(video), "steps": 4}
+    for code in re.findall(r"```python\n(.*?)```", PAGE, flags=re.S):
+        exec(code, names)
+    assert names["clips"].shape == (4, 3, 3, 64, 64)
+    frame = names["frames"][:1]
+    for copy in ("loaded", "rebuilt"):
+        torch.testing.assert_close(names[copy].eval()(frame), names["deployed"](frame))
+    assert len(names["predictions"]) == 12
+    assert len(PAGE.splitlines()) < 120

@@ -26,11 +26,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-<<<<<<< Updated upstream
-.PHONY: help install run snakemake test test-zoo test-slurm lint smoke seeds real-video video experiment put off ui bench schema
-=======
-.PHONY: help install run snakemake test test-zoo lint smoke seeds real-video video experiment put off ui bench headlines schema
->>>>>>> Stashed changes
+.PHONY: help install run snakemake test test-zoo test-slurm lint smoke seeds real-video video experiment put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from headlines import BLOCK, DOCUMENTS, refreshed
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,16 +13,16 @@ Value = TypeVar("Value")
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; a ValueError, which tells the user what to mend, ends as its message and exit code 1.
+    """Run a stage; an error that tells the user what to mend ends as its message and exit code 1.
 
-    Other errors are bugs and keep their traceback; with DELTADISTILL_TRACEBACK=1 a ValueError does as well.
+    These are ValueError, and FloatingPointError of a training that diverged. Other errors are bugs and keep
+    their traceback; with DELTADISTILL_TRACEBACK=1 these do as well.
     """
     try:
         main()
-    except ValueError as error:
-        if (
-            type(error) is not ValueError or os.environ.get(TRACEBACK) == "1"
-        ):  # subclasses are a library's own
+    except (ValueError, FloatingPointError) as error:
+        a_librarys_own = type(error) not in (ValueError, FloatingPointError)
+        if a_librarys_own or os.environ.get(TRACEBACK) == "1":
             raise
         print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -5,19 +5,24 @@ deletes a stage's outputs before it runs, and a checkpoint of other parameters m
 """
 
 import hashlib
+import io
 import json
 import logging
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 
 from deltadistill import atomic
 
 FOLDER = Path(".checkpoints")
+_LIBRARY = Path(__file__).parents[1]
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +37,31 @@ def training_key(settings: object, inputs: Iterable[Path]) -> str:
 
 
 def checkpoint_of(title: str, settings: object, inputs: Iterable[Path], *, minutes: float) -> "Checkpoint":
-    """The checkpoint of the training that settings and inputs decide, in .checkpoints/."""
-    return Checkpoint(FOLDER / f"{title}-{training_key(settings, inputs)}", minutes=minutes)
+    """The checkpoint, in .checkpoints/, of the training that settings, inputs and the loaded code decide.
+
+    Says so where only checkpoints of the same title, but of other settings, inputs or code are there.
+    """
+    folder = FOLDER / f"{title}-{training_key(settings, [*inputs, *loaded_code()])}"
+    others = [other.name for other in FOLDER.glob(f"{title}-{'?' * 16}") if other != folder]
+    if others and not folder.exists():
+        log.warning(
+            "%s: checkpoints of other parameters, inputs or code are not used: %s; delete them if nothing "
+            "goes back to them",
+            FOLDER,
+            ", ".join(sorted(others)),
+        )
+    return Checkpoint(folder, minutes=minutes)
+
+
+def loaded_code() -> list[Path]:
+    """Source files of the library's modules, and of networks/, that this process has loaded, sorted."""
+    homes = (_LIBRARY, Path("networks").resolve())
+    files = (Path(f).resolve() for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None)))
+    return sorted({file for file in files if any(home in file.parents for home in homes) and file.is_file()})
 
 
 class Checkpoint:
-    """The last checkpoint of one training, written every `minutes`."""
+    """The last two checkpoints of one training, the newer one written every `minutes`."""
 
     def __init__(self, folder: Path, *, minutes: float):
         self._folder = Path(folder)
@@ -46,33 +70,71 @@ class Checkpoint:
 
     @property
     def path(self) -> Path:
-        """Where the checkpoint is."""
+        """Where the last checkpoint is."""
         return self._folder / "last.pt"
 
-    def load(self) -> dict[str, Any] | None:
-        """Return the last checkpoint, or None where there is none to go on from.
+    @property
+    def previous(self) -> Path:
+        """Where the one before is."""
+        return self._folder / "previous.pt"
 
-        A file that cannot be read is named in a warning and left aside.
+    def load(self) -> dict[str, Any] | None:
+        """Return the last checkpoint that is whole, or None where there is none to go on from.
+
+        A file that cannot be read is named in a warning, with what is done instead.
         """
-        if not self.path.is_file():
-            return None
-        try:
-            return torch.load(self.path, weights_only=True)
-        except Exception as error:  # torch.load raises what its archive and pickle readers raise
-            log.warning("checkpoint %s cannot be read (%s); starting from the beginning", self.path, error)
-            return None
+        for path, instead in (
+            (self.path, f"going on from {self.previous.name}"),
+            (self.previous, "starting from the beginning"),
+        ):
+            if not path.is_file():
+                continue
+            try:
+                return _read(path)
+            except Exception as error:  # torch.load raises what its archive and pickle readers raise
+                if path == self.path and not self.previous.is_file():
+                    instead = "starting from the beginning"
+                log.warning("checkpoint %s cannot be read (%s); %s", path, error, instead)
+        return None
 
     def is_due(self) -> bool:
         """Whether `minutes` have passed since the last one."""
         return time.monotonic() - self._written > 60 * self._minutes
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Write `state`, whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with atomic.file(self.path) as path:
-            torch.save(state, path)
-        self._written = time.monotonic()
+    def save(self, state: dict[str, Any]) -> bool:
+        """Write `state`, whole or not at all; the last checkpoint becomes the one before.
+
+        Returns whether it was written: a training does not end because a disk is full, but it says so.
+        """
+        self._written = time.monotonic()  # also after a failure: the next try is as far away
+        try:
+            with atomic.file(self.path) as path:
+                _write(path, state)
+                if self.path.is_file():
+                    os.replace(self.path, self.previous)
+        except OSError as error:
+            log.warning("checkpoint %s is not written (%s); the ones before are kept", self.path, error)
+            return False
+        return True
+
+    def kept(self) -> Path | None:
+        """The newest checkpoint that is there."""
+        return next((path for path in (self.path, self.previous) if path.is_file()), None)
 
     def remove(self) -> None:
-        """Delete the checkpoint of a training that is complete."""
+        """Delete the checkpoints of a training that is complete."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    # Through memory: when the disk is full, torch.save into a file reports a wrong position, not the disk.
+    content = io.BytesIO()
+    torch.save(state, content)
+    path.write_bytes(content.getbuffer())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with ZipFile(path) as archive:  # torch.load does not look at the checksums
+        if broken := archive.testzip():
+            raise ValueError(f"{broken} is damaged")
+    return torch.load(path, weights_only=True, map_location="cpu")

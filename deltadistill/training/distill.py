@@ -94,12 +94,37 @@ class DistillTraining:
         """The delta network that learns."""
         return self.descent.network
 
+    def losses(self, index: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the loss of step `index` (Eq. 5) and its terms, for a batch as in `step`; weights stay."""
+        clip = normalise(batch["clip"])
+        frames = clip.shape[1]
+        draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
+        probe = None
+        if self.weights.alpha > 0 or self.weights.task == "teacher":
+            probe = probe_teacher(self.network, later_frames(clip))
+        targets = probe.targets if probe and self.weights.alpha > 0 else None
+        session = ClipSession(frames, choose=draws, targets=targets)
+        logits = forward_clip(self.network, clip, session=session)
+
+        zero = logits.new_zeros(())
+        terms = {"task": zero, "distillation": zero, "cost": expected_cost(self.network, self.costs)}
+        if self.weights.task == "labels":
+            terms["task"] = self.task.loss(logits.flatten(0, 1), batch["label"].flatten(0, 1))
+        if self.weights.task == "teacher":
+            terms["task"] = self.task.imitation_loss(later_frames(logits), probe.output)
+        if targets is not None:
+            terms["distillation"] = distillation_loss(session.errors.values())
+        loss = terms["task"] + self.weights.alpha * terms["distillation"]
+        if self.search.warmup <= index < self.search.freeze:
+            loss = loss + self.weights.beta * self.search.price(terms["cost"])
+        return {"loss": loss, **terms}
+
     def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
         """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
         self.network.eval()
         if index == self.search.freeze:
             self.search.settle(self.network, self.costs)
-        losses = self._losses(index, batch)
+        losses = self.losses(index, batch)
         self.descent.step(index, losses["loss"])
         steps = self.descent.course.steps
         if index == steps - 1 and self.search.freeze >= steps:
@@ -125,30 +150,6 @@ class DistillTraining:
         blocks = delta_blocks(self.network)
         for name, candidate in state["decided"].items():
             blocks[name].decide(candidate)
-
-    def _losses(self, index: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        clip = normalise(batch["clip"])
-        frames = clip.shape[1]
-        draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
-        probe = None
-        if self.weights.alpha > 0 or self.weights.task == "teacher":
-            probe = probe_teacher(self.network, later_frames(clip))
-        targets = probe.targets if probe and self.weights.alpha > 0 else None
-        session = ClipSession(frames, choose=draws, targets=targets)
-        logits = forward_clip(self.network, clip, session=session)
-
-        zero = logits.new_zeros(())
-        terms = {"task": zero, "distillation": zero, "cost": expected_cost(self.network, self.costs)}
-        if self.weights.task == "labels":
-            terms["task"] = self.task.loss(logits.flatten(0, 1), batch["label"].flatten(0, 1))
-        if self.weights.task == "teacher":
-            terms["task"] = self.task.imitation_loss(later_frames(logits), probe.output)
-        if targets is not None:
-            terms["distillation"] = distillation_loss(session.errors.values())
-        loss = terms["task"] + self.weights.alpha * terms["distillation"]
-        if self.search.warmup <= index < self.search.freeze:
-            loss = loss + self.weights.beta * self.search.price(terms["cost"])
-        return {"loss": loss, **terms}
 
 
 def compressed_share(network: nn.Module) -> float:

@@ -46,16 +46,29 @@ class Descent:
     clip_norm: float | None = None
 
     def step(self, index: int, loss: Tensor) -> float:
-        """Do optimiser step `index` with the gradient of `loss`; return the first group's learning rate."""
+        """Do optimiser step `index` with the gradient of `loss`; return the first group's learning rate.
+
+        Raises FloatingPointError, before weights change, for a loss or a gradient that is not finite.
+        """
+        if not loss.isfinite():
+            raise FloatingPointError(f"the loss is {loss.item()}")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._bound_gradient()
         share = multiplier(self.course.schedule, index, self.course.steps, power=self.course.power)
         for group in self.optimiser.param_groups:
             group["lr"] = group["highest_lr"] * share
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
         self.optimiser.step()
         return self.optimiser.param_groups[0]["lr"]
+
+    def _bound_gradient(self) -> None:
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters])
+        if not norm.isfinite():
+            wrong = [n for n, p in self.network.named_parameters() if p.grad is not None and _broken(p.grad)]
+            raise FloatingPointError(f"the gradient of {wrong[-1] if wrong else 'all'} is not finite")
+        if self.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
 
     def state(self) -> dict[str, Any]:
         """Weights and the optimiser's state."""
@@ -65,3 +78,7 @@ class Descent:
         """Go back to what `state` returned."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def _broken(tensor: Tensor) -> bool:
+    return not tensor.isfinite().all()

@@ -31,9 +31,8 @@ class PerFrameTraining:
         """The network that learns."""
         return self.descent.network
 
-    def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
-        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
-        self.network.train(not self.frozen_batch_norm)
+    def losses(self, index: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the loss for a batch of clips (N, T, 3, H, W) with labels (N, T, H, W); weights stay."""
         frames = normalise(batch["clip"].flatten(0, 1))
         logits = self.network(frames)
         loss = self.task.loss(logits, batch["label"].flatten(0, 1))
@@ -41,6 +40,12 @@ class PerFrameTraining:
             with torch.no_grad():
                 teacher_logits = self.teacher(frames)
             loss = loss + self.task.imitation_loss(logits, teacher_logits)
+        return {"loss": loss}
+
+    def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
+        """Do one optimiser step on a batch as in `losses`."""
+        self.network.train(not self.frozen_batch_norm)
+        loss = self.losses(index, batch)["loss"]
         learning_rate = self.descent.step(index, loss)
         return {"loss": loss.item(), "learning_rate": learning_rate}
 

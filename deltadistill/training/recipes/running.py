@@ -96,6 +96,7 @@ def run_training(
         batches,
         steps=settings.steps,
         evaluate_every=settings.evaluate_every,
+        seed=seed,
         checkpoint=running.checkpoint,
         on_row=running.on_row,
         title=running.title,

@@ -1,0 +1,124 @@
+"""Checkpoints: two are kept, damage is said and the one before taken, a full disk loses none."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from deltadistill.training import checkpoint as checkpoints
+from deltadistill.training.checkpoint import Checkpoint, checkpoint_of, training_key
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A checkpoint of step 3, and one of step 2 before it."""
+    checkpoint = Checkpoint(tmp_path, minutes=1)
+    for step in (1, 2, 3):
+        checkpoint.save({"steps_done": step, "weights": torch.full((100,), float(step))})
+    return checkpoint
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def flip_a_bit_of_the_weights(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((100,), 3.0).numpy().tobytes()) + 50] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def test_the_last_one_is_loaded(saved):
+    assert saved.load()["steps_done"] == 3
+    assert sorted(path.name for path in saved.path.parent.iterdir()) == ["last.pt", "previous.pt"]
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit_of_the_weights, empty])
+def test_a_damaged_one_is_said_to_be_so_and_the_one_before_is_taken(saved, damage, caplog):
+    damage(saved.path)
+    assert saved.load()["steps_done"] == 2
+    assert f"{saved.path} cannot be read" in caplog.text
+    assert "going on from previous.pt" in caplog.text
+
+
+def test_a_process_killed_between_two_renames_loses_nothing(saved):
+    os.replace(saved.path, saved.previous)
+    assert saved.load()["steps_done"] == 3
+
+
+def test_where_both_are_damaged_the_training_starts_anew(saved, caplog):
+    empty(saved.path)
+    empty(saved.previous)
+    assert saved.load() is None
+    assert "starting from the beginning" in caplog.text
+
+
+def test_the_only_one_damaged_starts_anew(tmp_path, caplog):
+    checkpoint = Checkpoint(tmp_path, minutes=1)
+    checkpoint.save({"steps_done": 1})
+    truncate(checkpoint.path)
+    assert checkpoint.load() is None
+    assert "going on" not in caplog.text
+
+
+def test_no_code_of_a_checkpoint_is_run(saved, caplog):
+    class Harm:
+        def __reduce__(self):
+            return os.mkdir, (str(saved.path.parent / "harm"),)
+
+    torch.save(Harm(), saved.path)
+    assert saved.load()["steps_done"] == 2
+    assert not (saved.path.parent / "harm").exists()
+
+
+def test_a_real_full_disk_keeps_the_ones_before(saved, caplog):
+    full = textwrap.dedent(f"""
+        import logging, resource, signal, sys, torch
+        from pathlib import Path
+        from deltadistill.training.checkpoint import Checkpoint
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        checkpoint = Checkpoint(Path({str(saved.path.parent)!r}), minutes=1)
+        sys.exit(checkpoint.save({{"weights": torch.zeros(10_000)}}))
+    """)
+    done = subprocess.run([sys.executable, "-c", full], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "is not written ([Errno 27] File too large); the ones before are kept" in done.stderr
+    assert saved.load()["steps_done"] == 3
+    assert sorted(path.name for path in saved.path.parent.iterdir()) == ["last.pt", "previous.pt"]
+
+
+def test_the_key_changes_with_settings_and_inputs(tmp_path):
+    file = tmp_path / "input"
+    file.write_text("one")
+    keys = {training_key({"steps": 1}, [file]), training_key({"steps": 2}, [file])}
+    file.write_text("two")
+    keys.add(training_key({"steps": 1}, [file]))
+    assert len(keys) == 3
+
+
+def test_other_code_does_not_go_on_from_a_checkpoint(tmp_path, monkeypatch, caplog):
+    code = tmp_path / "block.py"
+    code.write_text("gain = 1")
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
+    monkeypatch.setattr(checkpoints, "loaded_code", lambda: [code])
+    before = checkpoint_of("teacher", {"steps": 1}, [], minutes=1)
+    before.save({"steps_done": 1})
+    assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() == {"steps_done": 1}
+    assert "are not used" not in caplog.text
+    code.write_text("gain = 2")
+    assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() is None
+    assert f"other parameters, inputs or code are not used: {before.path.parent.name}" in caplog.text
+
+
+def test_the_code_of_a_training_is_that_which_is_loaded():
+    names = {path.name for path in checkpoints.loaded_code()}
+    assert "checkpoint.py" in names
+    assert "test_checkpoint.py" not in names

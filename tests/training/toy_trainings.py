@@ -1,0 +1,74 @@
+"""Trainings of a toy network that end in an instant: per frame, delta and feature distillation."""
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+import deltadistill as dd
+from deltadistill.costs import macs_of_blocks
+from deltadistill.tasks import Segmentation
+from deltadistill.training import optimiser as optimisers
+from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
+from deltadistill.training.loop import train
+from deltadistill.training.optimiser import Course, Descent
+from deltadistill.training.per_frame import PerFrameTraining
+
+STEPS = 12
+
+
+class Brightness(Dataset):
+    """Clips whose label is whether a pixel is bright; later frames are brighter. A function of the step."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def __len__(self):
+        return STEPS
+
+    def __getitem__(self, step):
+        generator = torch.Generator().manual_seed(step)
+        key = torch.randint(0, 200, (2, 1, 3, 8, 8), generator=generator)
+        clip = (key + 25 * torch.arange(self.frames).view(1, -1, 1, 1, 1)).to(torch.uint8)
+        return {"clip": clip, "label": (clip[:, :, 0] > 110).to(torch.uint8)}
+
+
+def small_network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(8, 2, 1),
+    )  # fmt: skip
+
+
+def per_frame_trainee(rate=0.01):
+    network = small_network()
+    optimiser = optimisers.build("adamw", [(network.parameters(), rate)], weight_decay=0, momentum=0)
+    scores = iter(range(100))
+    descent = Descent(network, optimiser, Course(STEPS, "one_cycle"))
+    return PerFrameTraining(descent, Segmentation(2), tune_score=lambda: float(next(scores)))
+
+
+def distill_trainee(predicts="delta", task="labels", budget=None):
+    network = dd.convert(small_network(), dd.LinearStudent(gamma=2), predicts=predicts)
+    optimiser = optimisers.build("adamw", [(network.parameters(), 0.01)], weight_decay=0, momentum=0)
+    return DistillTraining(
+        Descent(network, optimiser, Course(STEPS, "constant"), clip_norm=1.0),
+        Segmentation(2),
+        weights=Weights(alpha=1.0, beta=0.5, task=task),
+        search=SearchCourse(warmup=2, freeze=6, budget=budget),
+        costs=macs_of_blocks(dd.count_macs(network, (3, 8, 8))),
+        seed=4,
+        tune_score=lambda: 50.0,
+    )
+
+
+TRAINEES = {
+    "per frame": (per_frame_trainee, 1),
+    "delta": (distill_trainee, 2),
+    "delta on longer clips": (distill_trainee, 3),
+    "feature": (lambda: distill_trainee("feature"), 2),
+}
+
+
+def run(trainee, frames, **options):
+    return train(trainee, Brightness(frames), steps=STEPS, evaluate_every=4, seed=0, log_every=1, **options)

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all: written beside, synced, then renamed into place."""
 
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -50,8 +51,35 @@ def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _beside(target: Path) -> Path:
-    """A hidden, unused name in the same folder, so that the rename stays on one file system."""
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    """A hidden, unused name in the same folder, so that the rename stays on one file system.
+
+    It tells machine and process. What a killed process of this machine left beside `target` is removed.
+    """
+    for path, pid in list(_leftovers(target)):
+        if not _runs(pid):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return target.with_name(
+        f".{target.stem}.{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.tmp{target.suffix}"
+    )
+
+
+def _leftovers(target: Path) -> Iterator[tuple[Path, int]]:
+    before, after = f".{target.stem}.{platform.node()}-", f".tmp{target.suffix}"
+    for path in target.parent.iterdir():
+        if path.name.startswith(before) and path.name.endswith(after):
+            pid = path.name.removeprefix(before).split("-")[0]
+            if pid.isdigit():
+                yield path, int(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _swap(beside: Path, target: Path) -> None:

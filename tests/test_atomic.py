@@ -1,5 +1,8 @@
 """A file or folder is there as a whole or not at all."""
 
+import subprocess
+import sys
+
 import pytest
 
 from deltadistill import atomic
@@ -51,6 +54,35 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert (tmp_path / "a.txt").read_text() == "first"
+
+
+KILLED = """
+import os, sys
+from deltadistill import atomic
+with getattr(atomic, sys.argv[1])(sys.argv[2]) as beside:
+    (beside / "half" if beside.is_dir() else beside).write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(kind, tmp_path):
+    target = tmp_path / "a.b.txt"
+    subprocess.run([sys.executable, "-c", KILLED, kind, target], check=False)
+    other = tmp_path / ".a.b.another-machine-1-00.tmp.txt"
+    other.touch()
+    assert len(list(tmp_path.iterdir())) == 2
+    with getattr(atomic, kind)(target) as beside:
+        (beside / "whole" if kind == "folder" else beside).write_text("whole")
+    assert sorted(tmp_path.iterdir()) == [other, target]
+
+
+def test_what_a_running_writer_is_at_stays(tmp_path):
+    with atomic.file(tmp_path / "a.txt") as first:
+        first.write_text("first")
+        with atomic.file(tmp_path / "a.txt") as second:
+            second.write_text("second")
+            assert first.exists()
 
 
 def interrupt(_done: object) -> None:

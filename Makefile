@@ -26,7 +26,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm lint smoke seeds real-video video experiment put off ui bench headlines schema
+.PHONY: help install run snakemake test test-zoo test-slurm test-faults lint smoke seeds real-video video experiment put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,6 +46,9 @@ test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 m
 
 test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 3 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/slurm -m slurm -rs $(PYTEST)
+
+test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, and compare what comes out (8 minutes)
+	@OMP_NUM_THREADS=1 pytest tests/faults -m faults $(PYTEST)
 
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null

@@ -1,0 +1,64 @@
+"""The pipeline killed again and again: nothing half-written, no stale result, the same results in the end.
+
+A few kills in every test run; at 36 moments over all stages with `make test-faults`.
+"""
+
+import itertools
+import json
+
+import pytest
+from faults.pipeline import STAGES, TOOLS, Pipeline, moments, read_whole
+
+pytestmark = pytest.mark.pipeline
+
+SEED = 0
+START_S = 4  # a stage's imports
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A pipeline that nobody disturbed."""
+    pipeline = Pipeline(tmp_path_factory.mktemp("whole"))
+    pipeline.finish(TOOLS[0])
+    return pipeline
+
+
+def durations(pipeline: Pipeline) -> dict[str, float]:
+    """Seconds that one run of each stage took, from its start."""
+    records = [json.loads(path.read_text()) for path in pipeline.folder.rglob("provenance.json")]
+    known = {record["stage"]: 60 * record["minutes"] + START_S for record in records}
+    return {stage: known.get(stage, START_S) for stage in STAGES}
+
+
+def kill_again_and_again(whole: Pipeline, folder, kills: list[tuple[str, float]]) -> None:
+    """Kill a second pipeline at each moment, look at what is there after each, and let it finish."""
+    pipeline = Pipeline(folder)
+    expected = {address: whole.digests(outs) for address, outs in whole.outputs().items()}
+    for (stage, seconds), tool in zip(kills, itertools.cycle(TOOLS), strict=False):
+        pipeline.let_run(stage)
+        assert pipeline.kill_in(stage, tool, seconds), (stage, seconds)
+        for file in pipeline.written():
+            read_whole(file)
+        stale = pipeline.status()
+        for address, outs in pipeline.outputs().items():
+            if address not in stale:
+                assert pipeline.digests(outs) == expected[address], (stage, seconds, address)
+    pipeline.finish(TOOLS[0])
+    assert pipeline.status() == {}
+    assert {address: pipeline.digests(outs) for address, outs in pipeline.outputs().items()} == expected
+    leftovers = [f for f in pipeline.folder.glob("[dar]*/**/.*.tmp*") if f.name != ".gitignore"]
+    assert leftovers == []
+
+
+def test_a_few_kills_change_nothing(whole, tmp_path):
+    known = durations(whole)
+    stages = ("pretrain_teacher", "distill", "write_report")
+    kills = [(stage, moments(stage, 1, known[stage], SEED)[0]) for stage in stages]
+    kill_again_and_again(whole, tmp_path / "killed", kills)
+
+
+@pytest.mark.faults
+def test_kills_over_all_stages_change_nothing(whole, tmp_path):
+    known = durations(whole)
+    kills = [(stage, moment) for stage in STAGES for moment in moments(stage, 4, known[stage], SEED)]
+    kill_again_and_again(whole, tmp_path / "killed", kills)

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -67,6 +68,9 @@ class Checkpoint:
         self._folder = Path(folder)
         self._minutes = minutes
         self._written = time.monotonic()
+        # Writing waits for the disk, seconds for a large network; the training goes on meanwhile.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
 
     @property
     def path(self) -> Path:
@@ -83,6 +87,7 @@ class Checkpoint:
 
         A file that cannot be read is named in a warning, with what is done instead.
         """
+        self.wait()
         for path, instead in (
             (self.path, f"going on from {self.previous.name}"),
             (self.previous, "starting from the beginning"),
@@ -101,36 +106,42 @@ class Checkpoint:
         """Whether `minutes` have passed since the last one."""
         return time.monotonic() - self._written > 60 * self._minutes
 
-    def save(self, state: dict[str, Any]) -> bool:
-        """Write `state`, whole or not at all; the last checkpoint becomes the one before.
+    def save(self, state: dict[str, Any]) -> None:
+        """Take `state` as it is now and write it in the background, whole or not at all.
 
-        Returns whether it was written: a training does not end because a disk is full, but it says so.
+        The last checkpoint becomes the one before. What cannot be written is said in a warning: a training
+        does not end because a disk is full.
         """
-        self._written = time.monotonic()  # also after a failure: the next try is as far away
-        try:
-            with atomic.file(self.path) as path:
-                _write(path, state)
-                if self.path.is_file():
-                    os.replace(self.path, self.previous)
-        except OSError as error:
-            log.warning("checkpoint %s is not written (%s); the ones before are kept", self.path, error)
-            return False
-        return True
+        self.wait()
+        self._written = time.monotonic()  # of a failure too: the next try is as far away
+        content = io.BytesIO()
+        torch.save(state, content)
+        self._writing = self._writer.submit(self._write, content)
+
+    def wait(self) -> None:
+        """Wait until what `save` took is on the disk, or known not to be."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
 
     def kept(self) -> Path | None:
         """The newest checkpoint that is there."""
+        self.wait()
         return next((path for path in (self.path, self.previous) if path.is_file()), None)
 
     def remove(self) -> None:
         """Delete the checkpoints of a training that is complete."""
+        self.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-
-def _write(path: Path, state: dict[str, Any]) -> None:
-    # Through memory: when the disk is full, torch.save into a file reports a wrong position, not the disk.
-    content = io.BytesIO()
-    torch.save(state, content)
-    path.write_bytes(content.getbuffer())
+    def _write(self, content: io.BytesIO) -> None:
+        try:
+            with atomic.file(self.path) as path:
+                path.write_bytes(content.getbuffer())
+                if self.path.is_file():
+                    os.replace(self.path, self.previous)
+        except OSError as error:
+            log.warning("checkpoint %s is not written (%s); the ones before are kept", self.path, error)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -89,6 +89,8 @@ def train(
             training.run(batches, interruption, title)
         except Interrupted:
             training.save()
+            if checkpoint:
+                checkpoint.wait()
             log.warning("%s: %s after step %d", title, interruption.came.name, training.steps_done)
             interruption.stop()
     return training.outcome

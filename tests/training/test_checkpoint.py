@@ -18,6 +18,7 @@ def saved(tmp_path):
     checkpoint = Checkpoint(tmp_path, minutes=1)
     for step in (1, 2, 3):
         checkpoint.save({"steps_done": step, "weights": torch.full((100,), float(step))})
+    checkpoint.wait()
     return checkpoint
 
 
@@ -63,6 +64,7 @@ def test_where_both_are_damaged_the_training_starts_anew(saved, caplog):
 def test_the_only_one_damaged_starts_anew(tmp_path, caplog):
     checkpoint = Checkpoint(tmp_path, minutes=1)
     checkpoint.save({"steps_done": 1})
+    checkpoint.wait()
     truncate(checkpoint.path)
     assert checkpoint.load() is None
     assert "going on" not in caplog.text
@@ -86,13 +88,21 @@ def test_a_real_full_disk_keeps_the_ones_before(saved, caplog):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         checkpoint = Checkpoint(Path({str(saved.path.parent)!r}), minutes=1)
-        sys.exit(checkpoint.save({{"weights": torch.zeros(10_000)}}))
+        checkpoint.save({{"weights": torch.zeros(10_000)}})
+        checkpoint.wait()
     """)
     done = subprocess.run([sys.executable, "-c", full], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "is not written ([Errno 27] File too large); the ones before are kept" in done.stderr
     assert saved.load()["steps_done"] == 3
     assert sorted(path.name for path in saved.path.parent.iterdir()) == ["last.pt", "previous.pt"]
+
+
+def test_what_is_written_is_the_state_at_the_call_although_the_training_goes_on(tmp_path):
+    checkpoint, weights = Checkpoint(tmp_path, minutes=1), torch.zeros(1_000_000)
+    checkpoint.save({"weights": weights})
+    weights.fill_(1)
+    assert not checkpoint.load()["weights"].any()
 
 
 def test_the_key_changes_with_settings_and_inputs(tmp_path):
@@ -111,6 +121,7 @@ def test_other_code_does_not_go_on_from_a_checkpoint(tmp_path, monkeypatch, capl
     monkeypatch.setattr(checkpoints, "loaded_code", lambda: [code])
     before = checkpoint_of("teacher", {"steps": 1}, [], minutes=1)
     before.save({"steps_done": 1})
+    before.wait()
     assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() == {"steps_done": 1}
     assert "are not used" not in caplog.text
     code.write_text("gain = 2")

@@ -139,7 +139,7 @@ def test_a_full_disk_stops_no_training(tmp_path, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("deltadistill.training.checkpoint._write", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     outcome = run(per_frame_trainee(), 1, checkpoint=Checkpoint(tmp_path, minutes=0))
     assert len(outcome.curve) == STEPS
     assert "is not written ([Errno 28] No space left on device)" in caplog.text

@@ -3,9 +3,13 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from signal import SIGINT
 from typing import TypeVar
+
+from deltadistill import launch
 
 TRACEBACK = "DELTADISTILL_TRACEBACK"
 
@@ -20,12 +24,26 @@ def run(main: Callable[[], None]) -> None:
     """
     try:
         main()
-    except (ValueError, FloatingPointError) as error:
-        a_librarys_own = type(error) not in (ValueError, FloatingPointError)
-        if a_librarys_own or os.environ.get(TRACEBACK) == "1":
+    except KeyboardInterrupt:
+        if not launch.is_launched():
             raise
-        print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        raise SystemExit(128 + SIGINT) from None
+    except Exception as error:
+        line = _for_the_user(error)
+        if launch.has_listener():  # of several processes one is heard
+            launch.report(error, line or traceback.format_exc())
+        elif line is None:
+            raise
+        else:
+            print(line, file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _for_the_user(error: Exception) -> str | None:
+    """The one line that says what to mend; None for a bug."""
+    if type(error) not in (ValueError, FloatingPointError):  # subclasses are a library's own
+        return None
+    return None if os.environ.get(TRACEBACK) == "1" else f"{Path(sys.argv[0]).stem}: {error}"
 
 
 def of_variant(name: str, known: Mapping[str, Value], *, section: str) -> Value:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deltadistill.launch import is_first
 from deltadistill.provenance import (
     Provenance,
     commit,
@@ -52,6 +53,8 @@ def stage_run(
 ) -> Iterator["StageRun"]:
     """Record one run of a stage.
 
+    Of several processes the first one records.
+
     Args:
         stage: name of the stage; also of its script and of its section in the parameters.
         params: the whole `deltadistill.params.Params`, or a mapping of the same form.
@@ -59,6 +62,9 @@ def stage_run(
         seed: seed of this run, where the stage runs once per seed.
         variant: variant of this run, where the stage runs once per variant.
     """
+    if not is_first():
+        yield StageRun(None)
+        return
     provenance = Provenance(stage, stage_params(params, stage, variant), seed, variant)
     run = StageRun(lambda: _MlflowRun(stage, plain(params), provenance))
     try:
@@ -74,9 +80,9 @@ def stage_run(
 class StageRun:
     """The recorder of one stage run. No method ever raises because of MLflow."""
 
-    def __init__(self, open_store: "Callable[[], _MlflowRun]"):
+    def __init__(self, open_store: "Callable[[], _MlflowRun] | None"):
         self._store: _MlflowRun | None = None
-        if os.environ.get(SWITCH, "").lower() != "off":
+        if open_store and os.environ.get(SWITCH, "").lower() != "off":
             self._store = self._guard(open_store)
 
     def log(self, metrics: Mapping[str, float], *, step: int = 0) -> None:

@@ -13,6 +13,7 @@ STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 EXEMPT = {
     "deltadistill/__init__.py",
     "deltadistill/atomic.py",
+    "deltadistill/launch.py",
     "deltadistill/provenance.py",
     "deltadistill/stage_arguments.py",
     "deltadistill/tracking.py",

@@ -9,8 +9,10 @@ from torch import Tensor
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import Clips, inputs
+from deltadistill.evaluation.sharing import add_up, share
 from deltadistill.metrics.consistency import Consistency, Warp
 from deltadistill.metrics.optical_flow import DisFlow, Flow, Preset
+from deltadistill.processes import ALONE, Group
 from deltadistill.variants import Variant
 
 FlowSource = Callable[[Frame, Frame], Flow]
@@ -42,11 +44,13 @@ def measure(
     *,
     batch: int,
     progress: Callable[[Sequence], Iterable] = iter,
+    group: Group = ALONE,
 ) -> Scores:
     """Run the variant of each sequence length T over every clip and compare successive predictions.
 
     `variants` maps T to a variant with that period; clips start with a key frame and `batch` of equal
     length run side by side. All T share each frame and each flow, which are held for one pair only.
+    group: processes that share the batches; each gets all scores.
     Raises ValueError when no clip has two frames.
     """
     if all(len(frames) < 2 for frames in clips.values()):
@@ -57,8 +61,12 @@ def measure(
         for flow in sources
         for mask in ("all", "visible")
     }
-    for together in progress(list(_side_by_side(clips, batch))):
+    for together in progress(share(list(_side_by_side(clips, batch)), group)):
         _run(variants, store, together, sources, meters)
+    add_up([meter.matrix for meter in meters.values()], group)
+    pixels = group.total(torch.tensor([meter.pixels for meter in meters.values()]))
+    for meter, seen in zip(meters.values(), pixels.tolist(), strict=True):
+        meter.pixels = seen
     scores: Scores = {length: {flow: {} for flow in sources} for length in variants}
     for (length, flow, mask), meter in meters.items():
         scores[length][flow][mask] = {"consistency": meter.percent(), "coverage": meter.coverage_percent()}

@@ -1,6 +1,6 @@
 """Evaluation of a delta network on short clips at once: the look at the tune split during training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -8,7 +8,9 @@ from torch import nn
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import Reference, inputs
+from deltadistill.evaluation.sharing import add_up, turns
 from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.processes import ALONE, Group, device_of
 from deltadistill.stream import forward_clip
 from deltadistill.tasks.segmentation import Segmentation
 
@@ -34,13 +36,22 @@ def clip_score(
     reference: Reference,
     *,
     batch: int = 4,
+    group: Group = ALONE,
+    between: Callable[[], None] = lambda: None,
 ) -> ConfusionMatrix:
-    """Confusion matrix of a delta network over windows whose first frame is the key frame."""
+    """Confusion matrix of a delta network over windows whose first frame is the key frame.
+
+    group: processes that take the batches in turns; each gets the whole matrix.
+    between: called after every turn, in all of them.
+    """
     matrix = task.metric()
-    for start in range(0, len(windows), batch):
-        some = windows[start : start + batch]
-        clip = torch.stack([inputs(store, window) for window in some])
-        labels = task.predict(forward_clip(network, clip).flatten(0, 1))
-        for frame, prediction in zip((f for window in some for f in window), labels, strict=True):
-            matrix.update(prediction, reference(frame))
+    batches = [windows[start : start + batch] for start in range(0, len(windows), batch)]
+    for turn in turns(batches, group):
+        for some in turn:
+            clip = torch.stack([inputs(store, window) for window in some]).to(device_of(network))
+            labels = task.predict(forward_clip(network, clip).flatten(0, 1))
+            for frame, prediction in zip((f for window in some for f in window), labels, strict=True):
+                matrix.update(prediction, reference(frame))
+        between()
+    add_up([matrix], group)
     return matrix

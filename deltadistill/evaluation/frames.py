@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.sharing import add_up, turns
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.modes import evaluation_mode
+from deltadistill.processes import ALONE, Group, device_of
 from deltadistill.tasks.segmentation import Segmentation
 
 Clips = Mapping[str, Sequence[Frame]]
@@ -44,7 +46,8 @@ def teacher_reference(teacher: nn.Module, task: Segmentation, store: FrameStore)
     @torch.no_grad()
     def predict(frame: Frame) -> Tensor:
         if frame not in known:
-            known[frame] = task.predict(teacher(inputs(store, [frame])))[0]
+            seen = inputs(store, [frame]).to(device_of(teacher))
+            known[frame] = task.predict(teacher(seen))[0].cpu()
         return known[frame]
 
     return predict
@@ -59,13 +62,18 @@ def per_frame_score(
     reference: Reference,
     *,
     batch: int = 16,
+    group: Group = ALONE,
+    between: Callable[[], None] = lambda: None,
 ) -> ConfusionMatrix:
-    """Confusion matrix of the network run on single frames."""
+    """Confusion matrix of the network run on single frames; group and between as in clips.clip_score."""
     matrix = task.metric()
+    batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
     with evaluation_mode(network):
-        for start in range(0, len(frames), batch):
-            some = frames[start : start + batch]
-            labels = task.predict(network(inputs(store, some)))
-            for frame, prediction in zip(some, labels, strict=True):
-                matrix.update(prediction, reference(frame))
+        for turn in turns(batches, group):
+            for some in turn:
+                labels = task.predict(network(inputs(store, some).to(device_of(network))))
+                for frame, prediction in zip(some, labels, strict=True):
+                    matrix.update(prediction, reference(frame))
+            between()
+    add_up([matrix], group)
     return matrix

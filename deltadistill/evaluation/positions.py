@@ -11,7 +11,9 @@ import torch
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import Clips, Reference, inputs
+from deltadistill.evaluation.sharing import add_up, share
 from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.processes import ALONE, Group
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.variants import Variant
 
@@ -67,16 +69,18 @@ def score_positions(
     longest: int,
     batch: int,
     progress: Callable[[Iterable], Iterable] = iter,
+    group: Group = ALONE,
 ) -> dict[str, list[ConfusionMatrix]]:
     """Confusion matrices of every clip, one per distance to the key frame, 0 … longest − 1.
 
     The variant's period must be at least `longest`, so that only a run's first frame is a key frame.
+    group: processes that share the batches; each gets all matrices.
     """
     if not variant.uses_history:
-        single = _score_single_frames(variant, task, store, runs, reference, batch, progress)
+        single = _score_single_frames(variant, task, store, runs, reference, batch, progress, group)
         return {clip: [matrix] * longest for clip, matrix in single.items()}
     matrices = {run.frames[0].clip: [task.metric() for _ in range(longest)] for run in runs}
-    for together in progress(list(_of_equal_length(runs, batch))):
+    for together in progress(share(list(_of_equal_length(runs, batch)), group)):
         variant.reset()
         for distance in range(len(together[0].frames)):
             labels = variant.predict(inputs(store, [run.frames[distance] for run in together]))
@@ -84,6 +88,7 @@ def score_positions(
                 frame = run.frames[distance]
                 if run.scored[distance]:
                     matrices[frame.clip][distance].update(prediction, reference(frame))
+    add_up([matrix for of_clip in matrices.values() for matrix in of_clip], group)
     return matrices
 
 
@@ -138,13 +143,15 @@ def _score_single_frames(
     reference: Reference,
     batch: int,
     progress: Callable[[Iterable], Iterable],
+    group: Group,
 ) -> dict[str, ConfusionMatrix]:
     frames = sorted(scored(runs), key=lambda frame: (frame.clip, frame.index))
     matrices = {frame.clip: task.metric() for frame in frames}
-    for start in progress(range(0, len(frames), batch)):
-        some = frames[start : start + batch]
+    batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
+    for some in progress(share(batches, group)):
         for frame, prediction in zip(some, variant.predict(inputs(store, some)), strict=True):
             matrices[frame.clip].update(prediction, reference(frame))
+    add_up(matrices.values(), group)
     return matrices
 
 

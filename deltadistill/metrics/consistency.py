@@ -43,12 +43,12 @@ class Consistency:
 
     def __init__(self, classes: int) -> None:
         self.matrix = ConfusionMatrix(classes, ignore=NOWHERE)
-        self._pixels = 0
+        self.pixels = 0
 
     def update(self, warped: Tensor, now: Tensor) -> None:
         """Count pairs of a warped earlier prediction (see `Warp`) and the current one, uint8 (N, H, W)."""
         self.matrix.update(now, warped)
-        self._pixels += now.numel()
+        self.pixels += now.numel()
 
     def percent(self) -> float:
         """Return the mean IoU over the classes that occurred, in percent; NaN when nothing was counted."""
@@ -56,4 +56,4 @@ class Consistency:
 
     def coverage_percent(self) -> float:
         """Return the share of pixels that counted, in percent; NaN before the first pair."""
-        return 100 * int(self.matrix.counts.sum()) / self._pixels if self._pixels else float("nan")
+        return 100 * int(self.matrix.counts.sum()) / self.pixels if self.pixels else float("nan")

@@ -29,6 +29,7 @@ class ConfusionMatrix:
             )
         if prediction.is_floating_point() or target.is_floating_point():
             raise ValueError(f"labels must be integers, got {prediction.dtype} and {target.dtype}")
+        target = target.to(prediction.device)
         labelled = target != self.ignore
         self._check(prediction, labelled, "prediction")
         self._check(target, labelled, "target")

@@ -23,7 +23,10 @@ class Variant(Protocol):
         """Forget the streams so far; the next frame starts new ones."""
 
     def predict(self, frame: Tensor) -> Tensor:
-        """Labels (N, H, W), uint8, for the next normalised frame (N, 3, H, W) of N streams."""
+        """Labels (N, H, W), uint8, for the next normalised frame (N, 3, H, W) of N streams.
+
+        The network may be on any device; labels are on the processor.
+        """
 
     @staticmethod
     def amortised(key: float, delta: float, period: int) -> float:

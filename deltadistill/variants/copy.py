@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.processes import device_of
 from deltadistill.tasks.segmentation import Segmentation
 
 
@@ -13,6 +14,7 @@ class Copy:
 
     def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
         self._network = network
+        self._device = device_of(network)
         self._task = task
         self._period = period
         self.reset()
@@ -26,7 +28,7 @@ class Copy:
     def predict(self, frame: Tensor) -> Tensor:
         """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
         if self._frames_since_key == 0:
-            self._prediction = self._task.predict(self._network(frame))
+            self._prediction = self._task.predict(self._network(frame.to(self._device))).cpu()
         self._frames_since_key = (self._frames_since_key + 1) % self._period
         return self._prediction
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.processes import device_of
 from deltadistill.tasks.segmentation import Segmentation
 
 
@@ -13,6 +14,7 @@ class PerFrame:
 
     def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
         self._network = network
+        self._device = device_of(network)
         self._task = task
 
     def reset(self) -> None:
@@ -21,7 +23,7 @@ class PerFrame:
     @torch.no_grad()
     def predict(self, frame: Tensor) -> Tensor:
         """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
-        return self._task.predict(self._network(frame))
+        return self._task.predict(self._network(frame.to(self._device))).cpu()
 
     @staticmethod
     def amortised(key: float, delta: float, period: int) -> float:

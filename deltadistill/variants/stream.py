@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.processes import device_of
 from deltadistill.stream import Stream
 from deltadistill.tasks.segmentation import Segmentation
 
@@ -15,6 +16,7 @@ class Streamed:
     def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
         self._stream = Stream(network, period=period)
         self._task = task
+        self._device = device_of(network)
 
     def reset(self) -> None:
         """Make the next frame a key frame."""
@@ -23,7 +25,7 @@ class Streamed:
     @torch.no_grad()
     def predict(self, frame: Tensor) -> Tensor:
         """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
-        return self._task.predict(self._stream(frame))
+        return self._task.predict(self._stream(frame.to(self._device))).cpu()
 
     @staticmethod
     def amortised(key: float, delta: float, period: int) -> float:

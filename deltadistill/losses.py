@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
 from deltadistill.conversion import delta_blocks, seat_of
 from deltadistill.costs import CostTable
-from deltadistill.sessions import Call, ProbeSession
+from deltadistill.processes import device_of
+from deltadistill.sessions import Call, CallError, ProbeSession, energy
+from deltadistill.stream import later_frames
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,34 @@ def probe_teacher(network: nn.Module, later_frames: Tensor) -> Probe:
     return Probe(session.outputs, output)
 
 
-def distillation_loss(errors: Iterable[Tensor]) -> Tensor:
+def distillation_loss(errors: Iterable[CallError], energies: Tensor | None = None) -> Tensor:
     """Mean of the relative errors over all calls of all blocks (Eq. 1 or 2).
 
     Each term is divided by its target's energy, as the layers' scales differ by orders of magnitude, and
     the mean instead of the paper's sum makes α independent of the number of blocks.
+    energies: per call, the targets' energy in the whole batch, where the errors are those of a part of it;
+        the losses of all parts then add up to that of the whole.
     """
-    return torch.stack(list(errors)).mean()
+    errors = list(errors)
+    if energies is None:
+        energies = target_energies(errors)
+    return torch.stack([e.relative(whole) for e, whole in zip(errors, energies, strict=True)]).mean()
+
+
+def target_energies(errors: Iterable[CallError]) -> Tensor:
+    """Energy of every call's target, in the order of the calls."""
+    return torch.stack([error.energy for error in errors])
+
+
+@torch.no_grad()
+def probed_energies(network: nn.Module, clips: Tensor) -> Tensor:
+    """Energy of every call's target on clips (N, T, C, H, W), by the teacher alone, as `target_energies`.
+
+    What must be known of a whole batch before the first part of it can be learnt from.
+    """
+    keys = probe_teacher(network, clips[:, 0]).targets
+    later = probe_teacher(network, later_frames(clips)).targets
+    return torch.stack([energy(call[0].target(later[call], keys[call])) for call in keys])
 
 
 def expected_cost(network: nn.Module, costs: CostTable) -> Tensor:
@@ -49,7 +72,7 @@ def expected_cost(network: nn.Module, costs: CostTable) -> Tensor:
     A scalar with gradient to the logits of the blocks that are not decided.
     """
     costs.require_blocks_of(network)
-    total = torch.tensor(float(costs.rest))
+    total = torch.tensor(float(costs.rest), device=device_of(network))
     for name, block in delta_blocks(network).items():
         uncompressed, compressed = costs.blocks[name]
         share = _uncompressed_share(block)

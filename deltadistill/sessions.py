@@ -5,6 +5,7 @@ A delta network's blocks share one `Seat`; whoever runs the network seats a sess
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -62,6 +63,27 @@ class _CallCounter:
         return block, index
 
 
+@dataclass(frozen=True)
+class CallError:
+    """Distillation error of one call of a block: ‖target − prediction‖², with gradient, and ‖target‖²."""
+
+    squared: Tensor
+    energy: Tensor
+
+    @classmethod
+    def of(cls, prediction: Tensor, target: Tensor) -> "CallError":
+        """Compare a prediction with its target."""
+        return cls(functional.mse_loss(prediction, target, reduction="sum"), energy(target))
+
+    def relative(self, energy: Tensor | None = None) -> Tensor:
+        """Return ‖target − prediction‖² / ‖target‖²; a target of zero leaves the error undivided.
+
+        energy: what to divide by instead, where this call is part of a larger batch.
+        """
+        energy = self.energy if energy is None else energy
+        return self.squared / torch.where(energy > 0, energy, torch.ones_like(energy))
+
+
 class ProbeSession:
     """Every frame by the teacher, keeping each block's output: the targets of distillation."""
 
@@ -81,8 +103,8 @@ class ClipSession:
 
     The network's batch holds T·N frames, time first: the N key frames, then the N second frames and so on.
     choose: block → candidate's name or gate sample; by default what the block has chosen.
-    targets: outputs of a ProbeSession over the (T − 1)·N other frames; then `errors` gets the relative
-        distillation error ‖target − prediction‖² / ‖target‖² of every call (Eq. 2 or 1, normalised).
+    targets: outputs of a ProbeSession over the (T − 1)·N other frames; then `errors` gets the
+        distillation error of every call (Eq. 2 or 1).
     relative_to: "key" predicts every frame from the key frame; "previous" from the frame before, as the
         paper does, and sums up.
     """
@@ -98,7 +120,7 @@ class ClipSession:
         self.frames = frames
         self.relative_to = _known_reference(relative_to)
         self.clips: int | None = None
-        self.errors: dict[Call, Tensor] = {}
+        self.errors: dict[Call, CallError] = {}
         self._choose = choose or (lambda block: block.choice)
         self._targets = targets
         self._counter = _CallCounter()
@@ -136,7 +158,7 @@ class ClipSession:
             return
         z = self._targets[call]
         reference = torch.cat([z_key, z[: -len(z_key)]]) if self.relative_to == "previous" else z_key
-        self.errors[call] = relative_error(prediction, block.target(z, reference))
+        self.errors[call] = CallError.of(prediction, block.target(z, reference))
 
 
 class StreamSession:
@@ -246,12 +268,15 @@ def hint_at_channels(network: nn.Module, frames: Tensor) -> None:
         )
 
 
+def energy(target: Tensor) -> Tensor:
+    """‖target‖², a scalar."""
+    flat = target.detach().reshape(-1)
+    return torch.dot(flat, flat)
+
+
 def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
     """‖target − prediction‖² / ‖target‖²: 0 is perfect, 1 is as good as predicting no change.
 
     A target of zero (a static clip) counts as its error alone, without division.
     """
-    flat = target.reshape(-1)
-    energy = torch.dot(flat, flat)
-    error = functional.mse_loss(prediction, target, reduction="sum")
-    return error / torch.where(energy > 0, energy, torch.ones_like(energy))
+    return CallError.of(prediction, target).relative()

@@ -5,7 +5,7 @@ before, warped along the flow: the data set's exact flow where there is one, and
 counts every pixel that was inside the image before, "visible" only those not occluded. Percent.
 """
 
-from deltadistill import stage_arguments
+from deltadistill import launch, stage_arguments
 
 
 def main() -> None:
@@ -18,9 +18,10 @@ def main() -> None:
         seed="which seed the network is of (recorded only)",
         results="folder for consistency.json and .csv",
     )
+    launch.over_all_processes()
     from tqdm import tqdm
 
-    from deltadistill import consistency, tracking, variants
+    from deltadistill import consistency, processes, tracking, variants
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
@@ -30,13 +31,16 @@ def main() -> None:
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
     predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
-    with tracking.stage_run(
-        "analyze_consistency", params=params, folder=args.results, seed=args.seed, variant=args.variant
-    ) as run:
+    with (
+        processes.joined() as group,
+        tracking.stage_run(
+            "analyze_consistency", params=params, folder=args.results, seed=args.seed, variant=args.variant
+        ) as run,
+    ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
         task = Segmentation(len(store.classes))
-        network = load_network(args.network)
+        network = load_network(args.network).to(group.device)
         by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
@@ -46,8 +50,13 @@ def main() -> None:
             clips,
             consistency.flow_sources(store, clips, dis_preset=mine.dis_preset),
             batch=mine.batch,
-            progress=lambda batches: tqdm(batches, desc=f"consistency of {args.variant}", unit="batch"),
+            progress=lambda batches: tqdm(
+                batches, desc=f"consistency of {args.variant}", unit="batch", disable=not group.is_first
+            ),
+            group=group,
         )
+        if not group.is_first:
+            return
         scores = {length: measured.get(length, measured[min(measured)]) for length in lengths}
         write_json(args.results / "consistency.json", {"variant": args.variant, "lengths": scores})
         rows = list(_rows(scores))

@@ -6,7 +6,7 @@ cheaper network on labels and the teacher's logits, for as many steps as teacher
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
 """
 
-from deltadistill import stage_arguments
+from deltadistill import launch, stage_arguments
 
 
 def main() -> None:
@@ -20,15 +20,17 @@ def main() -> None:
         artifacts="folder for network.pt",
         results="folder for curves and architecture",
     )
+    launch.over_all_processes()
     import torch
 
-    from deltadistill import models, tracking
+    from deltadistill import models, processes, tracking
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
     from deltadistill.network_file import read_network_file, save_network
     from deltadistill.tasks import Segmentation
     from deltadistill.training.checkpoint import checkpoint_of
+    from deltadistill.training.passes import Passes
     from deltadistill.training.recipes.distill import distill
     from deltadistill.training.recipes.per_frame import finetune, train_per_frame
     from deltadistill.training.recipes.running import Running, Trained
@@ -36,38 +38,45 @@ def main() -> None:
     params = parameters.load(args.params)
     variant = stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")
     mine = params.distill.of_variant(args.variant)
-    with tracking.stage_run(
-        "distill", params=params, folder=args.results, seed=args.seed, variant=args.variant
-    ) as run:
+    with (
+        processes.joined() as group,
+        tracking.stage_run(
+            "distill", params=params, folder=args.results, seed=args.seed, variant=args.variant
+        ) as run,
+    ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         torch.manual_seed(args.seed)
         model = read_network_file(args.teacher)["model"]
-        teacher = load_network(args.teacher)
+        teacher = load_network(args.teacher).to(group.device)
         checkpoint = checkpoint_of(
             f"distill-{args.variant}",
             [mine.model_dump(), params.pretrain_teacher.model_dump(), args.seed],
             [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
             minutes=params.training.checkpoint_minutes,
         )
-        running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), args.variant)
+        passes = Passes(group, params.training.frames_at_once)
+        running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), args.variant, passes)
         task = Segmentation(model["classes"], **params.pretrain_teacher.loss.model_dump())
         common = {"seed": args.seed, "running": running}
         if variant.method == "per_frame":
             trained = finetune(teacher, task, store, mine, **common)
         elif variant.method == "small":
             model = model | {"options": {**model["options"], **variant.options}}
-            small = models.build(model["name"], classes=model["classes"], **model["options"])
+            small = models.build(model["name"], classes=model["classes"], **model["options"]).to(group.device)
             steps = params.pretrain_teacher.steps + mine.steps
             settings = params.pretrain_teacher.model_copy(update={"steps": steps})
             outcome = train_per_frame(small, task, store, settings, teacher=teacher, **common)
             trained = Trained(small, outcome)
         else:
             trained = distill(teacher, task, store, mine, predicts=variant.method, **common)
-        save_network(args.artifacts / "network.pt", trained.network, model, architecture=trained.architecture)
-        _write_results(args.results, trained, (3, *store.size))
-        run.dataset(args.data / "manifest.csv")
-        run.model(trained.network, torch.zeros(2, 3, *store.size))
-    checkpoint.remove()
+        if group.is_first:
+            network = trained.network.cpu()
+            save_network(args.artifacts / "network.pt", network, model, architecture=trained.architecture)
+            _write_results(args.results, trained, (3, *store.size))
+            run.dataset(args.data / "manifest.csv")
+            run.model(network, torch.zeros(2, 3, *store.size))
+    if group.is_first:
+        checkpoint.remove()
 
 
 def _write_results(results, trained, size):  # noqa: ANN001

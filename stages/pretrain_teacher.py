@@ -5,7 +5,7 @@ With steps: 0 the network of --start-from is taken as it is. An interrupted run 
 checkpoint in .checkpoints/ and ends with the same result.
 """
 
-from deltadistill import stage_arguments
+from deltadistill import launch, stage_arguments
 
 
 def main() -> None:
@@ -18,21 +18,27 @@ def main() -> None:
         artifacts="folder for teacher.pt",
         results="folder for curve and scores",
     )
+    launch.over_all_processes()
     import torch
 
-    from deltadistill import models, tracking
+    from deltadistill import models, processes, tracking
     from deltadistill import params as parameters
     from deltadistill.data.frames import FrameStore
+    from deltadistill.evaluation.frames import label_reference, labelled_frames, per_frame_score
     from deltadistill.network_file import load_weights_into, read_network_file, save_network
     from deltadistill.tasks import Segmentation
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.loop import Outcome
+    from deltadistill.training.passes import Passes
     from deltadistill.training.recipes.per_frame import train_per_frame
     from deltadistill.training.recipes.running import Running
 
     params = parameters.load(args.params)
     mine = params.pretrain_teacher
-    with tracking.stage_run("pretrain_teacher", params=params, folder=args.results, seed=args.seed) as run:
+    with (
+        processes.joined() as group,
+        tracking.stage_run("pretrain_teacher", params=params, folder=args.results, seed=args.seed) as run,
+    ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         model = {
             "name": params.model.name,
@@ -45,6 +51,7 @@ def main() -> None:
         if str(args.start_from) != parameters.NO_WEIGHTS:
             weights = read_network_file(args.start_from)["state_dict"]
             load_weights_into(network, weights, source=str(args.start_from))
+        network.to(group.device)
 
         checkpoint = checkpoint_of(
             "pretrain_teacher",
@@ -54,27 +61,29 @@ def main() -> None:
         )
         outcome = Outcome()
         if mine.steps:
-            running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), "teacher")
+            passes = Passes(group, params.training.frames_at_once)
+            running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), "teacher", passes)
             outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
-        save_network(args.artifacts / "teacher.pt", network, model)
-        per_class = _write_results(args.results, network, task, store, outcome)
-        run.log({f"iou/{name}": value for name, value in per_class.items()}, step=outcome.best_step)
-        run.dataset(args.data / "manifest.csv")
-        run.model(network.eval(), torch.zeros(2, 3, *store.size))
-    checkpoint.remove()
+        tune = labelled_frames(store, "tune")
+        matrix = per_frame_score(network, task, store, tune, label_reference(store), group=group)
+        if group.is_first:
+            save_network(args.artifacts / "teacher.pt", network.cpu(), model)
+            per_class = _write_results(args.results, store.classes, matrix if tune else None, outcome)
+            run.log({f"iou/{name}": value for name, value in per_class.items()}, step=outcome.best_step)
+            run.dataset(args.data / "manifest.csv")
+            run.model(network.eval(), torch.zeros(2, 3, *store.size))
+    if group.is_first:
+        checkpoint.remove()
 
 
-def _write_results(results, network, task, store, outcome):  # noqa: ANN001
-    from deltadistill.evaluation.frames import label_reference, labelled_frames, per_frame_score
+def _write_results(results, classes, matrix, outcome):  # noqa: ANN001
     from deltadistill.result_files import write_csv, write_json
 
     write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_miou"], outcome.curve)
-    tune = labelled_frames(store, "tune")
     per_class, miou = {}, None
-    if tune:
-        matrix = per_frame_score(network, task, store, tune, label_reference(store))
+    if matrix:
         miou = 100 * matrix.miou()
-        per_class = dict(zip(store.classes, (100 * matrix.iou()).tolist(), strict=True))
+        per_class = dict(zip(classes, (100 * matrix.iou()).tolist(), strict=True))
     rows = [{"class": name, "iou": value} for name, value in per_class.items()]
     write_csv(results / "per_class_iou.csv", ["class", "iou"], rows)
     write_json(results / "metrics.json", {"tune_miou": miou, "best_step": outcome.best_step})

@@ -5,7 +5,7 @@ compared. Without labels the reference is the per-frame teacher's own prediction
 Also keeps the predictions of a few test clips for the report's pictures.
 """
 
-from deltadistill import stage_arguments
+from deltadistill import launch, stage_arguments
 
 
 def main() -> None:
@@ -20,10 +20,11 @@ def main() -> None:
         artifacts="folder for examples.npz",
         results="folder for sweep.json and sweep.csv",
     )
+    launch.over_all_processes()
     import numpy as np
     from tqdm import tqdm
 
-    from deltadistill import atomic, tracking, variants
+    from deltadistill import atomic, processes, tracking, variants
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
@@ -36,12 +37,16 @@ def main() -> None:
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
     predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
-    with tracking.stage_run(
-        "sweep_sequence_length", params=params, folder=args.results, seed=args.seed, variant=args.variant
-    ) as run:
+    with (
+        processes.joined() as group,
+        tracking.stage_run(
+            "sweep_sequence_length", params=params, folder=args.results, seed=args.seed, variant=args.variant
+        ) as run,
+    ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         task = Segmentation(len(store.classes))
-        network, teacher = load_network(args.network), load_network(args.teacher)
+        network = load_network(args.network).to(group.device)
+        teacher = load_network(args.teacher).to(group.device)
         clips, longest = store.manifest.clips("test"), max(mine.lengths)
         labels_needed = mine.reference == "labels"
         runs = position_runs(clips, longest, labels_needed=labels_needed)
@@ -59,8 +64,13 @@ def main() -> None:
             label_reference(store) if labels_needed else teacher_reference(teacher, task, store),
             longest=longest,
             batch=mine.batch,
-            progress=lambda batches: tqdm(batches, desc=args.variant, unit="batch", mininterval=1),
+            progress=lambda batches: tqdm(
+                batches, desc=args.variant, unit="batch", mininterval=1, disable=not group.is_first
+            ),
+            group=group,
         )
+        if not group.is_first:
+            return
         accuracy = scores_by_length(matrices, mine.lengths, store.classes)
         cost = costs_by_length(network, teacher, predict, mine.lengths, size=(3, *store.size))
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}

@@ -53,7 +53,7 @@ class DeltaBlock(nn.Module):
         self.teacher = teacher
         self.uncompressed: nn.Module | None = student.build_uncompressed(teacher)
         self.compressed: nn.Module | None = student.build(teacher)
-        self.gate: Gate | None = Gate()
+        self.gate: Gate | None = Gate().to(next(teacher.parameters()).device)
         self.seat = seat
         self.decided: str | None = None
         with modes_kept(teacher, self.uncompressed, self.compressed):

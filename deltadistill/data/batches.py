@@ -1,5 +1,7 @@
 """Training batches: a pure function of (seed, step), so that a training resumes to the same result."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -15,6 +17,8 @@ class TrainingBatches(Dataset):
     `clip_length` T: 1 gives single frames; 2 a key frame and a frame 1 to `max_distance` later, uniformly;
     more gives T frames at rising random gaps that span at most `max_distance`. The last frame is a labelled
     one wherever the split has labels at all; frames without label have label 255 throughout.
+    rows: which of the batch's clips to read, where several processes share it; None: all. The others are
+    drawn as well, so that the clips are the same however they are shared.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class TrainingBatches(Dataset):
         max_distance: int,
         augment: Augment,
         seed: int,
+        rows: Sequence[int] | None = None,
     ):
         if steps < 0 or batch < 1 or clip_length < 1:
             raise ValueError(
@@ -39,6 +44,7 @@ class TrainingBatches(Dataset):
                 f"{max_distance}; raise it"
             )
         self._store, self._steps, self._batch = store, steps, batch
+        self._rows = range(batch) if rows is None else rows
         self._length, self._augment, self._seed = clip_length, augment, seed
         self._spans = max_distance if clip_length > 1 else 0
         self._clips = list(store.manifest.clips(split).values())
@@ -51,12 +57,14 @@ class TrainingBatches(Dataset):
         if not 0 <= step < self._steps:
             raise IndexError(f"step {step} of {self._steps}")
         draws = np.random.default_rng((self._seed, step))
+        drawn = [
+            (self._draw_frames(draws), draw_view(self._augment, self._store.size, draws))
+            for _ in range(self._batch)
+        ]
         height, width = self._augment.crop
-        clip = np.empty((self._batch, self._length, height, width, 3), np.uint8)
-        label = np.empty((self._batch, self._length, height, width), np.uint8)
-        for row in range(self._batch):
-            frames = self._draw_frames(draws)
-            view = draw_view(self._augment, self._store.size, draws)
+        clip = np.empty((len(self._rows), self._length, height, width, 3), np.uint8)
+        label = np.empty((len(self._rows), self._length, height, width), np.uint8)
+        for row, (frames, view) in enumerate(drawn[index] for index in self._rows):
             for t, frame in enumerate(frames):
                 clip[row, t] = view.image(self._store.image_array(frame))
                 label[row, t] = view.label(self._store.label_array(frame))

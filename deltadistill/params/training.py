@@ -67,3 +67,4 @@ class Training(Section):
 
     checkpoint_minutes: Annotated[float, Field(gt=0)]
     cache_gib: Annotated[float, Field(ge=0)]
+    frames_at_once: Positive | None

@@ -1,7 +1,7 @@
 """Delta distillation (Eq. 5) and its rival, feature distillation: task, students and search in one step."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -11,12 +11,20 @@ from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable
 from deltadistill.data.frames import normalise
-from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
+from deltadistill.losses import (
+    Probe,
+    distillation_loss,
+    expected_cost,
+    probe_teacher,
+    probed_energies,
+    target_energies,
+)
 from deltadistill.search import CandidateDraws, settle, settle_at
 from deltadistill.sessions import ClipSession
 from deltadistill.stream import forward_clip, later_frames
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.optimiser import Descent
+from deltadistill.training.passes import Batch, Whole, sums
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class DistillTraining:
     search: SearchCourse
     costs: CostTable
     seed: int
-    tune_score: Callable[[], float]
+    tune_score: Callable[[Callable[[], None]], float]
 
     def __post_init__(self):
         self.search.require_reachable(self.network, self.costs)
@@ -94,43 +102,65 @@ class DistillTraining:
         """The delta network that learns."""
         return self.descent.network
 
-    def losses(self, index: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the loss of step `index` (Eq. 5) and its terms, for a batch as in `step`; weights stay."""
-        clip = normalise(batch["clip"])
-        frames = clip.shape[1]
+    def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
+        """Yield the loss of step `index` (Eq. 5) and its terms, pass by pass over a batch as in `step`.
+
+        Each is a part of the whole batch's; weights stay.
+        """
+        passes = self.descent.passes
+        parts = passes.split(batch)
+        whole = Whole.of(passes, self.task, parts)
+        if self.weights.alpha > 0 and len(parts) > 1:
+            clips = (normalise(part["clip"]) for part in parts)
+            whole = replace(whole, energies=sums(passes, [probed_energies(self.network, c) for c in clips]))
+        for part in parts:
+            yield self._losses(index, part, whole)
+
+    def step(self, index: int, batch: Batch) -> dict[str, float]:
+        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
+        self.network.eval()
+        if index == self.search.freeze:
+            self.search.settle(self.network, self.costs)
+        totals = self.descent.step(index, self.losses(index, batch))
+        steps = self.descent.course.steps
+        if index == steps - 1 and self.search.freeze >= steps:
+            self.search.settle(self.network, self.costs)
+        return totals | {"compressed_share": compressed_share(self.network)}
+
+    def _losses(self, index: int, part: Batch, whole: Whole) -> dict[str, Tensor]:
+        clip = normalise(part["clip"])
         draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
         probe = None
         if self.weights.alpha > 0 or self.weights.task == "teacher":
             probe = probe_teacher(self.network, later_frames(clip))
         targets = probe.targets if probe and self.weights.alpha > 0 else None
-        session = ClipSession(frames, choose=draws, targets=targets)
+        session = ClipSession(clip.shape[1], choose=draws, targets=targets)
         logits = forward_clip(self.network, clip, session=session)
 
-        zero = logits.new_zeros(())
-        terms = {"task": zero, "distillation": zero, "cost": expected_cost(self.network, self.costs)}
-        if self.weights.task == "labels":
-            terms["task"] = self.task.loss(logits.flatten(0, 1), batch["label"].flatten(0, 1))
-        if self.weights.task == "teacher":
-            terms["task"] = self.task.imitation_loss(later_frames(logits), probe.output)
-        if targets is not None:
-            terms["distillation"] = distillation_loss(session.errors.values())
+        cost = expected_cost(self.network, self.costs)
+        terms = {
+            "task": self._task_loss(logits, part, probe, whole),
+            "distillation": self._distillation_loss(session, whole) if targets else logits.new_zeros(()),
+            "cost": whole.part(part) * cost,
+        }
         loss = terms["task"] + self.weights.alpha * terms["distillation"]
         if self.search.warmup <= index < self.search.freeze:
-            loss = loss + self.weights.beta * self.search.price(terms["cost"])
+            loss = loss + self.weights.beta * whole.part(part) * self.search.price(cost)
         return {"loss": loss, **terms}
 
-    def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
-        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
-        self.network.eval()
-        if index == self.search.freeze:
-            self.search.settle(self.network, self.costs)
-        losses = self.losses(index, batch)
-        self.descent.step(index, losses["loss"])
-        steps = self.descent.course.steps
-        if index == steps - 1 and self.search.freeze >= steps:
-            self.search.settle(self.network, self.costs)
-        row = {name: value.item() for name, value in losses.items()}
-        return row | {"compressed_share": compressed_share(self.network)}
+    def _task_loss(self, logits: Tensor, part: Batch, probe: Probe | None, whole: Whole) -> Tensor:
+        if self.weights.task == "labels":
+            labels, group = part["label"].flatten(0, 1), self.descent.passes.group
+            return self.task.loss(logits.flatten(0, 1), labels, of=whole.pixels, group=group)
+        if self.weights.task == "teacher":
+            return whole.part(part) * self.task.imitation_loss(later_frames(logits), probe.output)
+        return logits.new_zeros(())
+
+    def _distillation_loss(self, session: ClipSession, whole: Whole) -> Tensor:
+        errors, energies = list(session.errors.values()), whole.energies
+        if energies is None:
+            energies = self.descent.passes.group.total(target_energies(errors))
+        return distillation_loss(errors, energies)
 
     def may_be_best(self, steps_done: int) -> bool:
         """Only a network whose candidates are settled is a result."""
@@ -170,5 +200,5 @@ def layer_errors(network: nn.Module, clips: Tensor) -> dict[str, float]:
     names = {block: name for name, block in delta_blocks(network).items()}
     sums: dict[str, list[float]] = {}
     for (block, _), error in session.errors.items():
-        sums.setdefault(names[block], []).append(error.item())
+        sums.setdefault(names[block], []).append(error.relative().item())
     return {name: sum(errors) / len(errors) for name, errors in sums.items()}

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from deltadistill.processes import ALONE, Group
 from deltadistill.training.checkpoint import Checkpoint
 from deltadistill.training.divergence import first_layer_not_finite, parameters_not_finite
 from deltadistill.training.interruption import Interrupted, Interruption
@@ -28,8 +30,8 @@ class Trainee(Protocol):
     def network(self) -> nn.Module:
         """The network that learns."""
 
-    def losses(self, index: int, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return "loss" and its terms for step `index`; weights stay, so that the pass can be repeated."""
+    def losses(self, index: int, batch: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+        """Yield "loss" and its terms, pass by pass, for step `index`; weights stay, so it can be redone."""
 
     def step(self, index: int, batch: dict[str, torch.Tensor]) -> Row:
         """Do optimiser step `index`; return figures for the curve.
@@ -38,8 +40,11 @@ class Trainee(Protocol):
         finite.
         """
 
-    def tune_score(self) -> float:
-        """Score of the network on the tune split; higher is better."""
+    def tune_score(self, between: Callable[[], None]) -> float:
+        """Score of the network on the tune split; higher is better.
+
+        Calls `between` after each batch, or round of batches of several processes; it may raise.
+        """
 
     def may_be_best(self, steps_done: int) -> bool:
         """Whether a network after so many steps may be the training's result."""
@@ -72,6 +77,7 @@ def train(
     log_every: int = 10,
     on_row: Callable[[Row], None] | None = None,
     title: str = "training",
+    group: Group = ALONE,
 ) -> Outcome:
     """Train for `steps` optimiser steps and return the best network by the tune split.
 
@@ -80,17 +86,20 @@ def train(
     (same machine and thread count).
     SIGINT, SIGTERM and SIGUSR1 write a checkpoint and end the process (KeyboardInterrupt, or exit code 128 +
     number): after the running step, or at once during a look at the tune split, which is taken again later.
+    group: the processes that train together, each on its part of every batch; the first one writes
+        checkpoints and shows progress, and a signal to any of them ends all at the same step.
     Raises FloatingPointError with step, layer and last checkpoint when a loss or a gradient is not finite.
     """
-    training = _Training(trainee, steps, evaluate_every, seed, checkpoint, log_every, on_row)
+    training = _Training(trainee, steps, evaluate_every, seed, checkpoint, log_every, on_row, group)
     training.resume()
-    with Interruption() as interruption:
+    with Interruption(group) as interruption:
         try:
             training.run(batches, interruption, title)
         except Interrupted:
             training.save()
             if checkpoint:
                 checkpoint.wait()
+            group.wait()  # a process that ends takes the others with it
             log.warning("%s: %s after step %d", title, interruption.came.name, training.steps_done)
             interruption.stop()
     return training.outcome
@@ -107,6 +116,7 @@ class _Training:
     checkpoint: Checkpoint | None
     log_every: int
     on_row: Callable[[Row], None] | None
+    group: Group
     outcome: Outcome = field(default_factory=Outcome)
     steps_done: int = 0
     row: Row | None = None
@@ -124,19 +134,19 @@ class _Training:
             unit="step",
             smoothing=0.05,
             mininterval=1,
+            disable=not self.group.is_first,
         )
         for batch in bar:
             self._step(batch)
             bar.set_postfix_str(_summary(self.row, self.outcome), refresh=False)
             self._finish_step(interruption)
-            if interruption.came:
-                raise Interrupted
+            interruption.agree()
             if self.checkpoint and self.steps_done < self.steps and self.checkpoint.is_due():
                 self.save()
 
     def save(self) -> None:
         """Write a checkpoint, where the training has any."""
-        if self.checkpoint:
+        if self.checkpoint and self.group.is_first:
             self.checkpoint.save(
                 {
                     "trainee": self.trainee.state(),
@@ -148,7 +158,8 @@ class _Training:
 
     def resume(self) -> None:
         """Go back to the last checkpoint, where there is one."""
-        state = self.checkpoint.load() if self.checkpoint else None
+        state = self.checkpoint.load() if self.checkpoint and self.group.is_first else None
+        state = self.group.of_first(state)
         if state is not None:
             self.trainee.restore(state["trainee"])
             self.outcome = Outcome(**state["outcome"])
@@ -156,12 +167,17 @@ class _Training:
 
     def _step(self, batch: dict[str, torch.Tensor]) -> None:
         index = self.steps_done
-        torch.manual_seed(_step_seed(self.seed, index))
+        self._seed_generator(index)
         try:
             self.row = {"step": index + 1, **self.trainee.step(index, batch)}
         except FloatingPointError as error:
             raise FloatingPointError(self._diagnosis(index, batch, error)) from None
         self.steps_done = index + 1
+
+    def _seed_generator(self, index: int) -> None:
+        """Let every process draw numbers of its own, as a function of the step."""
+        others = () if self.group.is_first else (self.group.rank,)
+        torch.manual_seed(_generator_seed(self.seed, index, *others))
 
     def _finish_step(self, interruption: Interruption) -> None:
         """Look at the tune split and note the figures, each where its turn has come."""
@@ -169,7 +185,7 @@ class _Training:
         look = row["step"] % self.evaluate_every == 0 or row["step"] == self.steps
         if look:
             with interruption.at_once():
-                row["tune_miou"] = self.trainee.tune_score()
+                row["tune_miou"] = self.trainee.tune_score(interruption.agree)
             self._keep_if_best(row)
         self.row = None
         if look or row["step"] % self.log_every == 0 or row["step"] == 1:
@@ -188,8 +204,11 @@ class _Training:
         if broken := parameters_not_finite(network):
             where = f"{broken[0]} of the network holds NaN or infinity already"
         else:
-            torch.manual_seed(_step_seed(self.seed, index))
-            layer = first_layer_not_finite(network, lambda: self.trainee.losses(index, batch))
+            self._seed_generator(index)
+            layer = first_layer_not_finite(
+                network, lambda: deque(self.trainee.losses(index, batch), maxlen=0)
+            )
+            layer = self.group.first_known(layer)
             where = f"the first layer without finite output is {layer}" if layer else "all layers are finite"
         kept = self.checkpoint.kept() if self.checkpoint else None
         return f"step {index + 1}: {error}; {where}; lower the learning rate or clip the gradient. " + (
@@ -197,8 +216,8 @@ class _Training:
         )
 
 
-def _step_seed(seed: int, index: int) -> int:
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+def _generator_seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def _summary(row: Row, outcome: Outcome) -> str:

@@ -1,12 +1,14 @@
 """Optimiser steps: one learning rate per group of parameters, all following one schedule."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from deltadistill.training.passes import Passes, sums
 from deltadistill.training.schedule import multiplier
 
 Groups = Iterable[tuple[Iterable[nn.Parameter], float]]
@@ -38,28 +40,54 @@ class Descent:
     """A network on its way down a loss.
 
     clip_norm: longest gradient, over all parameters together, or None.
+    passes: how a step's batch is shared among processes and divided into passes.
     """
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
     course: Course
     clip_norm: float | None = None
+    passes: Passes = field(default_factory=Passes)
 
-    def step(self, index: int, loss: Tensor) -> float:
-        """Do optimiser step `index` with the gradient of `loss`; return the first group's learning rate.
+    def step(self, index: int, losses: Iterable[Mapping[str, Tensor]]) -> dict[str, float]:
+        """Do optimiser step `index` with the gradient of "loss"; return the terms of the whole batch.
 
+        losses: per pass, "loss" and its terms, each of which adds up over passes and processes.
         Raises FloatingPointError, before weights change, for a loss or a gradient that is not finite.
         """
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss is {loss.item()}")
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        parts = []
+        for terms in losses:
+            terms["loss"].backward()
+            parts.append({name: term.detach() for name, term in terms.items()})
+        totals = self._totals(parts)
+        if not isfinite(totals["loss"]):
+            raise FloatingPointError(f"the loss is {totals['loss']}")
+        self._add_gradients()
         self._bound_gradient()
         share = multiplier(self.course.schedule, index, self.course.steps, power=self.course.power)
         for group in self.optimiser.param_groups:
             group["lr"] = group["highest_lr"] * share
         self.optimiser.step()
+        return totals
+
+    @property
+    def learning_rate(self) -> float:
+        """The first group's, at the last step."""
         return self.optimiser.param_groups[0]["lr"]
+
+    def _totals(self, parts: list[dict[str, Tensor]]) -> dict[str, float]:
+        values = [torch.stack([term.double() for term in terms.values()]) for terms in parts]
+        return dict(zip(parts[0], sums(self.passes, values).tolist(), strict=True))
+
+    def _add_gradients(self) -> None:
+        """Sum the gradients of all processes, in one go: a step's passes are more than one forward."""
+        if self.passes.group.size == 1:
+            return
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        summed = self.passes.group.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        for gradient, values in zip(gradients, summed.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(values.view_as(gradient))
 
     def _bound_gradient(self) -> None:
         parameters = [p for p in self.network.parameters() if p.grad is not None]

@@ -1,6 +1,6 @@
 """Training of a per-frame network: the teacher, and the baseline that is trained on for as long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deltadistill.data.frames import normalise
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.optimiser import Descent
+from deltadistill.training.passes import Batch, Whole
 
 
 @dataclass
@@ -22,7 +23,7 @@ class PerFrameTraining:
 
     descent: Descent
     task: Segmentation
-    tune_score: Callable[[], float]
+    tune_score: Callable[[Callable[[], None]], float]
     frozen_batch_norm: bool = False
     teacher: nn.Module | None = None
 
@@ -31,23 +32,28 @@ class PerFrameTraining:
         """The network that learns."""
         return self.descent.network
 
-    def losses(self, index: int, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the loss for a batch of clips (N, T, 3, H, W) with labels (N, T, H, W); weights stay."""
-        frames = normalise(batch["clip"].flatten(0, 1))
+    def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
+        """Yield the loss of each pass over clips (N, T, 3, H, W) with labels (N, T, H, W); weights stay."""
+        parts = self.descent.passes.split(batch)
+        whole = Whole.of(self.descent.passes, self.task, parts)
+        for part in parts:
+            yield {"loss": self._loss(part, whole)}
+
+    def step(self, index: int, batch: Batch) -> dict[str, float]:
+        """Do one optimiser step on a batch as in `losses`."""
+        self.network.train(not self.frozen_batch_norm)
+        totals = self.descent.step(index, self.losses(index, batch))
+        return {**totals, "learning_rate": self.descent.learning_rate}
+
+    def _loss(self, part: Batch, whole: Whole) -> Tensor:
+        frames, labels = normalise(part["clip"].flatten(0, 1)), part["label"].flatten(0, 1)
         logits = self.network(frames)
-        loss = self.task.loss(logits, batch["label"].flatten(0, 1))
+        loss = self.task.loss(logits, labels, of=whole.pixels, group=self.descent.passes.group)
         if self.teacher is not None:
             with torch.no_grad():
                 teacher_logits = self.teacher(frames)
-            loss = loss + self.task.imitation_loss(logits, teacher_logits)
-        return {"loss": loss}
-
-    def step(self, index: int, batch: dict[str, Tensor]) -> dict[str, float]:
-        """Do one optimiser step on a batch as in `losses`."""
-        self.network.train(not self.frozen_batch_norm)
-        loss = self.losses(index, batch)["loss"]
-        learning_rate = self.descent.step(index, loss)
-        return {"loss": loss.item(), "learning_rate": learning_rate}
+            loss = loss + whole.part(part) * self.task.imitation_loss(logits, teacher_logits)
+        return loss
 
     def may_be_best(self, steps_done: int) -> bool:
         """Any network may be the result."""

@@ -26,13 +26,13 @@ class _StopAt:
             signal.raise_signal(self._number)
         return self._trainee.step(index, batch)
 
-    def tune_score(self):
+    def tune_score(self, between):
         if self._look is not None:
             self._look -= 1
             if self._look < 0:
                 signal.raise_signal(self._number)
                 pytest.fail("a look goes on after the signal")
-        return self._trainee.tune_score()
+        return self._trainee.tune_score(between)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_loss_falls(kind):
 def test_the_best_network_by_the_tune_split_is_kept():
     trainee = per_frame_trainee()
     scores = iter([10.0, 30.0, 20.0])
-    trainee.tune_score = lambda: next(scores)
+    trainee.tune_score = lambda _: next(scores)
     outcome = run(trainee, 1)
     assert (outcome.best_score, outcome.best_step) == (30.0, 8)
 

@@ -45,7 +45,7 @@ def per_frame_trainee(rate=0.01):
     optimiser = optimisers.build("adamw", [(network.parameters(), rate)], weight_decay=0, momentum=0)
     scores = iter(range(100))
     descent = Descent(network, optimiser, Course(STEPS, "one_cycle"))
-    return PerFrameTraining(descent, Segmentation(2), tune_score=lambda: float(next(scores)))
+    return PerFrameTraining(descent, Segmentation(2), tune_score=lambda _: float(next(scores)))
 
 
 def distill_trainee(predicts="delta", task="labels", budget=None):
@@ -58,7 +58,7 @@ def distill_trainee(predicts="delta", task="labels", budget=None):
         search=SearchCourse(warmup=2, freeze=6, budget=budget),
         costs=macs_of_blocks(dd.count_macs(network, (3, 8, 8))),
         seed=4,
-        tune_score=lambda: 50.0,
+        tune_score=lambda _: 50.0,
     )
 
 

@@ -1,6 +1,6 @@
 """The recipe of delta distillation (Eq. 5), and of its rival, feature distillation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 import torch
@@ -19,6 +19,7 @@ from deltadistill.evaluation.clips import clip_score, tune_windows
 from deltadistill.evaluation.frames import Reference, inputs, label_reference, teacher_reference
 from deltadistill.macs import count_macs
 from deltadistill.params import Distill, DistillOptimiser, Search
+from deltadistill.processes import device_of
 from deltadistill.search import gate_probabilities, learning_parameters
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights, layer_errors
@@ -39,25 +40,32 @@ def distill(
 ) -> Trained:
     """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5).
 
+    The teacher is on the device of running's processes.
     costs: of every candidate, in any unit; None: MACs.
     """
     students, where = student_design(settings.students.design), WHERE[settings.students.where]
-    clips = _initialisation_clips(store, settings, seed)
+    device = device_of(teacher)
+    clips = _initialisation_clips(store, settings, seed, device)
     windows = tune_windows(store, settings.max_distance + 1)
-    probe = torch.stack([inputs(store, window) for window in windows[:4]])
+    probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
     network = convert(teacher, students, where, predicts=predicts, clips=clips, example=probe[0, :2])
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     reference = _reference(teacher, task, store, settings)
     errors_before = layer_errors(network, probe)
-    rates = settings.optimiser
+    rates, groups = settings.optimiser, parameter_groups(network, settings.optimiser)
+
+    def tune_score(between: Callable[[], None]) -> float:
+        shared = {"group": running.group, "between": between}
+        return 100 * clip_score(network, task, store, windows, reference, **shared).miou()
+
     trainee = DistillTraining(
-        start_descent(network, parameter_groups(network, rates), settings, clip_norm=rates.clip_norm),
+        start_descent(network, groups, settings, running=running, clip_norm=rates.clip_norm),
         task,
         weights=Weights(settings.loss.alpha, settings.loss.beta, settings.loss.task),
         search=search_course(settings.search, settings.steps),
         costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
         seed=seed,
-        tune_score=lambda: 100 * clip_score(network, task, store, windows, reference).miou(),
+        tune_score=tune_score,
     )
     outcome = train_on_clips(trainee, store, settings, running, seed=seed)
     layers = layer_table(network, errors_before, layer_errors(network, probe))
@@ -111,7 +119,9 @@ def search_costs(network: nn.Module, search: Search, *, size: tuple[int, int, in
     return macs_of_blocks(count_macs(network, size), length=length)
 
 
-def _initialisation_clips(store: FrameStore, settings: Distill, seed: int) -> Tensor | None:
+def _initialisation_clips(
+    store: FrameStore, settings: Distill, seed: int, device: torch.device
+) -> Tensor | None:
     """Clips of the train split, whole frames, for students that start from data; (N, 2, 3, H, W)."""
     students = settings.students
     if students.kind != "linear" or students.initialisation != "data":
@@ -126,7 +136,7 @@ def _initialisation_clips(store: FrameStore, settings: Distill, seed: int) -> Te
         augment=Augment(crop=store.size, scale=(1.0, 1.0), flip=False),
         seed=seed,
     )
-    return normalise(batches[0]["clip"])
+    return normalise(batches[0]["clip"].to(device))
 
 
 def parameter_groups(network: nn.Module, rates: DistillOptimiser) -> list[tuple[list[nn.Parameter], float]]:

@@ -9,6 +9,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import label_reference, labelled_frames, per_frame_score, split_frames
 from deltadistill.params import Distill, PretrainTeacher
 from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.loop import Outcome
 from deltadistill.training.per_frame import PerFrameTraining
 from deltadistill.training.recipes.running import (
@@ -35,11 +36,12 @@ def train_per_frame(
     teacher: a network whose logits are imitated as well as the labels, for a cheaper network that is to be
         as good as it can: the rival that needs no students.
     """
+    network = synchronised_batch_norm(network, running.group)
     groups = [(network.parameters(), settings.optimiser.learning_rate)]
     trainee = PerFrameTraining(
-        start_descent(network, groups, settings),
+        start_descent(network, groups, settings, running=running),
         task,
-        tune_score=_tune_score(network, task, store),
+        tune_score=_tune_score(network, task, store, running),
         teacher=teacher,
     )
     return run_training(trainee, store, settings, running, clip_length=1, max_distance=0, seed=seed)
@@ -58,15 +60,22 @@ def finetune(
     network, rates = deepcopy(teacher), settings.optimiser
     groups = [(network.parameters(), rates.learning_rate_teacher)]
     trainee = PerFrameTraining(
-        start_descent(network, groups, settings, clip_norm=rates.clip_norm),
+        start_descent(network, groups, settings, running=running, clip_norm=rates.clip_norm),
         task,
-        tune_score=_tune_score(network, task, store),
+        tune_score=_tune_score(network, task, store, running),
         frozen_batch_norm=True,
     )
     outcome = train_on_clips(trainee, store, settings, running, seed=seed)
     return Trained(network, outcome)
 
 
-def _tune_score(network: nn.Module, task: Segmentation, store: FrameStore) -> Callable[[], float]:
+def _tune_score(
+    network: nn.Module, task: Segmentation, store: FrameStore, running: Running
+) -> Callable[[Callable[[], None]], float]:
     frames = labelled_frames(store, "tune") or split_frames(store, "tune")
-    return lambda: 100 * per_frame_score(network, task, store, frames, label_reference(store)).miou()
+
+    def score(between: Callable[[], None]) -> float:
+        shared = {"group": running.group, "between": between}
+        return 100 * per_frame_score(network, task, store, frames, label_reference(store), **shared).miou()
+
+    return score

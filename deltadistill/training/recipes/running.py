@@ -10,18 +10,28 @@ from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.transforms import Augment
 from deltadistill.params import Distill, PretrainTeacher
+from deltadistill.processes import Group
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.checkpoint import Checkpoint
 from deltadistill.training.loop import Outcome, Row, Trainee, train
+from deltadistill.training.passes import Passes
 
 
 @dataclass(frozen=True)
 class Running:
-    """What a training needs to run here and decides no result: checkpoints, progress, the bar's title."""
+    """What a training needs to run here and decides no result: checkpoints, progress, the bar's title, and
+    the processes and passes that share a step.
+    """
 
     checkpoint: Checkpoint | None = None
     on_row: Callable[[Row], None] | None = None
     title: str = "training"
+    passes: Passes = field(default_factory=Passes)
+
+    @property
+    def group(self) -> Group:
+        """The processes that train together."""
+        return self.passes.group
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ def start_descent(
     groups: optimisers.Groups,
     settings: PretrainTeacher | Distill,
     *,
+    running: Running,
     clip_norm: float | None = None,
 ) -> optimisers.Descent:
     """Make the descent of a network; `groups` are (parameters, highest learning rate)."""
@@ -52,7 +63,7 @@ def start_descent(
         chosen.name, groups, weight_decay=chosen.weight_decay, momentum=chosen.momentum
     )
     course = optimisers.Course(settings.steps, schedule.name, schedule.power)
-    return optimisers.Descent(network, optimiser, course, clip_norm)
+    return optimisers.Descent(network, optimiser, course, clip_norm, running.passes)
 
 
 def train_on_clips(
@@ -80,7 +91,10 @@ def run_training(
     max_distance: int,
     seed: int,
 ) -> Outcome:
-    """Train on clips of the train split; the network ends with the best weights by the tune split."""
+    """Train on clips of the train split; the network ends with the best weights by the tune split.
+
+    Raises ValueError where the processes cannot share a batch.
+    """
     batches = TrainingBatches(
         store,
         "train",
@@ -90,7 +104,9 @@ def run_training(
         max_distance=max_distance,
         augment=Augment(**settings.augment.model_dump()),
         seed=seed,
+        rows=running.passes.share(settings.batch, clip_length),
     )
+    running.group.copy_from_first(trainee.network.state_dict().values())
     outcome = train(
         trainee,
         batches,
@@ -100,6 +116,7 @@ def run_training(
         checkpoint=running.checkpoint,
         on_row=running.on_row,
         title=running.title,
+        group=running.group,
     )
     trainee.network.load_state_dict(outcome.best_state)
     return outcome

@@ -1,0 +1,90 @@
+"""How a step takes its batch: shared among processes, and in passes of a limited number of frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from deltadistill.processes import ALONE, Group
+from deltadistill.tasks.segmentation import Segmentation
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The processes that share a step's batch, and how many frames each takes at once (None: all it has).
+
+    The gradients of all passes of all processes add up to that of the whole batch.
+    """
+
+    group: Group = ALONE
+    frames_at_once: int | None = None
+
+    def split(self, batch: Batch) -> list[Batch]:
+        """Parts of this process's clips, at least one clip each, on its device; as many as in any process.
+
+        batch: {"clip": (N, T, 3, H, W), "label": (N, T, H, W)}.
+        """
+        clips, frames = batch["clip"].shape[:2]
+        count = clips if self.frames_at_once is None else max(1, self.frames_at_once // frames)
+        parts = -(-clips // count)
+        split = {name: values.tensor_split(parts) for name, values in batch.items()}
+        return [
+            {name: values[part].to(self.group.device, non_blocking=True) for name, values in split.items()}
+            for part in range(parts)
+        ]
+
+    def share(self, clips: int, frames: int) -> range:
+        """Which clips of a batch are this process's.
+
+        Raises ValueError where a process would have none, or processes a different number of passes.
+        """
+        processes = self.group.size
+        if clips < processes:
+            raise ValueError(
+                f"a batch of {clips} cannot be shared by {processes} processes; start {clips} at most "
+                "(DELTADISTILL_PROCESSES is the number on each node)"
+            )
+        several = self.frames_at_once is not None and self.frames_at_once < -(-clips // processes) * frames
+        if several and clips % processes:
+            raise ValueError(
+                f"training.frames_at_once needs the same number of clips in every process, and a batch of "
+                f"{clips} does not divide among {processes}; set it to null, or start another number"
+            )
+        return self.group.share(clips)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a step must know of its whole batch before its parts can be added up.
+
+    clips: their number, a share of which is a part's. pixels: what the task's mean divides by.
+    energies: per call of a block, the energy of its target; None where one pass tells.
+    """
+
+    clips: float
+    pixels: Tensor
+    energies: Tensor | None = None
+
+    @classmethod
+    def of(cls, passes: Passes, task: Segmentation, parts: Sequence[Batch]) -> "Whole":
+        """Count clips and pixels, over all parts in all processes."""
+        counts = [torch.stack([_clips(part), task.extent(part["label"])]) for part in parts]
+        clips, pixels = sums(passes, counts)
+        return cls(float(clips), pixels)
+
+    def part(self, batch: Batch) -> float:
+        """The share of the clips that a part holds."""
+        return len(batch["clip"]) / self.clips
+
+
+def _clips(part: Batch) -> Tensor:
+    clips = part["clip"]
+    return torch.tensor(float(len(clips)), dtype=torch.float64, device=clips.device)
+
+
+def sums(passes: Passes, values: Sequence[Tensor]) -> Tensor:
+    """Sum vectors, one of each pass, over passes and processes."""
+    return passes.group.total(torch.stack(list(values)).sum(0))

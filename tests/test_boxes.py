@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from deltadistill.boxes import NO_TRACK, Detections, Objects, area, iou_matrix
+
+
+def test_overlap_worked_by_hand():
+    first = [[0, 0, 4, 4], [0, 0, 2, 2]]
+    second = [[2, 0, 6, 4], [0, 0, 4, 4], [4, 0, 8, 4]]
+    # 8 of 24; the same; they touch | 0 of 20 (touch); 4 of 16; apart
+    expected = [[8 / 24, 1, 0], [0, 4 / 16, 0]]
+    assert iou_matrix(first, second) == pytest.approx(np.array(expected))
+    assert area(np.array(second, float)).tolist() == [16, 16, 16]
+
+
+def test_nothing_overlaps_nothing():
+    assert iou_matrix(np.zeros((0, 4)), [[0, 0, 1, 1]]).shape == (0, 1)
+    assert iou_matrix([[3, 3, 3, 3]], [[3, 3, 3, 3]]).tolist() == [[0]]
+
+
+def test_what_is_not_said_of_objects_is_unknown_or_false():
+    objects = Objects([[0, 0, 1, 1]], [2])
+    assert objects.tracks.tolist() == [NO_TRACK]
+    assert [objects.occluded[0], objects.generated[0], objects.crowd[0]] == [False] * 3
+    assert len(Objects([], [])) == len(Detections()) == 0
+
+
+def test_other_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"boxes are \(n, 4\).*got \(1, 3\)"):
+        Objects([[0, 0, 1]], [0])
+    with pytest.raises(ValueError, match="'scores': 2"):
+        Detections([[0, 0, 1, 1]], [0.5, 0.6], [0])
+
+
+def test_objects_keep_all_but_their_boxes():
+    objects = Objects([[0, 0, 1, 1]], [2], [7], [True], [False], [True]).with_boxes([[0, 0, 2, 2]])
+    assert objects.boxes.tolist() == [[0, 0, 2, 2]]
+    assert (objects.classes[0], objects.tracks[0], objects.occluded[0], objects.crowd[0]) == (
+        2,
+        7,
+        True,
+        True,
+    )

@@ -38,13 +38,22 @@ class Frame:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What holds for all frames: `size` is (height, width) in pixels, `flow` is "exact" or None."""
+    """What holds for all frames: `size` is (height, width) in pixels, `flow` is "exact" or None.
+
+    `fit` "letterbox": pictures are of any size and are fitted into `size` when they are read (letterbox.py);
+    None: all are of that size.
+    """
 
     kind: str
     size: tuple[int, int]
     classes: tuple[ClassEntry, ...]
     flow: str | None = None
     source: str = ""
+    fit: str | None = None
+
+    def __post_init__(self):
+        if self.fit not in (None, "letterbox"):
+            raise ValueError(f"fit is {self.fit!r}; expected None or 'letterbox'")
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,12 @@ class Manifest:
         return {clip: tuple(frames) for clip, frames in clips.items()}
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Frames, labelled frames and clips per split."""
+        """Frames, labelled frames (with a label or with boxes) and clips per split."""
         clips = {split: self.clips(split) for split in SPLITS}
         frames = {split: [frame for clip in clips[split].values() for frame in clip] for split in SPLITS}
         return {
             "frames": {split: len(frames[split]) for split in SPLITS},
-            "labelled": {split: sum(frame.label is not None for frame in frames[split]) for split in SPLITS},
+            "labelled": {split: sum(map(_is_labelled, frames[split])) for split in SPLITS},
             "clips": {split: len(clips[split]) for split in SPLITS},
         }
 
@@ -131,6 +140,10 @@ def find_faults(frames: tuple[Frame, ...]) -> list[str]:
         )
     faults += _clip_faults(frames)
     return faults + _missing_files(frames)
+
+
+def _is_labelled(frame: Frame) -> bool:
+    return frame.label is not None or frame.boxes is not None
 
 
 def _unknown_splits(frames: tuple[Frame, ...]) -> list[str]:
@@ -210,7 +223,7 @@ def _relative(place: Path | None, folder: Path) -> str:
 def _info_to_json(manifest: Manifest) -> dict:
     info = manifest.info
     classes = [{"name": c.name, "color": [*c.color], "label_ids": [*c.label_ids]} for c in info.classes]
-    return {
+    facts = {
         "kind": info.kind,
         "size": [*info.size],
         "classes": classes,
@@ -219,6 +232,7 @@ def _info_to_json(manifest: Manifest) -> dict:
         "flow": info.flow,
         "source": info.source,
     }
+    return facts | ({"fit": info.fit} if info.fit else {})
 
 
 def _read_info(path: Path) -> DatasetInfo:
@@ -232,6 +246,6 @@ def _read_info(path: Path) -> DatasetInfo:
             ClassEntry(c["name"], tuple(c["color"]), tuple(c["label_ids"])) for c in raw["classes"]
         )
         height, width = raw["size"]
-        return DatasetInfo(raw["kind"], (height, width), classes, raw["flow"], raw["source"])
+        return DatasetInfo(raw["kind"], (height, width), classes, raw["flow"], raw["source"], raw.get("fit"))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error!r}); run the stage prepare_dataset again") from error

@@ -4,10 +4,20 @@ from pathlib import Path
 import pytest
 
 
+def module(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
 @pytest.fixture(scope="session")
 def small_dataset():
     """The module small_dataset.py of this folder."""
-    spec = importlib.util.spec_from_file_location("small_dataset", Path(__file__).parent / "small_dataset.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module("small_dataset")
+
+
+@pytest.fixture(scope="session")
+def imagenet_layout():
+    """The module imagenet_layout.py of this folder."""
+    return module("imagenet_layout")

@@ -1,6 +1,6 @@
 """Clips with boxes on their way from a reader to the manifest: checked, and their box files written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,3 +26,11 @@ class BoxClip:
         return [
             Frame(self.name, index, self.split, image, boxes=path) for index, image in enumerate(self.images)
         ]
+
+
+def held_back(videos: Iterable[str], every: int, faults: list[str]) -> set[str]:
+    """Names of every `every`-th video to train on, by name: they are tuned on instead."""
+    names = sorted(videos)
+    if len(names) == 1:
+        faults.append("1 video to train on, none left to tune on; name what to tune on")
+    return set(names[every - 1 :: every] or names[-1:])

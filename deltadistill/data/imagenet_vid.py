@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from deltadistill.boxes import Objects
-from deltadistill.data.box_clips import BoxClip
+from deltadistill.data.box_clips import BoxClip, held_back
 from deltadistill.data.box_faults import clipped, object_faults
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.ilsvrc_xml import Annotated, read_annotation
@@ -127,12 +127,9 @@ def _sources(
         [clip for part in parts for clip in _snippets(root, part, faults)] for parts in splits
     )
     if not tune:
-        train = sorted(train, key=lambda source: source.name)
-        tune = train[tune_every - 1 :: tune_every] or train[-1:]
-        tuned = {source.name for source in tune}
-        train = [source for source in train if source.name not in tuned]
-        if tune and not train:
-            faults.append("1 snippet to train on, none left to tune on; name parts in tune")
+        held = held_back((source.name for source in train), tune_every, faults)
+        tune = [source for source in train if source.name in held]
+        train = [source for source in train if source.name not in held]
     train += [still for part in stills for still in _stills(root, part, faults)]
     named = {"train": train, "tune": tune, "test": test}
     sources = [

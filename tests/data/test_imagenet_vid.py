@@ -181,5 +181,5 @@ def test_misnamed_frames_and_clips_of_one_name_are_named(read, root, layout):
 def test_one_snippet_cannot_be_trained_and_tuned_on(read, root, layout):
     (root / "ImageSets/VID/train_2.txt").unlink()
     layout.add_list(root, "VID", "train_1", ["set_0000/train_0000 1"])
-    with pytest.raises(ValueError, match="1 snippet to train on, none left to tune on"):
+    with pytest.raises(ValueError, match="1 video to train on, none left to tune on"):
         read()

@@ -14,6 +14,7 @@ from deltadistill.data.street.foreground import draw_foreground
 from deltadistill.data.street.parts import Scene
 from deltadistill.data.street.scene import draw_scene
 from deltadistill.data.street.sensor import expose
+from deltadistill.data.street.things_seen import ThingSeen, Windows, things_seen, visible_parts
 
 SPEED = (0.12, 0.30)  # metres per frame at the start of a clip
 BOX_CLASSES = {"car": "car", "person": "person", "pole": "pole/sign", "sign": "pole/sign"}
@@ -25,7 +26,8 @@ class RenderedFrame:
 
     `image` uint8 (H, W, 3) RGB; `label_ids` uint8 (H, W), Cityscapes label ids; `flow` float32 (H, W, 2) and
     `valid` bool (H, W), backward to the frame before (all invalid in frame 0); `boxes`: dicts of id, class
-    and box [x0, y0, x1, y1] around the visible pixels, in pixels, x1 and y1 exclusive.
+    and box [x0, y0, x1, y1] around the visible pixels, in pixels, x1 and y1 exclusive; `things`: all that is
+    to be seen of every thing, empty unless it was asked for.
     """
 
     image: np.ndarray
@@ -33,10 +35,11 @@ class RenderedFrame:
     flow: np.ndarray
     valid: np.ndarray
     boxes: list[dict]
+    things: tuple[ThingSeen, ...] = ()
 
 
 def render_clip(
-    key: tuple[int, ...], *, frames: int, height: int, width: int, noise: float
+    key: tuple[int, ...], *, frames: int, height: int, width: int, noise: float, things: bool = False
 ) -> Iterator[RenderedFrame]:
     """The frames of the clip named by `key` = (seed, split number, clip number), in order.
 
@@ -62,22 +65,15 @@ def render_clip(
             flow=flow,
             valid=valid,
             boxes=_boxes(canvas.surface, scene, windows),
+            things=things_seen(canvas, scene, windows, frame) if things else (),
         )
         before = canvas
 
 
-def _boxes(surface: np.ndarray, scene: Scene, windows: dict[int, tuple[slice, slice]]) -> list[dict]:
+def _boxes(surface: np.ndarray, scene: Scene, windows: Windows) -> list[dict]:
     """Boxes around the visible pixels of each thing that has a class of its own."""
-    boxes = []
-    for number, (rows, columns) in windows.items():
-        kind = scene.things[number].kind
-        if kind not in BOX_CLASSES:
-            continue
-        mask = surface[rows, columns] == number + 1
-        down, across = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(down) == 0:
-            continue
-        left, top = columns.start + int(across[0]), rows.start + int(down[0])
-        right, bottom = columns.start + int(across[-1]) + 1, rows.start + int(down[-1]) + 1
-        boxes.append({"id": number + 1, "class": BOX_CLASSES[kind], "box": [left, top, right, bottom]})
-    return boxes
+    return [
+        {"id": number + 1, "class": BOX_CLASSES[scene.things[number].kind], "box": [*box]}
+        for number, box, _ in visible_parts(surface, windows)
+        if scene.things[number].kind in BOX_CLASSES
+    ]

@@ -26,6 +26,13 @@ def draw_foreground(canvas: Canvas, scene: Scene, lens: Lens, frame: int) -> dic
     return windows
 
 
+def draw_alone(canvas: Canvas, thing: Thing, window: tuple[slice, slice], frame: int) -> np.ndarray:
+    """bool (rows, columns) of a window: the pixels a thing would take if nothing stood before it."""
+    alone = Canvas.blank(canvas.pose, canvas.part(window).rays)
+    _PAINTERS[thing.kind](alone, thing, thing.position(frame), 1)
+    return alone.surface == 1
+
+
 def _visible(things: tuple[Thing, ...], pose: Pose, lens: Lens, frame: int) -> Iterator:
     """(thing number, window of pixels) of the things that fall inside the image."""
     place = np.array([thing.position(frame) for thing in things])

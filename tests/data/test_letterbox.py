@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from deltadistill.data.letterbox import FILL, Letterbox
+
+
+def test_a_wide_picture_is_scaled_by_its_width_and_filled_below():
+    box = Letterbox((720, 1280), (512, 512))
+    assert box.inner == (288, 512)
+    image = box.image(np.full((720, 1280, 3), 200, np.uint8))
+    assert image.shape == (512, 512, 3)
+    assert (image[:288] == 200).all()
+    assert (image[288:] == FILL).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "inner"),
+    [
+        ((720, 1280), (562, 1000)),
+        ((480, 640), (600, 800)),
+        ((300, 900), (333, 1000)),
+        ((600, 1000), (600, 1000)),
+    ],
+)
+def test_into_600_by_1000_is_short_side_600_and_long_side_at_most_1000(source, inner):
+    height, width = source
+    scale = min(600 / height, 1000 / width)
+    assert Letterbox(source, (600, 1000)).inner == inner == (round(height * scale), round(width * scale))
+
+
+def test_a_picture_of_the_wanted_size_is_left_alone():
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    assert Letterbox((6, 8), (6, 8)).image(pixels) is pixels
+
+
+def test_boxes_move_with_the_pixels():
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[10:20, 30:70] = 255
+    box = Letterbox((40, 80), (32, 32))
+    moved = box.boxes([[30, 10, 70, 20]])
+    assert moved.tolist() == [[12, 4, 28, 8]]  # scaled by 0.4
+    white = np.argwhere(box.image(pixels)[..., 0] > 200)
+    assert white.min(0).tolist() == [4, 12]
+    assert (white.max(0) + 1).tolist() == [8, 28]
+    assert box.boxes_back(moved) == pytest.approx(np.array([[30, 10, 70, 20]]))
+
+
+def test_boxes_in_the_filled_part_are_cut_off_on_the_way_back():
+    back = Letterbox((40, 80), (32, 32)).boxes_back([[0, 0, 32, 32]])
+    assert back.tolist() == [[0, 0, 80, 40]]
+
+
+def test_a_picture_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"a picture of \(4, 4\) was given, expected \(6, 8\)"):
+        Letterbox((6, 8), (6, 8)).image(np.zeros((4, 4, 3), np.uint8))

@@ -1,4 +1,4 @@
-"""Decoded frames, labels and flow of a data set, kept in memory up to a limit."""
+"""Decoded frames, labels, boxes and flow of a data set, kept in memory up to a limit."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,11 +9,16 @@ import cv2
 import numpy as np
 import torch
 
+from deltadistill.boxes import Objects
+from deltadistill.data.box_files import read_box_file
 from deltadistill.data.label_table import label_ids_to_classes
+from deltadistill.data.letterbox import Letterbox
 from deltadistill.data.manifest import Frame, Manifest
+from deltadistill.data.picture_end import has_end
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB
 STD = (0.229, 0.224, 0.225)
+_CLIPS_OF_BOXES = 1024  # clips whose boxes stay in memory
 
 
 def normalise(frames: torch.Tensor) -> torch.Tensor:
@@ -28,7 +33,8 @@ def normalise(frames: torch.Tensor) -> torch.Tensor:
 class FrameStore:
     """Reads a data set's files; the most recently used decoded arrays stay in memory up to `cache_bytes`.
 
-    Arrays handed out are shared with the cache and read-only; tensors are copies.
+    Arrays handed out are shared with the cache and read-only; tensors are copies. Where the data set's
+    pictures differ in size, frames and boxes are those fitted into `size` (letterbox.py).
     """
 
     def __init__(self, manifest: Manifest, *, cache_bytes: int = 2**30):
@@ -36,9 +42,11 @@ class FrameStore:
             raise ValueError(f"cache_bytes is {cache_bytes}; 0 switches the cache off")
         self.manifest = manifest
         self.size = manifest.info.size
+        self._fitted = manifest.info.fit == "letterbox"
         self.classes = tuple(entry.name for entry in manifest.info.classes)
         self._to_class = label_ids_to_classes(manifest.info.classes)
         self._cache_bytes = cache_bytes
+        self._boxes: OrderedDict[Path, dict[int, Objects]] = OrderedDict()
         self._cache: OrderedDict[Path, tuple[np.ndarray, ...]] = OrderedDict()
         self._held = 0
 
@@ -69,6 +77,13 @@ class FrameStore:
             valid.copy()
         )
 
+    def boxes(self, frame: Frame) -> Objects:
+        """The objects of a frame, in pixels of `size`; ValueError where the frame is not annotated."""
+        of_clip = self._boxes_of_clip(frame.boxes) if frame.boxes else {}
+        if frame.index not in of_clip:
+            raise ValueError(f"no boxes for frame {frame.index} of clip {frame.clip}: it is not annotated")
+        return of_clip[frame.index]
+
     def image_array(self, frame: Frame) -> np.ndarray:
         """uint8 RGB (H, W, 3), read-only."""
         return self._kept(frame.image, self._read_image)[0]
@@ -96,8 +111,9 @@ class FrameStore:
         return arrays
 
     def _read_image(self, path: Path) -> tuple[np.ndarray]:
-        pixels = self._decode(path, cv2.IMREAD_COLOR)
-        return (np.ascontiguousarray(pixels[..., ::-1]),)
+        pixels = self._decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = np.ascontiguousarray(pixels[..., ::-1])
+        return (Letterbox(pixels.shape[:2], self.size).image(pixels) if self._fitted else pixels,)
 
     def _read_label(self, path: Path) -> tuple[np.ndarray]:
         pixels = self._decode(path, cv2.IMREAD_UNCHANGED)
@@ -106,6 +122,21 @@ class FrameStore:
                 f"{path}: a label is a grey 8-bit PNG of label ids, got {pixels.dtype} {pixels.shape}"
             )
         return (self._to_class.take(pixels),)
+
+    def _boxes_of_clip(self, path: Path) -> dict[int, Objects]:
+        if path not in self._boxes:
+            self._boxes[path] = self._read_boxes(path)
+        self._boxes.move_to_end(path)
+        if len(self._boxes) > _CLIPS_OF_BOXES:
+            self._boxes.popitem(last=False)
+        return self._boxes[path]
+
+    def _read_boxes(self, path: Path) -> dict[int, Objects]:
+        frames, size = read_box_file(path, self.classes)
+        if not self._fitted:
+            return frames
+        fit = Letterbox(size or self.size, self.size)
+        return {index: objects.with_boxes(fit.boxes(objects.boxes)) for index, objects in frames.items()}
 
     def _read_flow(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         try:
@@ -126,19 +157,14 @@ class FrameStore:
             data = np.fromfile(path, np.uint8)
         except OSError as error:
             raise ValueError(f"{path} cannot be opened: {error.strerror}") from error
-        pixels = cv2.imdecode(data, mode) if len(data) and _complete(path, data) else None
+        pixels = cv2.imdecode(data, mode) if len(data) and has_end(data.tobytes()) else None
         if pixels is None:
             raise ValueError(
                 f"{path} is truncated or not an image ({len(data)} bytes); make or copy it again"
             )
-        if pixels.shape[:2] != self.size:
+        if pixels.shape[:2] != self.size and not self._fitted:
             raise ValueError(
                 f"{path} is {pixels.shape[0]}×{pixels.shape[1]}; "
                 f"its data set is {self.size[0]}×{self.size[1]}"
             )
         return pixels
-
-
-def _complete(path: Path, data: np.ndarray) -> bool:
-    """Whether a PNG has its end; the decoder fills what is cut off with black, without a word."""
-    return path.suffix.lower() != ".png" or data[-12:].tobytes().endswith(b"IEND\xaeB`\x82")

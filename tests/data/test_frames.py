@@ -1,8 +1,17 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from deltadistill.boxes import Objects
+from deltadistill.data import frames as frames_module
+from deltadistill.data.box_files import write_box_file
 from deltadistill.data.frames import MEAN, STD, FrameStore, normalise
+from deltadistill.data.letterbox import FILL
+from deltadistill.data.manifest import Manifest
 from deltadistill.data.stored_png import write_png
 
 
@@ -129,3 +138,69 @@ def test_normalise_takes_out_mean_and_deviation():
         normalise(torch.zeros(1, 3, 2, 2))
     with pytest.raises(ValueError, match="takes uint8"):
         normalise(torch.zeros(3, 2, 4, 4, dtype=torch.uint8))
+
+
+@pytest.fixture
+def boxed(tmp_path, manifest):
+    """The manifest with a car in frame 1 of every clip, nothing in frame 2, the others not annotated."""
+    for clip in {frame.clip for frame in manifest.frames}:
+        found = {1: Objects([[2, 4, 8, 10]], [5], [3]), 2: Objects([], [])}
+        names = [entry.name for entry in manifest.info.classes]
+        write_box_file(tmp_path / f"{clip}.json", found, size=(16, 24), classes=names)
+    frames = tuple(replace(frame, boxes=tmp_path / f"{frame.clip}.json") for frame in manifest.frames)
+    return replace(manifest, frames=frames)
+
+
+def test_boxes_of_a_frame_are_read(boxed):
+    store, clip = FrameStore(boxed), boxed.clips("test")["test0"]
+    objects = store.boxes(clip[1])
+    assert (objects.boxes.tolist(), objects.classes.tolist()) == ([[2, 4, 8, 10]], [5])
+    assert objects.tracks.tolist() == [3]
+    assert len(store.boxes(clip[2])) == 0
+    for frame in (clip[0], replace(clip[1], boxes=None)):
+        with pytest.raises(ValueError, match=r"no boxes for frame \d of clip test0: it is not annotated"):
+            store.boxes(frame)
+
+
+def test_boxes_of_a_limited_number_of_clips_stay_in_memory(boxed, monkeypatch):
+    monkeypatch.setattr(frames_module, "_CLIPS_OF_BOXES", 2)
+    store = FrameStore(boxed)
+    used = [
+        boxed.clips("train")["train0"][1],
+        boxed.clips("train")["train1"][1],
+        boxed.clips("tune")["tune0"][1],
+    ]
+    for frame in used:
+        store.boxes(frame)
+        frame.boxes.unlink()
+    assert len(store.boxes(used[2])) == len(store.boxes(used[1])) == 1
+    with pytest.raises(ValueError, match="not readable as boxes"):
+        store.boxes(used[0])
+
+
+def test_pictures_of_any_size_are_fitted_with_their_boxes(boxed):
+    fitted = Manifest(boxed.frames, replace(boxed.info, size=(12, 12), fit="letterbox"))
+    store, frame = FrameStore(fitted), fitted.clips("test")["test0"][1]
+    image = store.image_array(frame)
+    assert image.shape == (12, 12, 3)
+    assert (image[8:] == FILL).all()
+    assert (image[:8, :, 1] == 1).all()  # its frame number
+    assert store.boxes(frame).boxes.tolist() == [[1, 2, 4, 5]]
+
+
+def test_a_picture_is_read_as_it_is_stored_whatever_its_orientation_tag_says(manifest):
+    frame = manifest.frames[0]
+    tagged = Image.Exif()
+    tagged[0x0112] = 6  # turn by a quarter to look at it
+    Image.new("RGB", (24, 16)).save(frame.image, format="JPEG", exif=tagged)
+    assert cv2.imread(str(frame.image)).shape == (24, 16, 3)
+    assert FrameStore(manifest).image_array(frame).shape == (16, 24, 3)
+
+
+def test_a_truncated_jpeg_is_named(manifest):
+    frame = manifest.frames[0]
+    cv2.imwrite(str(frame.image.with_suffix(".JPEG")), np.zeros((16, 24, 3), np.uint8))
+    content = frame.image.with_suffix(".JPEG").read_bytes()
+    frame.image.write_bytes(content[:-10])
+    with pytest.raises(ValueError, match=r"train0_0.png is truncated"):
+        FrameStore(manifest).image(frame)

@@ -4,8 +4,13 @@ kind generated   makes street clips with dense labels, exact flow and boxes, in 
 kind cityscapes  reads a folder in that layout where it lies; nothing is copied
 kind video       takes the frames of video files or folders, cut into shots; no labels
 
-Writes manifest.csv and dataset.json (and the frames, where it makes any) to --data, the counts and a contact
-sheet to --results. Later stages read the manifest and nothing else.
+kind generated_detection  makes street clips with boxes, in the layout of ImageNet VID and DET
+kind imagenet_vid         reads a folder in that layout where it lies
+kind coco_video           reads COCO-style video JSON; the pictures stay where they lie
+
+Writes manifest.csv and dataset.json (and frames and boxes, where it makes any) to --data, the counts and a
+contact sheet to --results. Boxes are also written as COCO-style video JSON, for other programs. Later stages
+read the manifest, and what it names.
 """
 
 import shutil
@@ -16,6 +21,10 @@ from tqdm import tqdm
 from deltadistill import atomic, stage_arguments
 from deltadistill import params as parameters
 from deltadistill.data.cityscapes import Layout, read_cityscapes
+from deltadistill.data.class_table import read_class_table
+from deltadistill.data.coco_video import CocoFile, read_coco_video
+from deltadistill.data.coco_video_file import write_coco_video
+from deltadistill.data.imagenet_vid import read_imagenet_vid
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import Manifest
 
@@ -34,7 +43,10 @@ def main() -> None:
     params = parameters.load(args.params)
     with tracking.stage_run("prepare_dataset", params=params, folder=args.results) as run:
         with atomic.folder(args.data) as folder:
-            MAKERS[params.prepare_dataset.kind](params.prepare_dataset, folder).write(folder / "manifest.csv")
+            made = MAKERS[params.prepare_dataset.kind](params.prepare_dataset, folder)
+            made.write(folder / "manifest.csv")
+            if made.info.fit:
+                write_coco_video(made, folder / "annotations")
         manifest = Manifest.read(args.data / "manifest.csv")
         args.results.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(args.data / "dataset.json", args.results / "dataset.json")
@@ -88,7 +100,57 @@ def extract_video(section: parameters.PrepareDataset, folder: Path) -> Manifest:
         )  # fmt: skip
 
 
-MAKERS = {"generated": make_generated, "cityscapes": read_in_place, "video": extract_video}
+def make_generated_detection(section: parameters.PrepareDataset, folder: Path) -> Manifest:
+    """Generate clips into `folder` and read them back as any folder in the layout of ImageNet VID."""
+    from deltadistill.data.street.detection_dataset import Look, write_street_detection
+
+    p = section.generated_detection
+    clips = {"train": p.train_clips, "tune": p.tune_clips, "val": p.test_clips, "stills": p.stills}
+    look = Look(p.height, p.width, p.noise, p.seed, p.smallest, p.visible)
+    frames = (sum(clips.values()) - p.stills) * p.frames + p.stills
+    with tqdm(total=frames, unit="frame", desc="street clips") as bar:
+        write_street_detection(
+            folder, clips, frames=p.frames, look=look, workers=p.workers, progress=bar.update
+        )
+    return read_imagenet_vid(
+        folder, folder, kind="generated_detection", table=read_class_table(p.class_table),
+        size=(p.height, p.width), train=["train"], tune=["tune"], test=["val"], stills=["train"],
+    )  # fmt: skip
+
+
+def read_vid_in_place(section: parameters.PrepareDataset, folder: Path) -> Manifest:
+    """Describe the data set at `root`, which stays where it is."""
+    p = section.imagenet_vid
+    with tqdm(unit="frame", desc="annotations") as bar:
+        return read_imagenet_vid(
+            Path(p.root).absolute(), folder, kind="imagenet_vid", table=read_class_table(p.class_table),
+            size=(p.height, p.width), train=p.train, tune=p.tune, test=p.test, stills=p.stills,
+            tune_every=p.tune_every, outside=p.outside, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+
+
+def read_coco_in_place(section: parameters.PrepareDataset, folder: Path) -> Manifest:
+    """Describe what the JSON files name; the pictures stay where they are."""
+    p = section.coco_video
+    files = {
+        split: [CocoFile(Path(entry.annotations), Path(entry.images).absolute()) for entry in entries]
+        for split, entries in (("train", p.train), ("tune", p.tune), ("test", p.test))
+    }
+    with tqdm(unit="frame", desc="annotations") as bar:
+        return read_coco_video(
+            files, folder, kind="coco_video", size=(p.height, p.width),
+            tune_every=p.tune_every, outside=p.outside, progress=bar.update,
+        )  # fmt: skip
+
+
+MAKERS = {
+    "generated": make_generated,
+    "cityscapes": read_in_place,
+    "video": extract_video,
+    "generated_detection": make_generated_detection,
+    "imagenet_vid": read_vid_in_place,
+    "coco_video": read_coco_in_place,
+}
 
 if __name__ == "__main__":
     stage_arguments.run(main)

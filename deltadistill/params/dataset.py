@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from deltadistill.params.section import Count, Positive, Section
+from deltadistill.params.section import Count, Positive, Section, Share
 
 
 class GeneratedClips(Section):
@@ -66,10 +66,66 @@ class Video(Section):
         return self
 
 
+class GeneratedDetection(Section):
+    """Street clips with boxes, written in the layout of ImageNet VID and DET."""
+
+    train_clips: Positive
+    tune_clips: Positive
+    test_clips: Positive
+    stills: Positive
+    frames: Annotated[int, Field(ge=2)]
+    height: Annotated[int, Field(ge=32)]
+    width: Annotated[int, Field(ge=32)]
+    noise: Annotated[float, Field(ge=0, le=0.5)]
+    smallest: Positive
+    visible: Share
+    seed: Count
+    workers: Positive
+    class_table: str
+
+
+class ImagenetVid(Section):
+    """ImageNet VID and DET, or a data set in their layout, read in place."""
+
+    root: str
+    class_table: str
+    train: Annotated[list[str], Field(min_length=1)]
+    tune: list[str]
+    tune_every: Annotated[int, Field(ge=2)]
+    test: Annotated[list[str], Field(min_length=1)]
+    stills: list[str]
+    height: Annotated[int, Field(ge=32)]
+    width: Annotated[int, Field(ge=32)]
+    outside: Literal["refuse", "clip"]
+    workers: Positive
+
+
+class CocoAnnotations(Section):
+    """One file of COCO-style video JSON, and the folder that its file names start from."""
+
+    annotations: str
+    images: str
+
+
+class CocoVideo(Section):
+    """COCO-style video JSON; pictures are read in place."""
+
+    train: Annotated[list[CocoAnnotations], Field(min_length=1)]
+    tune: list[CocoAnnotations]
+    tune_every: Annotated[int, Field(ge=2)]
+    test: Annotated[list[CocoAnnotations], Field(min_length=1)]
+    height: Annotated[int, Field(ge=32)]
+    width: Annotated[int, Field(ge=32)]
+    outside: Literal["refuse", "clip"]
+
+
 class PrepareDataset(Section):
     """Stage prepare_dataset."""
 
-    kind: Literal["generated", "cityscapes", "video"]
+    kind: Literal["generated", "cityscapes", "video", "generated_detection", "imagenet_vid", "coco_video"]
     generated: GeneratedClips
     cityscapes: Cityscapes
     video: Video
+    generated_detection: GeneratedDetection
+    imagenet_vid: ImagenetVid
+    coco_video: CocoVideo

@@ -101,3 +101,52 @@ def test_a_folder_of_frames_becomes_a_data_set(run, tmp_path):
     assert sum(manifest.counts()["frames"].values()) == 16
     assert manifest.counts()["labelled"]["test"] == 0
     assert len(manifest.info.classes) == 8
+
+
+DETECTION = {
+    "train_clips": 2, "tune_clips": 1, "test_clips": 1, "stills": 2, "frames": 4, "height": 32, "width": 64,
+    "workers": 1, "class_table": str(PROJECT / "class_tables/street_boxes.csv"),
+}  # fmt: skip
+
+
+def test_generated_clips_with_boxes_become_a_data_set(run, tmp_path):
+    manifest = run("generated_detection", DETECTION)
+    assert manifest.counts()["labelled"]["test"] == 4
+    assert [entry.name for entry in manifest.info.classes] == ["car", "person", "pole", "sign"]
+    written = {path.name for path in (tmp_path / "data/toy/annotations").iterdir()}
+    assert {"train.json", "tune.json", "test.json"} <= written
+    facts = json.loads((tmp_path / "results/toy/dataset.json").read_text())
+    assert (facts["kind"], facts["fit"]) == ("generated_detection", "letterbox")
+
+
+def test_imagenet_and_json_are_described_in_place(run, tmp_path):
+    generated = run("generated_detection", DETECTION)
+    (tmp_path / "data/toy").rename(tmp_path / "real")
+    changes = {
+        "root": "real",
+        "class_table": DETECTION["class_table"],
+        "workers": 1,
+        "height": 64,
+        "width": 64,
+    }
+    vid = run("imagenet_vid", changes | {"tune_every": 2})
+    assert vid.counts()["frames"] == {
+        "train": generated.counts()["frames"]["train"] - 4,
+        "tune": 4,
+        "test": 4,
+    }
+    assert vid.frames[0].image.is_relative_to(tmp_path / "real")
+    assert not list((tmp_path / "data/toy").rglob("*.JPEG"))
+    files = {
+        split: [{"annotations": f"real/annotations/{split}.json", "images": "real"}]
+        for split in ("train", "test")
+    }
+    coco = run("coco_video", files | {"height": 64, "width": 64, "tune_every": 2})
+    assert coco.counts()["frames"] == {"train": 4, "tune": 4, "test": 4}
+
+
+def test_a_faulty_detection_set_leaves_nothing(run, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="1"):
+        run("imagenet_vid", {"root": "nothing", "class_table": DETECTION["class_table"]})
+    assert "ImageSets/VID/train.txt nor a list" in capsys.readouterr().err
+    assert not (tmp_path / "data/toy").exists()

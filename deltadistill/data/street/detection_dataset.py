@@ -42,9 +42,10 @@ _QUALITY = 95  # of the JPEG files
 
 @dataclass(frozen=True)
 class Look:
-    """How clips are drawn and annotated: things with fewer visible `smallest` pixels are left out.
+    """How clips are drawn and annotated.
 
-    So are those of which less than the share `visible` is to be seen: nobody would draw a box around them.
+    Left out, as nobody would draw a box around them, are things whose box has a shorter side than `smallest`
+    pixels, and those of which less than the share `visible` is to be seen.
     """
 
     height: int
@@ -141,8 +142,9 @@ def write_clip(job: ClipJob, *, look: Look) -> set[str]:
 
 
 def _is_annotated(thing: ThingSeen, look: Look, still: bool) -> bool:
-    big_enough = thing.pixels >= look.smallest and thing.visible >= look.visible
-    return big_enough and (still or thing.kind not in ONLY_IN_STILLS)
+    x0, y0, x1, y1 = thing.box
+    is_clear = min(x1 - x0, y1 - y0) >= look.smallest and thing.visible >= look.visible
+    return is_clear and (still or thing.kind not in ONLY_IN_STILLS)
 
 
 def _to_xml(place: Path, look: Look, things: Iterable[ThingSeen], still: bool) -> bytes:

@@ -1,0 +1,76 @@
+"""Temporal consistency of boxes: do the detections of one object agree from frame to frame?
+
+The measure is ours; it follows that of label maps (consistency.py), with an object's true motion in the place
+of optical flow. For every track that has a box in two successive frames, the detection of the object in the
+frame before is carried along with it: shifted and scaled as the object's true box was. Its IoU with the
+detection in the current frame is the pair's agreement; 0 if the object was detected in one of the two only. A
+pair in which it was detected in neither does not count, but lowers the coverage. Repeating a detection is
+steady only where objects stand still.
+"""
+
+import numpy as np
+
+from deltadistill.boxes import NO_TRACK, Detections, Objects, iou_matrix
+
+
+class BoxConsistency:
+    """Sums agreements over pairs of successive frames.
+
+    An object is detected by the surest detection of its class that overlaps it with an IoU of at least
+    `min_iou` and has a score of at least `min_score`; a detection belongs to one object.
+    """
+
+    def __init__(self, *, min_score: float, min_iou: float = 0.5) -> None:
+        self.min_score, self.min_iou = min_score, min_iou
+        self._agreement = 0.0
+        self._counted = self._pairs = 0
+
+    def update(self, before: tuple[Detections, Objects], now: tuple[Detections, Objects]) -> None:
+        """Count the tracks of two successive frames of a clip, each given as detections and true objects."""
+        then, current = (self._detected(*frame) for frame in (before, now))
+        for track in true_boxes(before[1]).keys() & true_boxes(now[1]).keys():
+            self._pairs += 1
+            if track not in then and track not in current:
+                continue
+            self._counted += 1
+            if track in then and track in current:
+                moved = carry(then[track], true_boxes(before[1])[track], true_boxes(now[1])[track])
+                self._agreement += float(iou_matrix(moved[None], current[track][None])[0, 0])
+
+    def percent(self) -> float:
+        """Return the mean agreement of the pairs that counted, in percent; NaN when none did."""
+        return 100 * self._agreement / self._counted if self._counted else float("nan")
+
+    def coverage_percent(self) -> float:
+        """Return the share of pairs that counted, in percent; NaN before the first."""
+        return 100 * self._counted / self._pairs if self._pairs else float("nan")
+
+    def _detected(self, found: Detections, objects: Objects) -> dict[int, np.ndarray]:
+        """Track → box of the detection of it."""
+        overlap = iou_matrix(found.boxes, objects.boxes)
+        overlap[found.classes[:, None] != objects.classes[None]] = 0
+        overlap[found.scores < self.min_score] = 0
+        detected = {}
+        for number in np.argsort(-found.scores, kind="stable") if len(objects) else ():
+            best = int(overlap[number].argmax())
+            if overlap[number, best] >= self.min_iou:
+                detected[int(objects.tracks[best])] = found.boxes[number].astype(np.float64)
+                overlap[:, best] = 0
+        detected.pop(NO_TRACK, None)
+        return detected
+
+
+def true_boxes(objects: Objects) -> dict[int, np.ndarray]:
+    """Track → box of the objects whose track is known."""
+    return {
+        int(track): box.astype(np.float64)
+        for track, box in zip(objects.tracks, objects.boxes, strict=True)
+        if track != NO_TRACK
+    }
+
+
+def carry(box: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The box (4,) shifted and scaled as `source` must be to become `target`, both with an area."""
+    scale = (target[2:] - target[:2]) / (source[2:] - source[:2])
+    shift = target[:2] - source[:2] * scale
+    return box * np.tile(scale, 2) + np.tile(shift, 2)

@@ -19,6 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from deltadistill.boxes import Detections, Objects, area
 from deltadistill.metrics.motion_speed import SPEEDS, is_of_speed
 
+_IOUS = np.linspace(0.5, 0.95, 10)
 _WANTED, _OTHER = 1.0, 0.0  # stand for a box's area where only some objects are wanted
 
 
@@ -42,6 +43,9 @@ class _Frame:
     objects: Objects
     distance: int | None
     motion: np.ndarray
+
+
+Wanted = Callable[[_Frame], np.ndarray]  # bool (n,): the objects that are to be found
 
 
 class MeanAveragePrecision:
@@ -100,24 +104,10 @@ class MeanAveragePrecision:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def _score(
-        self, frames: Sequence[_Frame], wanted: Callable[[_Frame], np.ndarray] | None = None
-    ) -> AveragePrecision:
-        if not frames:
-            nothing = (float("nan"),) * self.classes
-            return AveragePrecision(float("nan"), float("nan"), nothing, nothing)
-        truth = _to_coco(self.classes, frames, lambda number: _truth(frames[number], wanted))
-        found = _to_coco(self.classes, frames, lambda number: _found(frames[number], wanted))
-        with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress
-            run = COCOeval(truth, found, "bbox")
-            run.params.maxDets = [self.max_detections]
-            run.params.areaRng, run.params.areaRngLbl = [[0.0, 1e10]], ["all"]
-            if wanted:
-                run.params.areaRng = [[_WANTED, _WANTED]]
-            run.evaluate()
-            run.accumulate()
-        precision = run.eval["precision"][..., 0, 0]  # (IoUs, recalls, classes); -1: no object
-        of_class = np.where(precision < 0, np.nan, precision).mean(1)  # (IoUs, classes)
+    def _score(self, frames: Sequence[_Frame], wanted: Wanted | None = None) -> AveragePrecision:
+        """Class by class, so that memory holds the evaluator's records of one class only."""
+        per_class = [self._precisions(frames, index, wanted) for index in range(self.classes)]
+        of_class = np.stack(per_class, 1)  # (IoUs, classes)
         return AveragePrecision(
             map50=_mean(of_class[0]),
             map=_mean(of_class),
@@ -125,51 +115,64 @@ class MeanAveragePrecision:
             ap=tuple(of_class.mean(0).tolist()),
         )
 
+    def _precisions(self, frames: Sequence[_Frame], index: int, wanted: Wanted | None) -> np.ndarray:
+        """Average precision of a class at each IoU, (10,); NaN where there is no object of it."""
+        truth = [entry for n, frame in enumerate(frames, 1) for entry in _truth(n, frame, index, wanted)]
+        found = [entry for n, frame in enumerate(frames, 1) for entry in _found(n, frame, index, wanted)]
+        if not truth:
+            return np.full(len(_IOUS), np.nan)
+        images = sorted({entry["image_id"] for entry in truth + found})
+        with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress
+            run = COCOeval(_to_coco(images, truth), _to_coco(images, found), "bbox")
+            run.params.iouThrs, run.params.maxDets = _IOUS, [self.max_detections]
+            run.params.areaRng = [[_WANTED, _WANTED]] if wanted else [[0.0, 1e10]]
+            run.params.areaRngLbl = ["all"]
+            run.evaluate()
+            run.accumulate()
+        precision = run.eval["precision"][:, :, 0, 0, 0]  # (IoUs, recalls); -1: no object
+        return np.where(precision < 0, np.nan, precision).mean(1)
+
 
 def _mean(values: np.ndarray) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
 
 
-def _to_coco(classes: int, frames: Sequence[_Frame], entries: Callable[[int], list[dict]]) -> COCO:
-    """An index of `entries(number)` of every frame, which are given ids here."""
-    annotations = []
-    for number in range(len(frames)):
-        for entry in entries(number):
-            annotations.append(entry | {"image_id": number + 1, "id": len(annotations) + 1})
+def _to_coco(images: list[int], entries: list[dict]) -> COCO:
     coco = COCO()
     coco.dataset = {
-        "images": [{"id": number + 1} for number in range(len(frames))],
-        "categories": [{"id": index} for index in range(classes)],
-        "annotations": annotations,
+        "images": [{"id": image} for image in images],
+        "categories": [{"id": 1}],
+        "annotations": [entry | {"id": number} for number, entry in enumerate(entries, start=1)],
     }
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
+    coco.createIndex()
     return coco
 
 
-def _truth(frame: _Frame, wanted: Callable[[_Frame], np.ndarray] | None) -> list[dict]:
+def _truth(image: int, frame: _Frame, index: int, wanted: Wanted | None) -> list[dict]:
     """The evaluator ignores objects whose area is out of range: that is how unwanted ones are left out."""
-    objects = frame.objects
-    areas = area(objects.boxes) if wanted is None else np.where(wanted(frame), _WANTED, _OTHER)
+    of_class = frame.objects.classes == index
+    boxes = frame.objects.boxes[of_class]
+    areas = np.where(wanted(frame)[of_class], _WANTED, _OTHER) if wanted else area(boxes)
+    crowd = frame.objects.crowd[of_class].astype(int).tolist()
     return [
-        {"bbox": box, "category_id": index, "area": size, "iscrowd": int(crowd)}
-        for box, index, size, crowd in zip(
-            _to_xywh(objects.boxes), objects.classes.tolist(), areas.tolist(), objects.crowd, strict=True
-        )
+        entry | {"iscrowd": flag} for entry, flag in zip(_entries(image, boxes, areas), crowd, strict=True)
     ]
 
 
-def _found(frame: _Frame, wanted: Callable[[_Frame], np.ndarray] | None) -> list[dict]:
-    found = frame.found
-    areas = area(found.boxes) if wanted is None else np.full(len(found), _WANTED)
+def _found(image: int, frame: _Frame, index: int, wanted: Wanted | None) -> list[dict]:
+    of_class = frame.found.classes == index
+    boxes, scores = frame.found.boxes[of_class], frame.found.scores[of_class].tolist()
+    areas = np.full(len(boxes), _WANTED) if wanted else area(boxes)
     return [
-        {"bbox": box, "category_id": index, "area": size, "score": score, "iscrowd": 0}
-        for box, index, size, score in zip(
-            _to_xywh(found.boxes), found.classes.tolist(), areas.tolist(), found.scores.tolist(), strict=True
-        )
+        entry | {"score": score, "iscrowd": 0}
+        for entry, score in zip(_entries(image, boxes, areas), scores, strict=True)
     ]
 
 
-def _to_xywh(boxes: np.ndarray) -> list[list[float]]:
+def _entries(image: int, boxes: np.ndarray, areas: np.ndarray) -> list[dict]:
     boxes = boxes.astype(np.float64)
-    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1).tolist()
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1).tolist()
+    return [
+        {"image_id": image, "category_id": 1, "bbox": box, "area": size}
+        for box, size in zip(xywh, areas.tolist(), strict=True)
+    ]

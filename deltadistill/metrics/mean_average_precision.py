@@ -16,7 +16,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from deltadistill.boxes import Detections, Objects, area
+from deltadistill.boxes import Detections, Objects, area, iou_matrix
 from deltadistill.metrics.motion_speed import SPEEDS, is_of_speed
 
 _IOUS = np.linspace(0.5, 0.95, 10)
@@ -94,7 +94,8 @@ class MeanAveragePrecision:
         """Speed of SPEEDS → score where only objects of that speed are to be found.
 
         An object of another speed, or of unknown speed, neither counts nor makes a detection of it wrong. A
-        detection of nothing is wrong at every speed (FGFA's script shares it out between them).
+        wrong detection counts at the speed of the object that it overlaps most, of whatever class; one that
+        overlaps none at every speed (FGFA's script shares these out by the speeds of the frame's objects).
         """
         return {
             speed: self._score(self._frames, wanted=lambda frame, s=speed: is_of_speed(frame.motion, s))
@@ -149,7 +150,10 @@ def _to_coco(images: list[int], entries: list[dict]) -> COCO:
 
 
 def _truth(image: int, frame: _Frame, index: int, wanted: Wanted | None) -> list[dict]:
-    """The evaluator ignores objects whose area is out of range: that is how unwanted ones are left out."""
+    """Where only some objects are wanted, the others get an area out of range.
+
+    The evaluator ignores such objects, detections of them, and wrong detections of such an area.
+    """
     of_class = frame.objects.classes == index
     boxes = frame.objects.boxes[of_class]
     areas = np.where(wanted(frame)[of_class], _WANTED, _OTHER) if wanted else area(boxes)
@@ -162,11 +166,19 @@ def _truth(image: int, frame: _Frame, index: int, wanted: Wanted | None) -> list
 def _found(image: int, frame: _Frame, index: int, wanted: Wanted | None) -> list[dict]:
     of_class = frame.found.classes == index
     boxes, scores = frame.found.boxes[of_class], frame.found.scores[of_class].tolist()
-    areas = np.full(len(boxes), _WANTED) if wanted else area(boxes)
+    areas = np.where(_concerns(boxes, frame, wanted), _WANTED, _OTHER) if wanted else area(boxes)
     return [
         entry | {"score": score, "iscrowd": 0}
         for entry, score in zip(_entries(image, boxes, areas), scores, strict=True)
     ]
+
+
+def _concerns(boxes: np.ndarray, frame: _Frame, wanted: Wanted) -> np.ndarray:
+    """bool (n,): which detections are of a wanted object, or of none at all, should they prove wrong."""
+    if not len(frame.objects):
+        return np.ones(len(boxes), bool)
+    overlap = iou_matrix(boxes, frame.objects.boxes)
+    return wanted(frame)[overlap.argmax(1)] | (overlap.max(1) == 0)
 
 
 def _entries(image: int, boxes: np.ndarray, areas: np.ndarray) -> list[dict]:

@@ -98,6 +98,24 @@ def test_scores_per_speed_look_for_objects_of_that_speed_only():
     assert metric.score_per_speed()["fast"].map50 == pytest.approx(0.5)
 
 
+def test_a_wrong_detection_counts_at_the_speed_of_what_it_overlaps_most():
+    metric = MeanAveragePrecision(1)
+    shifted = [56, 50, 66, 60]  # IoU 4/16 with FAR, which is fast
+    metric.update(
+        Detections([shifted, BOX], [0.9, 0.8], [0, 0]), Objects([BOX, FAR], [0, 0]), motion=[0.95, 0.5]
+    )
+    scores = metric.score_per_speed()
+    assert scores["slow"].map50 == pytest.approx(1)
+    assert scores["fast"].map50 == 0
+    # The object of another class that it overlaps counts as well: a fast one, so slow is not touched.
+    metric = MeanAveragePrecision(2)
+    metric.update(
+        Detections([shifted, BOX], [0.9, 0.8], [0, 0]), Objects([BOX, FAR], [0, 1]), motion=[0.95, 0.5]
+    )
+    assert metric.score_per_speed()["slow"].map50 == pytest.approx(1)
+    assert metric.score().map50 == pytest.approx((0.5 + 0) / 2)
+
+
 def test_every_object_of_one_speed_scores_as_all_together():
     metric, draws = MeanAveragePrecision(3), np.random.default_rng(1)
     for found, objects in random_frames(draws, 12):

@@ -90,6 +90,13 @@ def test_impossible_values_are_refused_with_key_value_and_what_is_allowed(conten
         params.parse(changed(content, key, value))
 
 
+def test_sequences_must_fit_into_generated_clips_with_boxes(content):
+    content = changed(content, "prepare_dataset.kind", "generated_detection")
+    content = changed(content, "prepare_dataset.generated_detection.frames", 5)
+    with pytest.raises(ValueError, match=r"6 frames in a row, but .*generated_detection\.frames is 5"):
+        params.parse(content)
+
+
 def test_a_missing_key_is_named(content):
     del content["distill"]["loss"]["alpha"]
     with pytest.raises(ValueError, match=r"distill\.loss\.alpha: missing"):

@@ -53,9 +53,10 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sequences_fit_into_the_clips(self) -> "Params":
-        if self.prepare_dataset.kind != "generated":
+        kind = self.prepare_dataset.kind
+        if kind not in ("generated", "generated_detection"):
             return self  # how long the clips are is known when they have been read
-        frames = self.prepare_dataset.generated.frames
+        frames = getattr(self.prepare_dataset, kind).frames
         asked = {
             "distill.max_distance": self.distill.max_distance + 1,
             "sweep_sequence_length.lengths": max(self.sweep_sequence_length.lengths),
@@ -63,8 +64,7 @@ class Params(Section):
         for key, length in asked.items():
             if length > frames:
                 raise ValueError(
-                    f"{key} asks for {length} frames in a row, but prepare_dataset.generated.frames "
-                    f"is {frames}"
+                    f"{key} asks for {length} frames in a row, but prepare_dataset.{kind}.frames is {frames}"
                 )
         return self
 

@@ -79,6 +79,8 @@ def read_coco_video(
         clips = [replace(clip, split="tune") if clip.name in held else clip for clip in clips]
     counted = Counter(clip.name for clip in clips)
     faults += [f"{n} clips are named {name}" for name, n in counted.items() if n > 1]
+    pictures = Counter(image for clip in clips for image in clip.images)
+    faults += [f"{image} stands for {n} frames" for image, n in pictures.items() if n > 1]
     raise_faults("COCO video JSON", faults)
     if cut := sum(file.cut for own in loaded.values() for file in own):
         log.warning("%d boxes reached outside their pictures and were clipped", cut)

@@ -203,6 +203,16 @@ def test_everything_wrong_is_named_together(own, tmp_path):
         assert part in text
 
 
+def test_a_picture_stands_for_one_frame_of_one_split(own):
+    parts, read = own
+    parts["train"]["images"][2]["file_name"] = "train/ride/0.png"
+    parts["test"]["images"][0]["file_name"] = "tune/ride/0.png"
+    with pytest.raises(ValueError, match="has 2 faults") as error:
+        read()
+    assert "pictures/train/ride/0.png stands for 2 frames" in str(error.value)
+    assert "pictures/tune/ride/0.png stands for 2 frames" in str(error.value)
+
+
 def test_malformed_annotations_are_named(own):
     parts, read = own
     first, second, third = parts["train"]["annotations"]

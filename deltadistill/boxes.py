@@ -48,6 +48,10 @@ class Objects:
         """The same objects with other boxes (n, 4)."""
         return Objects(boxes, self.classes, self.tracks, self.occluded, self.generated, self.crowd)
 
+    def chosen(self, which: np.ndarray) -> Objects:
+        """Some of the objects: those where `which`, bool (n,), is true, or of these numbers."""
+        return Objects(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:

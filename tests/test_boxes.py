@@ -41,3 +41,11 @@ def test_objects_keep_all_but_their_boxes():
         True,
         True,
     )
+
+
+def test_some_objects_are_chosen_with_all_that_is_known_of_them():
+    objects = Objects([[0, 0, 1, 1], [0, 0, 2, 2]], [2, 3], [7, 8], occluded=[True, False])
+    second = objects.chosen(np.array([False, True]))
+    assert second.boxes.tolist() == [[0, 0, 2, 2]]
+    assert (second.classes[0], second.tracks[0], second.occluded[0]) == (3, 8, False)
+    assert objects.chosen([1, 0]).tracks.tolist() == [8, 7]

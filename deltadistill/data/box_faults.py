@@ -31,5 +31,4 @@ def clipped(objects: Objects, size: tuple[int, int]) -> tuple[Objects, int]:
     boxes = objects.boxes.clip(0, np.array([width, height, width, height], np.float32))
     changed = (boxes != objects.boxes).any(1)
     kept = ~changed | ((boxes[:, 2:] > boxes[:, :2]).all(1))
-    fields = ("classes", "tracks", "occluded", "generated", "crowd")
-    return Objects(boxes[kept], *(getattr(objects, name)[kept] for name in fields)), int(changed.sum())
+    return objects.with_boxes(boxes).chosen(kept), int(changed.sum())

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 _FRAME = re.compile(r"\d{6}")
+_FLAGS = (["1"], ["0"], ["-1"])
 
 
 def read_lists(root: Path, kind: str, part: str, faults: list[str]) -> list[str]:
@@ -57,6 +58,3 @@ def _entries(path: Path, faults: list[str], *, flagged: bool) -> list[str]:
     wrong = [words for words in lines if len(words) > 2 or (flagged and words[1:] not in _FLAGS)]
     faults += [f"{path}: {' '.join(words)!r} is not a name and a flag (1, 0 or -1)" for words in wrong]
     return [words[0] for words in lines if not flagged or words[1:] == ["1"]]
-
-
-_FLAGS = (["1"], ["0"], ["-1"])

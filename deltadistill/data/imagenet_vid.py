@@ -13,7 +13,7 @@ import logging
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -132,11 +132,7 @@ def _sources(
         train = [source for source in train if source.name not in held]
     train += [still for part in stills for still in _stills(root, part, faults)]
     named = {"train": train, "tune": tune, "test": test}
-    sources = [
-        Source(s.name, split, s.data, s.annotations, s.listed, s.still)
-        for split in named
-        for s in named[split]
-    ]
+    sources = [replace(source, split=split) for split in named for source in named[split]]
     seen: dict[str, Source] = {}
     for source in sources:
         if source.name in seen:

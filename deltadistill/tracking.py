@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SWITCH = "DELTADISTILL_TRACKING"  # "off" records nothing in MLflow
 DEFAULT_STORE = "sqlite:///mlflow.db"
 MLFLOW_EXPERIMENT = "deltadistill"
-LAST_STAGE = "write_report"
+LAST_STAGES = ("write_report", "compare_settings")
 FLUSH_S = 5.0  # metrics of a running stage appear at most this late
 LOCK = Path(".mlflow.lock")
 BATCH = 100  # most params MLflow takes at once
@@ -205,7 +205,7 @@ class _MlflowRun:
     def close(self, status: str) -> None:
         self._flush()
         self._client.set_terminated(self._run, status)
-        if status == "FAILED" or self._stage == LAST_STAGE:
+        if status == "FAILED" or self._stage in LAST_STAGES:
             self._client.set_terminated(self._parent, status)
 
     def _flush(self) -> None:

@@ -2,11 +2,9 @@
 
 import io
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from PIL import Image
 
 from deltadistill.report import architecture_tables, cost_tables, tables, words
@@ -16,50 +14,22 @@ from deltadistill.report.drawings import drawings
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.overlay_video import FILE_NAME, has_overlay
 from deltadistill.report.paint import data_uri, palette, shrink
+from deltadistill.report.rendering import render_page
 from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
 from deltadistill.report.storyboard import storyboard
 from deltadistill.report.students_table import students_table
 from deltadistill.report.summary import Summary
 
-MAX_BYTES = 6_000_000
-_TIED = {"T = ": "T\u00a0=\u00a0", " %": "\u00a0%", "± ": "±\u00a0"}  # never broken at a line's end
-
 
 def render(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> str:
     """Return the page as HTML. ValueError where it would exceed 6 MB."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(files(__package__) / "templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["aside"] = aside
-    html = environment.get_template("page.html.j2").render(_content(results, summary, scenes))
-    for loose, tied in _TIED.items():
-        html = html.replace(loose, tied)
-    size = len(html.encode())
-    if size > MAX_BYTES:
-        raise ValueError(
-            f"the report page has {size} bytes, {MAX_BYTES} allowed; keep fewer or smaller example clips"
-        )
-    return html
-
-
-def aside(cell: str) -> tuple[str, str]:
-    """Split a cell into its figure and what is set small beside it: a spread or a second figure."""
-    for mark in (" ± ", " ("):
-        if mark in cell:
-            figure, more = cell.split(mark, 1)
-            return figure, mark + more
-    return cell, ""
+    return render_page("page.html.j2", _content(results, summary, scenes))
 
 
 def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> dict[str, Any]:
     table = palette([info.color for info in results.dataset.classes])
     return {
-        "css": (files(__package__) / "templates" / "page.css").read_text(encoding="utf-8"),
         "results": results,
         "summary": summary,
         "labels": summary.reference == "labels",

@@ -169,6 +169,13 @@ class LayerError:
 
 
 @dataclass(frozen=True)
+class TrainingScore:
+    """metrics.json of a training: mIoU on the tune split at the step that was kept; None where none was."""
+
+    tune_miou: Percent | None = None
+
+
+@dataclass(frozen=True)
 class TrainingStep:
     """One row of a training's curve.csv; None where not measured at that step, or never."""
 

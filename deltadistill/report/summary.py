@@ -62,10 +62,10 @@ def summarise(results: Results) -> Summary:
         raise ValueError(
             "the variant 'teacher' was not measured at T = 1; add 1 to sweep_sequence_length.lengths"
         )
-    teacher = _point(list(table["teacher"][1].values()))
+    teacher = point_of(list(table["teacher"][1].values()))
     return Summary(
         variants={
-            name: {length: _point(list(by_seed.values())) for length, by_seed in by_length.items()}
+            name: {length: point_of(list(by_seed.values())) for length, by_seed in by_length.items()}
             for name, by_length in table.items()
         },
         teacher=TeacherPoint(miou=teacher.miou, gmacs=teacher.gmacs, miou_std=teacher.miou_std),
@@ -96,7 +96,8 @@ def read_summary(path: Path) -> Summary:
     return read_json(path, Summary, stage="write_report")
 
 
-def _point(by_seed: list[Score]) -> Point:
+def point_of(by_seed: list[Score]) -> Point:
+    """Average scores over seeds."""
     miou, miou_std = average([score.miou for score in by_seed])
     known = [score.consistency for score in by_seed if score.consistency is not None]
     consistency, consistency_std = average(known) if len(known) == len(by_seed) else (None, None)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from deltadistill.report import page, words
+from deltadistill.report import page, rendering, words
 from deltadistill.report.scenes import read_scenes
 from deltadistill.report.summary import summarise
 
@@ -70,8 +70,8 @@ def test_the_page_fetches_nothing(street_page):
 
 
 def test_the_page_stays_below_its_limit(street_page, street, read, monkeypatch):
-    assert len(street_page[0].encode()) < page.MAX_BYTES
-    monkeypatch.setattr(page, "MAX_BYTES", 1000)
+    assert len(street_page[0].encode()) < rendering.MAX_BYTES
+    monkeypatch.setattr(rendering, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="1000 allowed"):
         render(street, read)
 
@@ -157,9 +157,9 @@ def test_names_from_the_data_cannot_become_markup(tree, read):
 
 
 def test_a_cell_sets_its_spread_aside():
-    assert page.aside("75.1 ± 0.2") == ("75.1", " ± 0.2")
-    assert page.aside("9.70 (10.86)") == ("9.70", " (10.86)")
-    assert page.aside("–") == ("–", "")
+    assert rendering.aside("75.1 ± 0.2") == ("75.1", " ± 0.2")
+    assert rendering.aside("9.70 (10.86)") == ("9.70", " (10.86)")
+    assert rendering.aside("–") == ("–", "")
 
 
 def test_a_toy_run_of_short_sequences_still_gives_a_page(tree, read):

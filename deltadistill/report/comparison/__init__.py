@@ -1,0 +1,1 @@
+"""The report of a sweep: all its settings side by side."""

@@ -1,13 +1,15 @@
 """Before anything runs: can these parameters work? The network is built and every search checked for reach.
 
-    python -m deltadistill.preflight [params.yaml]
+    python -m deltadistill.preflight [params.yaml …]
 
 Prints nothing when all is well. What only the data can tell (a Cityscapes frame's size) is left to the
 stages.
 """
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -20,9 +22,31 @@ from deltadistill.training.recipes.distill import search_costs, search_course
 from deltadistill.where import WHERE
 
 
-def check(path: Path) -> None:
-    """Raise ValueError that names the key and the fault where the parameters in `path` cannot work."""
-    params = parameters.load(path)
+def check(*paths: Path) -> None:
+    """Raise ValueError that names file, key and fault where the parameters in one of `paths` cannot work.
+
+    The files of a sweep mostly agree in what is looked at, which is then done once.
+    """
+    checked: set[str] = set()
+    for path in paths:
+        params = parameters.load(path)
+        key = json.dumps(_checked_values(params), sort_keys=True)
+        if key not in checked:
+            try:
+                _require_workable(params)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
+            checked.add(key)
+
+
+def _checked_values(params: parameters.Params) -> dict[str, Any]:
+    """All that is looked at, and a little more."""
+    loss = {"pretrain_teacher": {"loss": {"class_weights"}}}
+    distill = {"distill": {"steps", "students", "search", "variants"}}
+    return params.model_dump(mode="json", include={"model": True, "prepare_dataset": True} | loss | distill)
+
+
+def _require_workable(params: parameters.Params) -> None:
     classes = len(label_table.table(_label_table(params)))
     _require_weights(params, classes)
     network = _built("model", params.model.name, classes, params.model.options)
@@ -75,10 +99,9 @@ def _require_reach(key: str, network: nn.Module, params: parameters.Params, vari
 
 
 def main() -> None:
-    """Check the parameter file named on the command line, or params.yaml."""
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "params.yaml")
+    """Check the parameter files named on the command line, or params.yaml."""
     try:
-        check(path)
+        check(*(Path(name) for name in sys.argv[1:] or ["params.yaml"]))
     except ValueError as error:
         raise SystemExit(f"{error}\nNothing was run.") from None
 

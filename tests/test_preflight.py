@@ -55,3 +55,30 @@ def test_the_default_experiment_and_every_overlay_can_work(tmp_path, monkeypatch
         overlay.put(each)
         preflight.check(path)
         overlay.off()
+
+
+def test_files_that_agree_in_what_is_looked_at_are_checked_once(tmp_path, monkeypatch):
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder, change in zip(
+        folders, [("distill.loss.beta", 0.1), ("seeds", [3]), ("distill.steps", 200)], strict=True
+    ):
+        folder.mkdir()
+        written(folder, change)
+    built = []
+    build = preflight.models.build
+    monkeypatch.setattr(
+        preflight.models, "build", lambda name, **options: built.append(name) or build(name, **options)
+    )
+    preflight.check(*(folder / "params.yaml" for folder in folders[:2]))
+    once = len(built)
+    preflight.check(*(folder / "params.yaml" for folder in folders))
+    assert len(built) == 3 * once
+
+
+def test_the_file_at_fault_is_named_among_several(tmp_path):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder, changes in ((good, ()), (bad, (("model.name", "ddrnet32"),))):
+        folder.mkdir()
+        written(folder, *changes)
+    with pytest.raises(ValueError, match=r"bad/params\.yaml: model: unknown model"):
+        preflight.check(good / "params.yaml", bad / "params.yaml")

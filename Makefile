@@ -26,7 +26,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm test-faults lint smoke seeds real-video video experiment put off ui bench headlines schema
+.PHONY: help install run snakemake test test-zoo test-slurm test-faults lint smoke seeds real-video video experiment sweep put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -75,6 +75,11 @@ video-is-there: # before anything is installed or trained
 experiment: $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
 	@$(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/$(EXPERIMENT)/summary.json
+
+sweep: $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
+	@python -m workflow.sweep $(SWEEP)
+	@python -m deltadistill.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml
+	@snakemake --quiet rules --config sweep=$(SWEEP)
 
 put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
 	@$(OVERLAY) put experiments/$(EXPERIMENT).yaml

@@ -45,10 +45,7 @@ def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
     Raises ValueError, before anything is written, if the result is not a valid set of parameters.
     """
     before = _text_without_overlay()
-    document, changes = _sections(before), []
-    for key, value in [*_values(_read_overlay(overlay)), *_assignments(extra)]:
-        changes.append(_change(document, key, value))
-    _refuse_the_base_name(document, before, overlay)
+    document, changes = _changed(before, overlay, extra)
     after = commented_yaml.dump(document)
     params.parse(YAML(typ="safe").load(after), source=f"params.yaml with {overlay}")
     off()
@@ -62,6 +59,22 @@ def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
     _write(RECORD, commented_yaml.dump(record))
     _write(PARAMS, after)
     return [tuple(change["key"]) for change in changes]
+
+
+def values_under(overlay: Path | None) -> dict[str, Any]:
+    """The content of params.yaml under `overlay` (None: under none), whatever is on; nothing is written."""
+    text = _text_without_overlay()
+    document = _changed(text, overlay, ())[0] if overlay else _sections(text)
+    return YAML(typ="safe").load(commented_yaml.dump(document))
+
+
+def _changed(before: str, overlay: Path, extra: Sequence[str]) -> tuple[CommentedMap, list[dict[str, Any]]]:
+    """The document with an overlay and further values on it, and what that changed."""
+    document = _sections(before)
+    values = [*_values(_read_overlay(overlay)), *_assignments(extra)]
+    changes = [_change(document, key, value) for key, value in values]
+    _refuse_the_base_name(document, before, overlay)
+    return document, changes
 
 
 def off() -> list[Key]:

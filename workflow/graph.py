@@ -1,18 +1,17 @@
-"""The stage graph of dvc.yaml, resolved by DVC's own parser, as the Snakefile needs it."""
+"""The stage graph of dvc.yaml, or of a sweep, resolved by DVC's own parser, as the Snakefile needs it."""
 
 import json
-import os
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dvc.repo import Repo
+from deltadistill import atomic
 
-STAMPS = Path(".pipeline")  # one empty file per finished stage; git-ignored
+PROJECT = "dvc.yaml"
+MEMORY = Path(".pipeline")  # git-ignored
 WHOLE_MACHINE = 100  # percent
-OLD = (1, 1)  # access and modification time of every stamp: equal, so that order never asks for a rerun
 
 
 @dataclass(frozen=True)
@@ -55,64 +54,52 @@ class Stage:
 
 
 def rule_name(address: str) -> str:
-    """A DVC address with only the characters a Snakemake rule may have."""
-    return re.sub(r"\W", "_", address)
+    """A DVC address with only the characters a Snakemake rule may have; a sweep's says no dvc.yaml."""
+    return re.sub(r"\W", "_", address.removeprefix("sweeps/").replace(f"/{PROJECT}:", "/"))
 
 
-def stamp(address: str) -> str:
-    """The file that says a stage is up to date."""
-    return str(STAMPS / f"{address}.done")
+def load(root: str, *, sweep: str | None = None) -> tuple[list[Stage], set[str]]:
+    """The stages of the repository at `root`, and the addresses of those that DVC calls stale.
 
-
-def load(root: str, *, refresh: bool) -> list[Stage]:
-    """Read the stages of the repository at `root`.
-
-    With `refresh` every stamp is made to say what DVC says now: there for a stage that is up to date, gone
-    for one that is stale. DVC alone decides what has to run; Snakemake sees it through the stamps.
+    Those of dvc.yaml, or with `sweep` those of the sweep of this name, which has been written.
     """
     from dvc.repo import Repo
+    from dvc.repo.index import Index
 
     with Repo(root, _wait_for_lock=True) as repo:
-        _mend(repo)
-        graph = repo.index.graph
+        loaded = [stage for file in _files(root, sweep) for stage in Index.from_file(repo, file).stages]
+        edges = Index(repo, stages=loaded).graph
         stages = [
             Stage(
                 stage.addressing,
-                tuple(sorted(d.addressing for d in graph.successors(stage))),
+                tuple(sorted(before.addressing for before in edges.successors(stage))),
                 stage.meta or {},
             )
-            for stage in repo.index.stages
+            for stage in loaded
         ]
-        if refresh:
-            _refresh(Path(root), stages, stale=set(repo.status()))
-    return stages
+        with repo.lock:
+            stale = {stage.addressing for stage in loaded if stage.status(check_updates=True)}
+    return stages, stale
 
 
-def _mend(repo: "Repo") -> None:
-    """Remove DVC's list of busy files if a killed process left it half-written: DVC would refuse to go on.
-
-    DVC empties the file before it writes it anew, under the lock that is taken here too. Where Slurm kills a
-    stage, DVC notices that, writes the file, and is killed itself meanwhile.
-    """
-    from dvc.lock import make_lock
-
-    path = Path(repo.tmp_dir, "rwlock")
-    hardlink = repo.config["core"].get("hardlink_lock", False)
-    with make_lock(f"{path}.lock", tmp_dir=repo.tmp_dir, hardlink_lock=hardlink, wait=True):
-        try:
-            json.loads(path.read_text())
-        except FileNotFoundError:
-            return
-        except json.JSONDecodeError:
-            path.unlink()
+def remember(root: str, stages: Collection[Stage], *, sweep: str | None = None) -> None:
+    """Keep the resolved graph for the jobs, each of which would need seconds to have it from DVC again."""
+    with atomic.file(_memory(root, sweep)) as beside:
+        beside.write_text(json.dumps({stage.rule: asdict(stage) for stage in stages}))
 
 
-def _refresh(root: Path, stages: list[Stage], *, stale: set[str]) -> None:
-    (root / STAMPS).mkdir(exist_ok=True)
-    for stage in stages:
-        path = root / stamp(stage.address)
-        if stage.address in stale:
-            path.unlink(missing_ok=True)
-        else:
-            path.touch()
-            os.utime(path, OLD)
+def remembered(root: str, rules: Collection[str], *, sweep: str | None = None) -> list[Stage]:
+    """The stages of these rule names, as they were remembered."""
+    found = json.loads(_memory(root, sweep).read_text())
+    return [Stage(**found[rule] | {"after": tuple(found[rule]["after"])}) for rule in rules]
+
+
+def _memory(root: str, sweep: str | None) -> Path:
+    return Path(root, MEMORY, f"graph{f'-{sweep}' if sweep else ''}.json")
+
+
+def _files(root: str, sweep: str | None) -> list[str]:
+    """Absolute paths of the project files that the graph is made of."""
+    if sweep is None:
+        return [str(Path(root, PROJECT))]
+    return sorted(map(str, Path(root, "sweeps", sweep).rglob(PROJECT)))

@@ -1,6 +1,7 @@
 """The experiment's parameters: params.yaml as typed, frozen, validated objects."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -10,19 +11,25 @@ from deltadistill.params.dataset import PrepareDataset
 from deltadistill.params.distill import Distill, DistillOptimiser, Search
 from deltadistill.params.experiment import Params
 from deltadistill.params.faults import fault
+from deltadistill.params.section import Section
+from deltadistill.params.sweep import ParameterSweep
 from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher
 
 __all__ = [
     "NO_WEIGHTS",
     "Distill",
     "DistillOptimiser",
+    "ParameterSweep",
     "Params",
     "PrepareDataset",
     "PretrainTeacher",
     "Search",
     "load",
+    "load_sweep",
     "parse",
 ]
+
+Content = TypeVar("Content", bound=Section)
 
 
 def load(path: str | Path) -> Params:
@@ -33,19 +40,35 @@ def load(path: str | Path) -> Params:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such parameter file; run from the project's folder or give --params")
-    try:
-        content = YAML(typ="safe").load(path)
-    except YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {error}") from None
-    return parse(content, source=str(path))
+    return parse(_read(path), source=str(path))
 
 
 def parse(content: object, *, source: str = "params") -> Params:
     """Validate the content of a parameter file; errors as for `load`."""
+    return _validated(Params, content, source)
+
+
+def load_sweep(path: str | Path) -> ParameterSweep:
+    """Read and validate a file of sweeps/; errors as for `load`."""
+    path = Path(path)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
+        raise ValueError(f"{path}: no such sweep; there are: {known}")
+    return _validated(ParameterSweep, _read(path), str(path))
+
+
+def _read(path: Path) -> object:
+    try:
+        return YAML(typ="safe").load(path)
+    except YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {error}") from None
+
+
+def _validated(kind: type[Content], content: object, source: str) -> Content:
     if not isinstance(content, dict):
         raise ValueError(f"{source}: expected sections, got {type(content).__name__}")
     try:
-        return Params.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         faults = "\n".join(f"  {fault(details)}" for details in error.errors())
         raise ValueError(f"{source}: {error.error_count()} wrong value(s)\n{faults}") from None

@@ -77,13 +77,18 @@ def untouched(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("untouched"))
 
 
-@pytest.fixture(scope="session")
-def _finished(tmp_path_factory):
-    project = copy_project(tmp_path_factory.mktemp("finished"))
+def put_stand_ins(project: Project) -> None:
+    """Put stand-ins in place of all stage scripts but the one that only copies."""
     for script in (project.folder / "stages").glob("*.py"):
         if script.stem != "collect_networks":
             shutil.copy(STAND_IN, script)
     project.commit()
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory):
+    project = copy_project(tmp_path_factory.mktemp("finished"))
+    put_stand_ins(project)
     project.run("dvc", "repro")
     project.commit()
     return project

@@ -24,6 +24,7 @@ RESULTS = {
     "sweep_sequence_length": ["sweep.json", "sweep.csv"],
     "analyze_consistency": ["consistency.json", "consistency.csv"],
     "measure_latency": ["latency.json"],
+    "compare_settings": ["report.html", "summary.json", "comparison.csv"],
     "write_report": ["report.html", "summary.json", "figures/accuracy.png", "animations/clip.webp"],
 }
 
@@ -31,28 +32,28 @@ RESULTS = {
 def main() -> None:
     stage = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser()
-    for name in ("params", "data", "teacher", "network", "networks", "start-from"):
+    for name in ("settings", "params", "data", "teacher", "network", "networks", "start-from"):
         parser.add_argument(f"--{name}", type=Path)
     for name in ("artifacts", "results", "variant", "seed"):
         parser.add_argument(f"--{name}")
     arguments = parser.parse_args()
-    inputs = [arguments.teacher, arguments.network, arguments.start_from]
-    if stage != "prepare_dataset":
+    inputs = [arguments.settings, arguments.teacher, arguments.network, arguments.start_from]
+    if arguments.data and stage != "prepare_dataset":
         inputs.append(arguments.data / "manifest.csv")
     content = b"".join(path.read_bytes() for path in inputs if path)
     if stage in ("prepare_dataset", "distill"):
-        content += params_of(stage, arguments.variant)
+        content += params_of(stage, arguments.params, arguments.variant)
     digest = hashlib.sha256(content + str((stage, arguments.seed, arguments.variant)).encode()).hexdigest()
     write(arguments.data, DATA.get(stage, []), digest)
     write(arguments.artifacts, ARTIFACTS.get(stage, []), digest)
     write(arguments.results, [*RESULTS[stage], "provenance.json"], digest)
 
 
-def params_of(stage: str, variant: str | None) -> bytes:
+def params_of(stage: str, file: Path, variant: str | None) -> bytes:
     from deltadistill import params
     from deltadistill.provenance import stage_params
 
-    return json.dumps(stage_params(params.load("params.yaml"), stage, variant)).encode()
+    return json.dumps(stage_params(params.load(file), stage, variant)).encode()
 
 
 def write(folder: str | None, names: list[str], digest: str) -> None:

@@ -1,0 +1,1 @@
+"""Sweeps: a list of parameter settings as one graph of DVC stages (docs/pipeline.md)."""

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+STAGES |= YAML(typ="safe").load(ROOT / "workflow" / "sweep" / "compare_settings.yaml")  # of every sweep
 # How a stage is called, recorded and written decides nothing about its results.
 EXEMPT = {
     "deltadistill/__init__.py",

@@ -98,7 +98,7 @@ def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> E
         swept=swept,
         points=_points(sweeps, consistencies),
         tune=average(known) if row.predict != COPY and len(known) == len(folders) else None,
-        reference=sweeps[0].reference,
+        reference=" and ".join(sorted({sweep.reference for sweep in sweeps})),
     )
 
 

@@ -13,7 +13,7 @@ from deltadistill import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
-FOLDERS = (".dvc", "stages", "workflow", "deltadistill", "weights", "networks")
+FOLDERS = (".dvc", "stages", "workflow", "deltadistill", "weights", "networks", "class_tables")
 FILES = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
 
 

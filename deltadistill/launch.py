@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from signal import SIGINT, SIGKILL, SIGTERM, SIGUSR1, Signals, signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -60,11 +60,6 @@ def is_launched() -> bool:
 def is_first() -> bool:
     """Whether this process is the one that writes: alone, or of rank 0."""
     return not is_launched() or os.environ.get("RANK", "0") == "0"
-
-
-def has_listener() -> bool:
-    """Whether a launcher waits for `report`, so that this process need not print what went wrong."""
-    return "TORCHELASTIC_ERROR_FILE" in os.environ
 
 
 def processes_per_node() -> int:
@@ -121,8 +116,12 @@ def launch(command: Sequence[str]) -> int:
     SIGINT, SIGTERM and SIGUSR1 are passed on to the processes, which end in their own time; a second SIGINT
     kills them. What the first failure was is printed, once.
     """
-    os.environ.setdefault("LOGLEVEL", "CRITICAL")  # of torch's launcher: the message below says it all
     agent = _agent(command)
+    # what they say is told below, once
+    for module in ("multiprocessing", "agent", "rendezvous"):
+        logging.getLogger(f"torch.distributed.elastic.{module}").setLevel(
+            logging.CRITICAL
+        )  # told below, once
     interrupted = []
 
     def pass_on(number: Signals) -> None:
@@ -221,14 +220,28 @@ def _tell(failure: "ProcessFailure") -> None:
 def report(error: BaseException, text: str) -> None:
     """Leave `text` for the launcher, which prints that of the process that failed first.
 
-    The file is of the form that torchrun knows, for one that was started by hand.
+    The file is of the form that torchrun knows, for one that was started by hand; without one it is printed.
     """
     if isinstance(error, PeerLostError):
         time.sleep(_LINGER_S)
+    if "TORCHELASTIC_ERROR_FILE" not in os.environ:
+        print(text.rstrip(), file=sys.stderr)
+        return
     extra = {"py_callstack": text, "timestamp": str(int(time.time()))}
     content = {"message": {"message": f"{type(error).__name__}: {error}", "extraInfo": extra}}
     with open(os.environ["TORCHELASTIC_ERROR_FILE"], "w") as file:
         json.dump(content, file)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once.
+
+    gloo's threads outlive their group; one that wants the interpreter while that shuts down ends the process
+    by SIGABRT, seldom but after all work is done.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_with_the_launcher() -> None:

@@ -22,21 +22,30 @@ def run(main: Callable[[], None]) -> None:
     These are ValueError, and FloatingPointError of a training that diverged. Other errors are bugs and keep
     their traceback; with DELTADISTILL_TRACEBACK=1 these do as well.
     """
+    if launch.is_launched():
+        launch.leave(_run_as_one_of_several(main))
     try:
         main()
-    except KeyboardInterrupt:
-        if not launch.is_launched():
-            raise
-        raise SystemExit(128 + SIGINT) from None
     except Exception as error:
         line = _for_the_user(error)
-        if launch.has_listener():  # of several processes one is heard
-            launch.report(error, line or traceback.format_exc())
-        elif line is None:
+        if line is None:
             raise
-        else:
-            print(line, file=sys.stderr)
+        print(line, file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _run_as_one_of_several(main: Callable[[], None]) -> int:
+    """Run a stage in a process whose launcher prints what went wrong; return the exit code."""
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code or 0
+    except KeyboardInterrupt:
+        return 128 + SIGINT
+    except Exception as error:
+        launch.report(error, _for_the_user(error) or traceback.format_exc())
+        return 1
+    return 0
 
 
 def _for_the_user(error: Exception) -> str | None:

@@ -1,8 +1,9 @@
 """Trainings of a toy network whose curves must not depend on how many processes share a batch.
 
-    python equal_trainings.py FILE
+    torchrun --nproc-per-node 2 equal_trainings.py FILE
 
-Under a launcher the first process writes the curves of all of them to FILE.
+The first process writes the curves of all of them to FILE, in both precisions, and again with the batch in
+several passes.
 """
 
 import json
@@ -28,6 +29,7 @@ from deltadistill.training.passes import Passes
 from deltadistill.training.per_frame import PerFrameTraining
 
 STEPS, CLIPS, SIZE = 8, 5, (8, 12)
+SEED = 2  # the gate draws the compressed candidate first: the other one starts without any error
 
 
 class Streets(Dataset):
@@ -82,7 +84,7 @@ def distill(passes, *, predicts="delta", task=None, weights=None):
         weights=weights or Weights(alpha=1.0, beta=0.5),
         search=SearchCourse(warmup=2, freeze=5),
         costs=macs_of_blocks(dd.count_macs(network, (3, *SIZE))),
-        seed=4,
+        seed=SEED,
         tune_score=lambda between: 0.0,
     )
 
@@ -101,13 +103,17 @@ KINDS = {  # by name: what makes the trainee, and the frames of a clip
     "feature": (lambda p: distill(p, predicts="feature"), 2),
 }
 
+# Batch norm that learns takes its statistics pass by pass, and so are hard pixels chosen.
+EXACT_IN_PASSES = ("small", "delta", "delta without labels", "feature")
 
-def curves(group: Group, *, frames_at_once: int | None = None, kinds=KINDS) -> dict:
+
+def curves(group: Group, *, frames_at_once=None, clips=CLIPS, kinds=tuple(KINDS)) -> dict:
     """By training: the curve, the largest running variance, and the candidates that the search chose."""
     passes, found = Passes(group, frames_at_once), {}
-    for name, (make, frames) in kinds.items():
+    for name in kinds:
+        make, frames = KINDS[name]
         trainee = make(passes)
-        batches = Streets(frames, passes.share(CLIPS, frames))
+        batches = Streets(frames, passes.share(clips, frames))
         options = {"steps": STEPS, "evaluate_every": STEPS, "seed": 0, "log_every": 1, "group": group}
         outcome = train(trainee, batches, **options)
         found[name] = {
@@ -133,5 +139,6 @@ def in_both_precisions(group: Group, **options) -> dict:
 if __name__ == "__main__":
     with processes.joined() as group:
         found = in_both_precisions(group)
+        found["passes"] = curves(group, frames_at_once=2, clips=4, kinds=EXACT_IN_PASSES)
         if group.is_first:
             Path(sys.argv[1]).write_text(json.dumps(found))

@@ -37,6 +37,7 @@ def main():
             return super().__getitem__(step)
 
     with processes.joined() as group:
+        (folder / "processes").write_text(str(group.size))
         passes = Passes(group)
         trainee = equal_trainings.distill(passes)
         outcome = train(

@@ -49,8 +49,8 @@ def _run_as_one_of_several(main: Callable[[], None]) -> int:
 
 
 def _for_the_user(error: Exception) -> str | None:
-    """The one line that says what to mend; None for a bug."""
-    if type(error) not in (ValueError, FloatingPointError):  # subclasses are a library's own
+    """The one line that says what to mend, or that another process should say it; None for a bug."""
+    if type(error) not in (ValueError, FloatingPointError, launch.PeerLostError):  # not subclasses of others
         return None
     return None if os.environ.get(TRACEBACK) == "1" else f"{Path(sys.argv[0]).stem}: {error}"
 

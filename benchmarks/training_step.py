@@ -36,7 +36,7 @@ from deltadistill.tasks import Segmentation
 from deltadistill.training.distill import DistillTraining, Weights
 from deltadistill.training.per_frame import PerFrameTraining
 from deltadistill.training.recipes.distill import parameter_groups, search_costs, search_course, start_gates
-from deltadistill.training.recipes.running import start_descent
+from deltadistill.training.recipes.running import Running, start_descent
 from deltadistill.where import WHERE
 
 CLASSES, PAIRS, SIZE = 19, 2, (256, 512)
@@ -120,7 +120,9 @@ def trainee(name: str) -> PerFrameTraining | DistillTraining:
     task = Segmentation(CLASSES, name="ohem")
     if name == "per frame":
         groups = [(network.parameters(), settings.optimiser.learning_rate_teacher)]
-        descent = start_descent(network, groups, settings, clip_norm=settings.optimiser.clip_norm)
+        descent = start_descent(
+            network, groups, settings, running=Running(), clip_norm=settings.optimiser.clip_norm
+        )
         return PerFrameTraining(descent, task, tune_score=float, frozen_batch_norm=True)
     return distillation(network, task, settings, freeze=FREEZE[name])
 
@@ -132,8 +134,9 @@ def distillation(
     network = convert(network, shape_design(settings.students.design), WHERE[settings.students.where])
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     rates, loss = settings.optimiser, settings.loss
+    groups = parameter_groups(network, rates)
     return DistillTraining(
-        start_descent(network, parameter_groups(network, rates), settings, clip_norm=rates.clip_norm),
+        start_descent(network, groups, settings, running=Running(), clip_norm=rates.clip_norm),
         task,
         weights=Weights(loss.alpha, loss.beta, "labels"),
         search=replace(search_course(settings.search, LONG), warmup=0, freeze=freeze),

@@ -11,6 +11,7 @@ from deltadistill import label_free
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.conversion import delta_blocks
 from deltadistill.losses import distillation_loss
+from deltadistill.sessions import CallError
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
@@ -53,14 +54,22 @@ def first_step(*, alpha=2.0, beta=3.0, task="none", index=0, target=None):
         search=SearchCourse(warmup=1 if index == 0 else 0, freeze=5, target=target),
         costs=COSTS,
         seed=0,
-        tune_score=lambda: 0.0,
+        tune_score=lambda _: 0.0,
     )
     clip = torch.tensor([10, 200], dtype=torch.uint8).reshape(1, 2, 1, 1, 1).expand(1, 2, 3, 4, 4)
     return trainee.step(index, {"clip": clip, "label": torch.zeros(1, 2, 4, 4, dtype=torch.uint8)})
 
 
+def errors():
+    return [CallError(torch.tensor(2.0), torch.tensor(2.0)), CallError(torch.tensor(4.0), torch.tensor(1.0))]
+
+
 def test_distillation_is_the_mean_of_the_errors():
-    assert distillation_loss([torch.tensor(1.0), torch.tensor(4.0)]).item() == 2.5
+    assert distillation_loss(errors()).item() == 2.5
+
+
+def test_parts_of_a_batch_divide_by_the_energy_of_the_whole():
+    assert distillation_loss(errors(), torch.tensor([4.0, 8.0])).item() == 0.5
 
 
 def test_the_terms_of_a_step_are_those_worked_by_hand():

@@ -1,6 +1,6 @@
 """Semantic segmentation: the loss over pixels, labels from logits, mIoU."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,18 @@ from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes import ALONE, Group
 
 IGNORED = 255
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The pixels that the mean loss over a batch is taken over.
+
+    weight: their number, each weighted by its class where the loss does so; a scalar. threshold: the largest
+        probability of the true class that a pixel of them may have, or None.
+    """
+
+    weight: Tensor
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,37 +46,35 @@ class Segmentation:
                 f"class_weights has {len(self.class_weights)} entries; expected one per class: {self.classes}"
             )
 
-    def loss(
-        self, logits: Tensor, labels: Tensor, *, of: Tensor | None = None, group: Group = ALONE
-    ) -> Tensor:
+    @property
+    def mines_pixels(self) -> bool:
+        """Whether predictions decide which pixels count."""
+        return self.name == "ohem"
+
+    def loss(self, logits: Tensor, labels: Tensor, of: Extent | None = None) -> Tensor:
         """Mean loss of logits (N, classes, H, W) against labels (N, H, W), 255 ignored; a scalar.
 
-        Of a part of a batch, what it adds to the mean over the whole. of: what `extent` makes of the whole
-            batch. group: the processes that hold the other parts, and call this at the same time; all their
-            pixels together tell which are hard.
+        of: the extent of a whole batch, of which these are a part; then what they add to the whole's mean.
         """
-        of = self.extent(labels) if of is None else of
-        if self.name == "cross_entropy":
-            loss = F.cross_entropy(
-                logits,
-                labels.long(),
-                weight=self._weights(logits),
-                ignore_index=IGNORED,
-                reduction="sum",
-            )
-            return loss / of.to(loss)
-        return self._hard_pixel_loss(logits, labels.long(), of, group)
+        of = of or self.extent([(logits, labels)])
+        loss = F.cross_entropy(
+            logits, labels.long(), weight=self._weights(logits), ignore_index=IGNORED, reduction="none"
+        )
+        if of.threshold is not None:
+            loss = loss[labels != IGNORED][self._true_class(logits, labels) <= of.threshold]
+        return loss.sum() / of.weight.to(loss)
 
-    def extent(self, labels: Tensor) -> Tensor:
-        """What the mean over the pixels of labels (N, H, W) divides by; those of parts add up to the whole's.
+    @torch.no_grad()
+    def extent(self, parts: Iterable[tuple[Tensor | None, Tensor]], group: Group = ALONE) -> Extent:
+        """What the mean loss over a whole batch is taken over.
 
-        The number of labelled pixels, each weighted by its class where the loss does so; float64.
+        parts: (logits, labels) of this process's parts; logits may be None unless `mines_pixels`.
+        group: the processes that have the other parts, and call this together.
         """
-        labelled = labels != IGNORED
-        if self.name == "ohem" or self.class_weights is None:
-            return labelled.sum().double()
-        counts = torch.bincount(labels[labelled].long(), minlength=self.classes)
-        return torch.dot(counts.double(), self._weights(counts.double()))
+        if self.mines_pixels:
+            return self._hard_extent(torch.cat([self._true_class(*part) for part in parts]), group)
+        weights = [self._weight_of(labels) for _, labels in parts]
+        return Extent(group.total(torch.stack(weights).sum(0)))
 
     def imitation_loss(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
         """Mean over pixels of KL(teacher ‖ student) between class distributions; no label is needed.
@@ -87,30 +97,32 @@ class Segmentation:
     def _weights(self, like: Tensor) -> Tensor | None:
         return None if self.class_weights is None else like.new_tensor(self.class_weights)
 
-    def _hard_pixel_loss(self, logits: Tensor, labels: Tensor, of: Tensor, group: Group) -> Tensor:
+    def _weight_of(self, labels: Tensor) -> Tensor:
+        """The number of labelled pixels, each weighted by its class where the loss does so; float64."""
         labelled = labels != IGNORED
-        loss = F.cross_entropy(
-            logits, labels, weight=self._weights(logits), ignore_index=IGNORED, reduction="none"
-        )
-        with torch.no_grad():
-            true_class = torch.where(labelled, labels, 0)[:, None]
-            probability = logits.softmax(1).gather(1, true_class)[:, 0][labelled]
-            hard, share = self._hard_pixels(probability, group)
-            part = (
-                share / float(of) if of else 0.0
-            )  # share alone, but where the batch comes in several passes
-        return loss[labelled][hard].sum() * part
+        if self.class_weights is None:
+            return labelled.sum().double()
+        counts = torch.bincount(labels[labelled].long(), minlength=self.classes).double()
+        return torch.dot(counts, self._weights(counts))
 
-    def _hard_pixels(self, probability: Tensor, group: Group) -> tuple[Tensor, float]:
-        """Which pixels count, and how many pixels each stands for, of those of all processes together."""
-        hard = probability <= self.ohem_threshold
-        seen, chosen = _counts(hard, group)
+    @torch.no_grad()
+    def _true_class(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Probability of the true class of every labelled pixel."""
+        labelled = labels != IGNORED
+        true_class = torch.where(labelled, labels, 0).long()[:, None]
+        return logits.softmax(1).gather(1, true_class)[:, 0][labelled]
+
+    def _hard_extent(self, probability: Tensor, group: Group) -> Extent:
+        """Pixels below the threshold, or the hardest of all processes' where those would be too few."""
+        threshold = self.ohem_threshold
+        seen, hard = _counts(probability, threshold, group)
         kept = max(1, int(self.ohem_keep * seen))
-        if seen and chosen < kept:
-            hard = probability <= float(group.gathered(probability).kthvalue(kept).values)
-            seen, chosen = _counts(hard, group)
-        return hard, seen / max(chosen, 1)
+        if seen and hard < kept:
+            threshold = float(group.gathered(probability).kthvalue(kept).values)
+            seen, hard = _counts(probability, threshold, group)
+        return Extent(torch.tensor(float(max(hard, 1)), dtype=torch.float64), threshold)
 
 
-def _counts(hard: Tensor, group: Group) -> list[int]:
+def _counts(probability: Tensor, threshold: float, group: Group) -> list[int]:
+    hard = probability <= threshold
     return group.total(torch.tensor([hard.numel(), int(hard.sum())])).tolist()

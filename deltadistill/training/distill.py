@@ -20,7 +20,7 @@ from deltadistill.losses import (
     target_energies,
 )
 from deltadistill.search import CandidateDraws, settle, settle_at
-from deltadistill.sessions import ClipSession
+from deltadistill.sessions import CallError, ClipSession
 from deltadistill.stream import forward_clip, later_frames
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.optimiser import Descent
@@ -107,12 +107,8 @@ class DistillTraining:
 
         Each is a part of the whole batch's; weights stay.
         """
-        passes = self.descent.passes
-        parts = passes.split(batch)
-        whole = Whole.of(passes, self.task, parts)
-        if self.weights.alpha > 0 and len(parts) > 1:
-            clips = (normalise(part["clip"]) for part in parts)
-            whole = replace(whole, energies=sums(passes, [probed_energies(self.network, c) for c in clips]))
+        parts = self.descent.passes.split(batch)
+        whole = self._survey(index, parts)
         for part in parts:
             yield self._losses(index, part, whole)
 
@@ -127,40 +123,61 @@ class DistillTraining:
             self.search.settle(self.network, self.costs)
         return totals | {"compressed_share": compressed_share(self.network)}
 
-    def _losses(self, index: int, part: Batch, whole: Whole) -> dict[str, Tensor]:
+    @torch.no_grad()
+    def _survey(self, index: int, parts: list[Batch]) -> Whole:
+        """What the parts must know of the whole: a look at all of them where there is more than one."""
+        passes, labelled = self.descent.passes, self.weights.task == "labels"
+        whole = Whole.of(passes, parts)
+        if len(parts) == 1:
+            return whole
+        if labelled:
+            looks = self.task.mines_pixels
+            seen = ((self._run(index, p, probing=False).logits if looks else None, p["label"]) for p in parts)
+            flat = ((x if x is None else x.flatten(0, 1), labels.flatten(0, 1)) for x, labels in seen)
+            whole = replace(whole, pixels=self.task.extent(flat, passes.group))
+        if self.weights.alpha > 0:
+            probed = (probed_energies(self.network, normalise(part["clip"])) for part in parts)
+            whole = replace(whole, energies=sums(passes, probed))
+        return whole
+
+    def _run(self, index: int, part: Batch, *, probing: bool) -> "_Run":
+        """Both passes over a part: the teacher's own, where it is asked for, and the delta network's."""
         clip = normalise(part["clip"])
         draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
-        probe = None
-        if self.weights.alpha > 0 or self.weights.task == "teacher":
-            probe = probe_teacher(self.network, later_frames(clip))
+        probe = probe_teacher(self.network, later_frames(clip)) if probing else None
         targets = probe.targets if probe and self.weights.alpha > 0 else None
         session = ClipSession(clip.shape[1], choose=draws, targets=targets)
-        logits = forward_clip(self.network, clip, session=session)
+        return _Run(forward_clip(self.network, clip, session=session), list(session.errors.values()), probe)
 
-        cost = expected_cost(self.network, self.costs)
+    def _losses(self, index: int, part: Batch, whole: Whole) -> dict[str, Tensor]:
+        run = self._run(index, part, probing=self.weights.alpha > 0 or self.weights.task == "teacher")
+        share, cost = whole.part(part), expected_cost(self.network, self.costs)
         terms = {
-            "task": self._task_loss(logits, part, probe, whole),
-            "distillation": self._distillation_loss(session, whole) if targets else logits.new_zeros(()),
-            "cost": whole.part(part) * cost,
+            "task": self._task_loss(run, part, whole),
+            "distillation": self._distillation_loss(run, whole),
+            "cost": share * cost,
         }
         loss = terms["task"] + self.weights.alpha * terms["distillation"]
         if self.search.warmup <= index < self.search.freeze:
-            loss = loss + self.weights.beta * whole.part(part) * self.search.price(cost)
+            loss = loss + self.weights.beta * share * self.search.price(cost)
         return {"loss": loss, **terms}
 
-    def _task_loss(self, logits: Tensor, part: Batch, probe: Probe | None, whole: Whole) -> Tensor:
+    def _task_loss(self, run: "_Run", part: Batch, whole: Whole) -> Tensor:
         if self.weights.task == "labels":
-            labels, group = part["label"].flatten(0, 1), self.descent.passes.group
-            return self.task.loss(logits.flatten(0, 1), labels, of=whole.pixels, group=group)
+            logits, labels = run.logits.flatten(0, 1), part["label"].flatten(0, 1)
+            pixels = whole.pixels or self.task.extent([(logits, labels)], self.descent.passes.group)
+            return self.task.loss(logits, labels, pixels)
         if self.weights.task == "teacher":
-            return whole.part(part) * self.task.imitation_loss(later_frames(logits), probe.output)
-        return logits.new_zeros(())
+            return whole.part(part) * self.task.imitation_loss(later_frames(run.logits), run.probe.output)
+        return run.logits.new_zeros(())
 
-    def _distillation_loss(self, session: ClipSession, whole: Whole) -> Tensor:
-        errors, energies = list(session.errors.values()), whole.energies
+    def _distillation_loss(self, run: "_Run", whole: Whole) -> Tensor:
+        if not run.errors:
+            return run.logits.new_zeros(())
+        energies = whole.energies
         if energies is None:
-            energies = self.descent.passes.group.total(target_energies(errors))
-        return distillation_loss(errors, energies)
+            energies = self.descent.passes.group.total(target_energies(run.errors))
+        return distillation_loss(run.errors, energies)
 
     def may_be_best(self, steps_done: int) -> bool:
         """Only a network whose candidates are settled is a result."""
@@ -180,6 +197,15 @@ class DistillTraining:
         blocks = delta_blocks(self.network)
         for name, candidate in state["decided"].items():
             blocks[name].decide(candidate)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a part of a batch gives: logits (N, T, classes, H, W), errors of all calls, the teacher's pass."""
+
+    logits: Tensor
+    errors: list[CallError]
+    probe: Probe | None
 
 
 def compressed_share(network: nn.Module) -> float:

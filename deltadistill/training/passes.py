@@ -1,13 +1,14 @@
 """How a step takes its batch: shared among processes, and in passes of a limited number of frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deltadistill.processes import ALONE, Group
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks.segmentation import Extent
 
 Batch = dict[str, Tensor]
 
@@ -60,31 +61,35 @@ class Passes:
 class Whole:
     """What a step must know of its whole batch before its parts can be added up.
 
-    clips: their number, a share of which is a part's. pixels: what the task's mean divides by.
-    energies: per call of a block, the energy of its target; None where one pass tells.
+    clips: their number, a share of which is a part's. pixels: what the task's mean is over.
+    energies: per call of a block, the energy of its target. The last two are None where the only pass tells.
     """
 
     clips: float
-    pixels: Tensor
+    pixels: Extent | None = None
     energies: Tensor | None = None
 
     @classmethod
-    def of(cls, passes: Passes, task: Segmentation, parts: Sequence[Batch]) -> "Whole":
-        """Count clips and pixels, over all parts in all processes."""
-        counts = [torch.stack([_clips(part), task.extent(part["label"])]) for part in parts]
-        clips, pixels = sums(passes, counts)
-        return cls(float(clips), pixels)
+    def of(cls, passes: Passes, parts: Sequence[Batch]) -> "Whole":
+        """Count the clips, over all parts in all processes."""
+        return cls(float(passes.group.total(torch.tensor(sum(len(part["clip"]) for part in parts)))))
 
     def part(self, batch: Batch) -> float:
         """The share of the clips that a part holds."""
         return len(batch["clip"]) / self.clips
 
 
-def _clips(part: Batch) -> Tensor:
-    clips = part["clip"]
-    return torch.tensor(float(len(clips)), dtype=torch.float64, device=clips.device)
-
-
-def sums(passes: Passes, values: Sequence[Tensor]) -> Tensor:
+def sums(passes: Passes, values: Iterable[Tensor]) -> Tensor:
     """Sum vectors, one of each pass, over passes and processes."""
     return passes.group.total(torch.stack(list(values)).sum(0))
+
+
+@contextmanager
+def buffers_kept(network: nn.Module) -> Iterator[None]:
+    """Give every buffer its own value back afterwards: batch norm's statistics, of a pass that only looks."""
+    before = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, value in before:
+            buffer.copy_(value)

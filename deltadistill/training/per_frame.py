@@ -1,7 +1,7 @@
 """Training of a per-frame network: the teacher, and the baseline that is trained on for as long."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from deltadistill.data.frames import normalise
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.optimiser import Descent
-from deltadistill.training.passes import Batch, Whole
+from deltadistill.training.passes import Batch, Whole, buffers_kept
 
 
 @dataclass
@@ -35,7 +35,7 @@ class PerFrameTraining:
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of each pass over clips (N, T, 3, H, W) with labels (N, T, H, W); weights stay."""
         parts = self.descent.passes.split(batch)
-        whole = Whole.of(self.descent.passes, self.task, parts)
+        whole = self._survey(parts)
         for part in parts:
             yield {"loss": self._loss(part, whole)}
 
@@ -45,13 +45,27 @@ class PerFrameTraining:
         totals = self.descent.step(index, self.losses(index, batch))
         return {**totals, "learning_rate": self.descent.learning_rate}
 
+    @torch.no_grad()
+    def _survey(self, parts: list[Batch]) -> Whole:
+        """What the parts must know of the whole."""
+        passes = self.descent.passes
+        whole = Whole.of(passes, parts)
+        if len(parts) == 1:
+            return whole
+        with buffers_kept(self.network):
+            seen = ((self._logits(part) if self.task.mines_pixels else None, _labels(part)) for part in parts)
+            return replace(whole, pixels=self.task.extent(seen, passes.group))
+
+    def _logits(self, part: Batch) -> Tensor:
+        return self.network(_frames(part))
+
     def _loss(self, part: Batch, whole: Whole) -> Tensor:
-        frames, labels = normalise(part["clip"].flatten(0, 1)), part["label"].flatten(0, 1)
-        logits = self.network(frames)
-        loss = self.task.loss(logits, labels, of=whole.pixels, group=self.descent.passes.group)
+        logits, labels = self._logits(part), _labels(part)
+        pixels = whole.pixels or self.task.extent([(logits, labels)], self.descent.passes.group)
+        loss = self.task.loss(logits, labels, pixels)
         if self.teacher is not None:
             with torch.no_grad():
-                teacher_logits = self.teacher(frames)
+                teacher_logits = self.teacher(_frames(part))
             loss = loss + whole.part(part) * self.task.imitation_loss(logits, teacher_logits)
         return loss
 
@@ -66,3 +80,11 @@ class PerFrameTraining:
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.descent.restore(state)
+
+
+def _frames(part: Batch) -> Tensor:
+    return normalise(part["clip"].flatten(0, 1))
+
+
+def _labels(part: Batch) -> Tensor:
+    return part["label"].flatten(0, 1)

@@ -103,8 +103,8 @@ KINDS = {  # by name: what makes the trainee, and the frames of a clip
     "feature": (lambda p: distill(p, predicts="feature"), 2),
 }
 
-# Batch norm that learns takes its statistics pass by pass, and so are hard pixels chosen.
-EXACT_IN_PASSES = ("small", "delta", "delta without labels", "feature")
+# Batch norm that learns takes its statistics pass by pass.
+EXACT_IN_PASSES = tuple(kind for kind in KINDS if not kind.startswith("teacher"))
 
 
 def curves(group: Group, *, frames_at_once=None, clips=CLIPS, kinds=tuple(KINDS)) -> dict:

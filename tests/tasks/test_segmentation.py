@@ -48,6 +48,33 @@ def test_ohem_of_a_batch_without_labels_is_zero_and_has_a_gradient():
     assert not logits.grad.any()
 
 
+PARTS = ((logits_of(0.5, 0.75, 0.1), torch.tensor([[[0, 1, 255]]])), (logits_of(0.9), torch.tensor([[[0]]])))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Segmentation(2),
+        Segmentation(2, class_weights=[1.0, 3.0]),
+        Segmentation(2, name="ohem", ohem_threshold=0.6),
+        Segmentation(2, name="ohem", ohem_threshold=0.1, ohem_keep=0.67),
+    ],
+)
+def test_the_losses_of_parts_add_up_to_that_of_the_whole(task):
+    whole = task.loss(*(torch.cat(parts, -1) for parts in zip(*PARTS, strict=True)))
+    extent = task.extent(PARTS)
+    assert sum(task.loss(*part, extent) for part in PARTS).item() == pytest.approx(whole.item(), rel=1e-6)
+
+
+def test_the_extent_counts_labelled_pixels_by_their_weight_or_the_hard_ones():
+    labels = [(None, part) for _, part in PARTS]  # classes 0, 1, none; 0
+    assert Segmentation(2).extent(labels).weight == 3
+    assert Segmentation(2, class_weights=[1.0, 3.0]).extent(labels).weight == 5
+    # probabilities of the true class: 0.5, 0.25, 0.9; a share of 0.67 is two pixels
+    hard = Segmentation(2, name="ohem", ohem_threshold=0.1, ohem_keep=0.67).extent(PARTS)
+    assert (hard.weight, hard.threshold) == (2, 0.5)
+
+
 def test_imitation_is_the_divergence_from_the_teacher():
     teacher, student = logits_of(0.5, 0.9), logits_of(0.25, 0.9)
     # 0.5 ln(0.5/0.25) + 0.5 ln(0.5/0.75) at the first pixel, 0 at the second

@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import deltadistill as dd
+from deltadistill.conversion import delta_blocks
 from deltadistill.data.frames import normalise
 from deltadistill.processes import Group
 from deltadistill.tasks import Segmentation
@@ -66,9 +67,12 @@ def test_a_tensor_that_is_left_behind_is_noticed():
 
 @pytest.mark.parametrize("kind", WITHOUT_VALUES)
 @pytest.mark.parametrize("frames_at_once", [None, 2])
-def test_losses_are_computed_on_the_networks_device(kind, frames_at_once):
+@pytest.mark.parametrize("decided", [False, True])
+def test_losses_are_computed_on_the_networks_device(kind, frames_at_once, decided):
     make, frames = KINDS[kind]
     trainee = make(Passes(Group(device=GPU), frames_at_once))
+    for block in delta_blocks(trainee.network).values() if decided else ():
+        block.decide("compressed")
     teacher = getattr(trainee, "teacher", None)
     batch = Streets(frames, range(CLIPS))[0]
     with pretended_gpu(trainee.network, *([teacher] if teacher else [])):

@@ -9,6 +9,7 @@ import pytest
 from distributed.launching import TOY_STAGE, run, start
 
 from deltadistill import launch
+from deltadistill.training.checkpoint import Checkpoint
 
 TWO = {launch.PROCESSES: "2"}
 
@@ -94,6 +95,16 @@ def test_it_goes_on_in_another_number_of_processes(interrupted, uninterrupted, t
     assert result["processes"] == 1
     for row, expected in zip(result["curve"], uninterrupted["curve"], strict=True):
         assert row == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_look_at_the_tune_split_is_broken_off_by_all_together(tmp_path):
+    with start(TOY_STAGE, tmp_path, "slow look", **TWO) as started:
+        wait_for(tmp_path / "look", started)
+        started.send_signal(signal.SIGTERM)
+        _, said = started.communicate(timeout=60)
+    assert started.returncode == 128 + signal.SIGTERM, said
+    saved = Checkpoint(tmp_path / "checkpoint", minutes=60).load()
+    assert saved["steps_done"] == saved["row"]["step"] == 4  # its look is to come
 
 
 def test_no_process_outlives_a_killed_launcher(tmp_path):

@@ -4,7 +4,7 @@
 
 It trains with checkpoints in FOLDER and writes FOLDER/result.json. TROUBLE is "none", or what happens in the
 process of rank 1 at its fourth step: "bug", "mend" (an error of the user), "kill"; "mend everywhere" happens
-in all of them, and "slow" makes every step take a while.
+in all of them, "slow" makes every step take a while, and "slow look" the first look at the tune split.
 """
 
 import json
@@ -40,6 +40,8 @@ def main():
         (folder / "processes").write_text(str(group.size))
         passes = Passes(group)
         trainee = equal_trainings.distill(passes)
+        if trouble == "slow look":
+            trainee.tune_score = lambda between: look(folder, between)
         outcome = train(
             trainee,
             Troubled(2, passes.share(equal_trainings.CLIPS, 2)),
@@ -54,6 +56,13 @@ def main():
             weights = {name: value.tolist() for name, value in trainee.network.state_dict().items()}
             result = {"curve": outcome.curve, "weights": weights, "processes": group.size}
             (folder / "result.json").write_text(json.dumps(result))
+
+
+def look(folder, between):
+    (folder / "look").touch()
+    for _ in range(200):
+        time.sleep(0.1)
+        between()
 
 
 def meet(trouble, rank):

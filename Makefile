@@ -22,6 +22,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 OVERLAY := python -m deltadistill.overlay
 # Parameters that cannot work are refused before DVC takes away the outputs of the stages that it would run.
 CHECKED := python -m deltadistill.preflight &&
+# One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
+LOCKED := python -m workflow.pipeline_lock
 HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
@@ -32,7 +34,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; about 15 minutes on 2 cores)
-	@$(CHECKED) dvc repro
+	@$(LOCKED) $(SHELL) -c '$(CHECKED) dvc repro'
 	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
 
 snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where cores allow
@@ -57,15 +59,15 @@ smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, throu
 	@python workflow/smoke.py
 
 seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread (Snakemake; about 30 minutes)
-	@$(OVERLAY) during experiments/street_seeds.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
+	@$(LOCKED) $(OVERLAY) during experiments/street_seeds.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_seeds/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
-	@$(OVERLAY) during experiments/real_video.yaml -- dvc repro
+	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- dvc repro
 	@$(HEADLINE) results/real_video/summary.json
 
 video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
-	@python workflow/own_video.py "$$VIDEO"
+	@$(LOCKED) python workflow/own_video.py "$$VIDEO"
 
 .PHONY: video-is-there
 video-is-there: # before anything is installed or trained
@@ -73,19 +75,19 @@ video-is-there: # before anything is installed or trained
 		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; } ;; esac
 
 experiment: $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
-	@$(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
+	@$(LOCKED) $(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/$(EXPERIMENT)/summary.json
 
 sweep: $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
-	@python -m workflow.sweep $(SWEEP)
-	@python -m deltadistill.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml
-	@snakemake --quiet rules --config sweep=$(SWEEP)
+	@$(LOCKED) $(SHELL) -c 'python -m workflow.sweep $(SWEEP) \
+		&& python -m deltadistill.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
+		&& snakemake --quiet rules --config sweep=$(SWEEP)'
 
 put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
-	@$(OVERLAY) put experiments/$(EXPERIMENT).yaml
+	@$(LOCKED) $(OVERLAY) put experiments/$(EXPERIMENT).yaml
 
 off: $(INSTALLED) ## take it off again
-	@$(OVERLAY) off
+	@$(LOCKED) $(OVERLAY) off
 
 ui: $(INSTALLED) ## MLflow's pages: compare executions (PORT=… for another port than 5000)
 	@echo 'http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART'
@@ -114,4 +116,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(TEACHER): | $(INSTALLED)
 	@echo 'First the teacher of the default experiment (make off, should an overlay be on):'
-	@dvc repro pretrain_teacher@street-0
+	@$(LOCKED) dvc repro pretrain_teacher@street-0

@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection
+import sys
+import time
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from deltadistill import atomic
 
 PROJECT = "dvc.yaml"
+BUSY_S = 1.0  # between two looks at a busy stage
 MEMORY = Path(".pipeline")  # git-ignored
 WHOLE_MACHINE = 100  # percent
 
@@ -41,10 +44,14 @@ class Stage:
     def resources(self) -> dict[str, Any]:
         """Memory, minutes, GPUs and share of the machine; processor threads are apart.
 
+        Each attempt asks for as much memory again, since the one before may have died of too little.
+
         On a cluster, a stage that wants a machine for itself asks for a whole node; `slurm_extra` is what the
         Slurm executor adds to its call of sbatch.
         """
         named = {name: value for name, value in self.meta.get("resources", {}).items() if name != "cpus"}
+        if "mem_mb" in named:
+            named["mem_mb"] = _growing(named["mem_mb"])
         return named | ({"slurm_extra": "--exclusive"} if named.get("machine") == WHOLE_MACHINE else {})
 
     @property
@@ -53,13 +60,20 @@ class Stage:
         return self.meta.get("resources", {}).get("cpus", 1)
 
 
+def _growing(amount: int) -> Callable[[Any, int], int]:
+    """A resource as a function, which Snakemake calls with the number of the attempt, from 1."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def rule_name(address: str) -> str:
     """A DVC address with only the characters a Snakemake rule may have; a sweep's says no dvc.yaml."""
     return re.sub(r"\W", "_", address.removeprefix("sweeps/").replace(f"/{PROJECT}:", "/"))
 
 
-def load(root: str, *, sweep: str | None = None) -> tuple[list[Stage], set[str]]:
-    """The stages of the repository at `root`, and the addresses of those that DVC calls stale.
+def load(
+    root: str, *, sweep: str | None = None, ask_what_is_stale: bool = True
+) -> tuple[list[Stage], set[str]]:
+    """The stages of the repository at `root`, and the addresses of those that DVC calls stale, if it is asked.
 
     Those of dvc.yaml, or with `sweep` those of the sweep of this name, which has been written.
     """
@@ -77,9 +91,24 @@ def load(root: str, *, sweep: str | None = None) -> tuple[list[Stage], set[str]]
             )
             for stage in loaded
         ]
-        with repo.lock:
-            stale = {stage.addressing for stage in loaded if stage.status(check_updates=True)}
-    return stages, stale
+        asked = loaded if ask_what_is_stale else []
+        return stages, {stage.addressing for stage in asked if _is_stale(repo, stage)}
+
+
+def _is_stale(repo: Any, stage: Any) -> bool:
+    """What DVC says of a stage; while a process left over from a killed pipeline runs it, wait for its end."""
+    from dvc.lock import LockError
+
+    said = False
+    while True:
+        try:
+            with repo.lock:
+                return bool(stage.status(check_updates=True))
+        except LockError as error:
+            if not said:
+                print(f"waiting for {stage.addressing}: {error}", file=sys.stderr, flush=True)
+            said = True
+        time.sleep(BUSY_S)
 
 
 def remember(root: str, stages: Collection[Stage], *, sweep: str | None = None) -> None:

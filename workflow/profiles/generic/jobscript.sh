@@ -1,0 +1,13 @@
+#!/bin/sh
+# properties = {properties}
+# Slurm's warning reaches this script alone; it hands it on, once, to all that it started.
+trap 'trap "" USR1; kill -USR1 0' USR1
+( {exec_job} ) &
+job=$!
+wait $job
+code=$?
+while kill -0 $job 2> /dev/null; do # the signal ended the waiting, not the job
+    wait $job
+    code=$?
+done
+exit $code

@@ -162,7 +162,7 @@ def test_a_line_over_a_key_joins_its_rising_values(comparison):
 
 def test_every_value_of_the_colouring_key_is_in_the_legend(comparison):
     (axes,) = against_macs(comparison).axes
-    assert axes.get_legend_handles_labels()[1] == ["beta 0.3", "beta 0.6", "beta 1.2"]
+    assert axes.get_legend_handles_labels()[1] == ["beta 0.3", "beta 0.6", "beta 1.2", "delta"]
     colours = {line.get_color() for line in axes.lines if line.get_label().startswith("beta")}
     assert len(colours) == 3
 

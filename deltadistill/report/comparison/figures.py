@@ -65,6 +65,8 @@ def against_macs(comparison: Comparison) -> Figure:
         if name not in named and _is_named(value, values):
             axes.plot([], [], "o", color=_colour(value, values), label=name)
             named.add(name)
+    for variant in dict.fromkeys(entry.variant for entry in comparison.swept):
+        axes.plot([], [], look[variant].marker, color=look["teacher"].color, fillstyle="none", label=variant)
     beside = [entry for entry in comparison.entries if not entry.swept]
     for entry in beside:
         _point(axes, entry, length, colour=look["teacher"].color, marker=look[entry.variant].marker)

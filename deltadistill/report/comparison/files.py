@@ -45,7 +45,7 @@ def write_summary(comparison: Comparison, path: Path) -> None:
 
 
 def _rows(entry: Entry) -> list[dict[str, Any]]:
-    mean, deviation = entry.tune or (None, None)
+    mean, deviation = (None if figure is None else round(figure, 3) for figure in entry.tune or (None, None))
     own = {"setting": entry.setting if entry.swept else "", "variant": entry.variant, **entry.values}
     tune = {"tune_miou": mean, "tune_miou_std": deviation}
     return [own | {"length": length} | _known(point) | tune for length, point in entry.points.items()]

@@ -74,7 +74,8 @@ def _sentence(best: Best, comparison: Comparison) -> str:
 def _table(comparison: Comparison, entries: list[Entry]) -> Table:
     lengths = [length for length in HEADLINE_LENGTHS if length in comparison.lengths] or comparison.lengths
     shown = shown_length(comparison)
-    keys = [key for key in comparison.listing.keys if entries and entries[0].swept]
+    swept = all(entry.swept for entry in entries)
+    keys = [key for key in comparison.listing.keys if swept or not key.startswith("distill.")]
     columns = (
         "variant",
         *(key.replace(".", ". ") for key in keys),
@@ -85,7 +86,6 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
         f"consist\u00adency, T = {shown}",
     )
     rows = [_row(entry, keys, lengths, shown) for entry in entries]
-    swept = bool(keys)
     caption = (
         "Every setting. Tune: mIoU on the tune split at the step that was kept, of the setting's own measure."
         if swept

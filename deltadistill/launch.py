@@ -104,10 +104,19 @@ def srun(nodes: int) -> list[str]:
 
 def _on_all_nodes(nodes: int, per_node: int) -> int:
     command = [*srun(nodes), sys.executable, "-m", "deltadistill.launch", *on_slurm_nodes(nodes, per_node)]
-    step = subprocess.Popen([*command, *sys.argv], start_new_session=True)
-    # srun hands signals on to its tasks, but takes SIGINT for a question
-    with step, _signals_to(lambda number: step.send_signal(SIGTERM if number == SIGINT else number)):
-        return _exit_code(step.wait())
+    # A node that another one has left says so in one line, not by a stack of C++ as well.
+    environment = {"TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ}
+    step = subprocess.Popen([*command, *sys.argv], start_new_session=True, env=environment)
+    interrupted = []
+
+    def pass_on(number: Signals) -> None:
+        interrupted.append(number)
+        step.send_signal(SIGTERM if number == SIGINT else number)  # srun takes SIGINT for a question
+
+    with step, _signals_to(pass_on):
+        code = _exit_code(step.wait())
+    # srun ends the other tasks when the first one has stopped, and tells of that end
+    return 128 + interrupted[0] if code and interrupted else code
 
 
 def launch(command: Sequence[str]) -> int:
@@ -116,6 +125,8 @@ def launch(command: Sequence[str]) -> int:
     SIGINT, SIGTERM and SIGUSR1 are passed on to the processes, which end in their own time; a second SIGINT
     kills them. What the first failure was is printed, once.
     """
+    from torch.distributed.elastic.rendezvous import RendezvousError
+
     agent = _agent(command)
     # what they say is told below, once
     for module in ("multiprocessing", "agent", "rendezvous"):
@@ -137,6 +148,9 @@ def launch(command: Sequence[str]) -> int:
     with _signals_to(pass_on):
         try:
             result = agent.run()
+        except RendezvousError as error:
+            print(f"the launchers of the nodes did not meet, or another one ended: {error}", file=sys.stderr)
+            return 1
         finally:
             agent.get_worker_group().spec.rdzv_handler.shutdown()
     if not result.is_failed():

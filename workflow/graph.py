@@ -4,8 +4,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def rule_name(address: str) -> str:
 def load(
     root: str, *, sweep: str | None = None, ask_what_is_stale: bool = True
 ) -> tuple[list[Stage], set[str]]:
-    """The stages of the repository at `root`, and the addresses of those that DVC calls stale, if it is asked.
+    """The stages of the repository at `root`, and the addresses of those that DVC, if asked, calls stale.
 
     Those of dvc.yaml, or with `sweep` those of the sweep of this name, which has been written.
     """
@@ -96,7 +97,7 @@ def load(
 
 
 def _is_stale(repo: Any, stage: Any) -> bool:
-    """What DVC says of a stage; while a process left over from a killed pipeline runs it, wait for its end."""
+    """What DVC says of a stage; while a process left over from a killed pipeline runs it, wait."""
     from dvc.lock import LockError
 
     said = False
@@ -115,6 +116,14 @@ def remember(root: str, stages: Collection[Stage], *, sweep: str | None = None) 
     """Keep the resolved graph for the jobs, each of which would need seconds to have it from DVC again."""
     with atomic.file(_memory(root, sweep)) as beside:
         beside.write_text(json.dumps({stage.rule: asdict(stage) for stage in stages}))
+
+
+def asked_for(arguments: Sequence[str]) -> list[str]:
+    """The rules that Snakemake, called in a job with these arguments, is to run: `--target-jobs RULE: …`."""
+    after = takewhile(
+        lambda word: not word.startswith("-"), arguments[arguments.index("--target-jobs") + 1 :]
+    )
+    return [word.split(":")[0] for word in after]
 
 
 def remembered(root: str, rules: Collection[str], *, sweep: str | None = None) -> list[Stage]:

@@ -26,13 +26,35 @@ POLL = {
     "slurm": ("--slurm-init-seconds-before-status-checks", "1"),
     "generic": ("--seconds-between-status-checks", "2"),
 }
-STOPS = """
-import sys, time
+# Minutes of the last run: with two of them Slurm's warning, two minutes before the end, comes at once.
+LIMITS = ("profile_macs_street:runtime=10", "analyze_consistency_street_0_teacher:runtime=2")
+# What a stand-in does first when a file `told/<stage>/<what>` holds one of its arguments.
+TOLD = """
+import signal, sys, time
 from pathlib import Path
-mark = Path("stops", Path(sys.argv[0]).stem)
-if mark.exists() and mark.read_text() in sys.argv:
-    mark.unlink()
+
+STAGE = Path(sys.argv[0]).stem
+
+def told(what, *, once=True):
+    mark = Path("told", STAGE, what)
+    if not mark.exists() or mark.read_text() not in sys.argv:
+        return False
+    if once:
+        mark.unlink()
+    return True
+
+def end(number, frame):
+    Path("told", STAGE, "warned").write_text("a checkpoint")
+    sys.exit(128 + number)
+
+if told("hang"):
     time.sleep(600)
+if told("wait for the warning"):
+    signal.signal(signal.SIGUSR1, end)
+    time.sleep(600)
+if told("eat", once=False):
+    eaten = bytearray(b"x") * (600 << 20)
+    time.sleep(5)
 """
 
 
@@ -54,6 +76,8 @@ class Story:
     failed: Run
     stale_after_failure: set[str]
     finished: Run
+    warned: str  # what the stage that got Slurm's warning wrote
+    memory: list[str]  # what each job had of the stage that runs out of it at first
     status: str
     dry_run: str
     jobs: dict[str, str]  # of each stage's last job, by rule, what scontrol shows
@@ -99,35 +123,40 @@ def profile(request) -> str:
 
 
 def tell(profile: str, folder: Path) -> Story:
-    """Interrupt a run, let one fail by a cancelled and an overlong job, and let the last one finish."""
+    """Interrupt a run; let one fail by a cancelled and an overlong job; let one survive it all."""
     project = toy_project(folder)
     call = ("snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *POLL[profile])
 
-    stop(project, "prepare_dataset")
+    tell_stage(project, "prepare_dataset", "hang")
     running = Running(project, *call)
-    running.until(lambda: started(project, "prepare_dataset"))
+    running.until(lambda: started(project, "prepare_dataset", "hang"))
     running.interrupt()
     interrupted = running.end()
     jobs_after_interrupt = jobs_of(folder, "pending,running")
 
-    stop(project, "profile_macs")  # until its time is over
-    stop(project, "analyze_consistency", only="teacher")
+    tell_stage(project, "profile_macs", "hang")  # until its time is over
+    tell_stage(project, "analyze_consistency", "hang", to="teacher")
     running = Running(project, *call, "--retries", "0")
-    running.until(lambda: started(project, "analyze_consistency"))
+    running.until(lambda: started(project, "analyze_consistency", "hang"))
     cancel(folder, "analyze_consistency_street_0_teacher")
     failed = running.end()
     stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
 
-    stop(project, "profile_macs")
-    running = Running(project, *call, "--set-resources", "profile_macs_street:runtime=10")
-    running.until(lambda: started(project, "profile_macs"))
-    cancel(folder, "profile_macs_street")
+    tell_stage(project, "profile_macs", "eat")
+    tell_stage(project, "analyze_consistency", "wait for the warning", to="teacher")
+    tell_stage(project, "measure_latency", "hang")
+    (folder / "results/street/measure_latency/latency.json").unlink()
+    running = Running(project, *call, "--set-resources", *LIMITS)
+    running.until(lambda: started(project, "measure_latency", "hang"))
+    cancel(folder, "measure_latency_street")
     return Story(
         interrupted=interrupted,
         jobs_after_interrupt=jobs_after_interrupt,
         failed=failed,
         stale_after_failure=stale,
         finished=running.end(),
+        warned=read(folder / "told/analyze_consistency/warned"),
+        memory=[memory(job) for job in jobs_of(folder, "all") if rule_of(job) == "profile_macs_street"],
         status=project.run("dvc", "status"),
         dry_run=project.run(*call, "--dry-run"),
         jobs={rule_of(job): show(job) for job in jobs_of(folder, "all")},
@@ -136,17 +165,20 @@ def tell(profile: str, folder: Path) -> Story:
 
 
 def toy_project(folder: Path) -> Project:
-    """The real graph for two variants, with stand-ins that stop when told; profiling may take one minute."""
+    """The real graph for two variants, with stand-ins that do what they are told.
+
+    Profiling may take a minute and 500 MB.
+    """
     project = copy_project(folder)
     for script in (folder / "stages").glob("*.py"):
         if script.stem != "collect_networks":
-            script.write_text(STOPS + STAND_IN.read_text())
+            script.write_text(TOLD + STAND_IN.read_text())
     params = commented_yaml.load(folder / "params.yaml")
     keep(params["variants"], {"teacher", "delta"})
     keep(params["distill"]["variants"], {"delta"})
     (folder / "params.yaml").write_text(commented_yaml.dump(params))
     graph = commented_yaml.load(folder / "dvc.yaml")
-    graph["stages"]["profile_macs"]["meta"]["resources"]["runtime"] = 1
+    graph["stages"]["profile_macs"]["meta"]["resources"] |= {"runtime": 1, "mem_mb": 500}
     (folder / "dvc.yaml").write_text(commented_yaml.dump(graph))
     project.commit()
     return project
@@ -157,16 +189,20 @@ def keep(mapping: dict, names: set[str]) -> None:
         del mapping[name]
 
 
-def stop(project: Project, stage: str, *, only: str = "--results") -> None:
-    """Let the next run of a stage hang, if one of its arguments is `only`."""
-    mark = project.folder / "stops" / stage
-    mark.parent.mkdir(exist_ok=True)
-    mark.write_text(only)
+def tell_stage(project: Project, stage: str, what: str, *, to: str = "--results") -> None:
+    """Let a stage do something at its next run, if one of its arguments is `to`."""
+    mark = project.folder / "told" / stage / what
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(to)
 
 
-def started(project: Project, stage: str) -> bool:
-    """Whether a stage that was told to hang does."""
-    return not (project.folder / "stops" / stage).exists()
+def started(project: Project, stage: str, what: str) -> bool:
+    """Whether a stage has begun to do what it was told to."""
+    return not (project.folder / "told" / stage / what).exists()
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 class Running:
@@ -222,6 +258,11 @@ def rule_of(job: str) -> str:
 
 def show(job: str) -> str:
     return ask("scontrol", "--oneliner", "show", "job", job)
+
+
+def memory(job: str) -> str:
+    """What a job asked for."""
+    return re.search(r"MinMemoryNode=(\S+)", show(job))[1]
 
 
 def cancel(folder: Path, rule: str) -> None:

@@ -29,8 +29,20 @@ def test_the_other_stages_keep_their_results(story):
 
 
 def test_a_cancelled_job_is_tried_again(story):
-    assert "Error in rule profile_macs_street" in story.finished.said
+    assert "Error in rule measure_latency_street" in story.finished.said
     assert story.finished.code == 0, story.finished.said
+
+
+def test_a_job_out_of_memory_gets_more_when_it_is_tried_again(story):
+    assert "Error in rule profile_macs_street" in story.finished.said
+    assert story.memory == ["500M", "500M", "1000M"]  # the first was overlong
+
+
+def test_slurms_warning_reaches_the_stage_which_ends_and_is_tried_again(story):
+    assert story.warned == "a checkpoint"
+    assert "Error in rule analyze_consistency_street_0_teacher" in story.finished.said
+    log = story.folder / "logs" / "analyze_consistency_street_0_teacher.log"
+    assert "Traceback" not in log.read_text()
 
 
 def test_afterwards_neither_tool_finds_anything_to_do(story):

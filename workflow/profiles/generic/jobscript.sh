@@ -1,8 +1,9 @@
 #!/bin/sh
 # properties = {properties}
-# Slurm's warning reaches this script alone; it hands it on, once, to all that it started.
+# Slurm's warning reaches this script alone; it hands it on, once, to all that it started. Of these only a stage that
+# asks for the signal gets it: the others ignore it, as what starts them does.
 trap 'trap "" USR1; kill -USR1 0' USR1
-( {exec_job} ) &
+( trap "" USR1; {exec_job} ) &
 job=$!
 wait $job
 code=$?

@@ -1,17 +1,18 @@
 """The found architecture: which candidate every block uses; exported, described, applied again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from deltadistill import models
-from deltadistill.blocks import FeatureBlock, Student
+from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, FeatureBlock, Student
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion import convert, delta_blocks, deploy
 from deltadistill.macs import MacTable
 from deltadistill.network_file import load_weights_into, read_network_file
+from deltadistill.reading.building import built_within
 
 
 def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
@@ -45,7 +46,8 @@ def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> n
             f"not the architecture of a delta network: without {sorted(missing) or 'any blocks'}; expected "
             "what found_architecture returns or the architecture.json of a delta or feature variant"
         )
-    blocks = architecture["blocks"]
+    blocks, rows_per_frame = architecture["blocks"], architecture.get("rows_per_frame") or {}
+    _require_plain(blocks, rows_per_frame)
     students = shape_design(architecture["students"])
     network = convert(network, students, lambda _: list(blocks), predicts=architecture["predicts"])
     converted = delta_blocks(network)
@@ -54,9 +56,29 @@ def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> n
         raise ValueError(f"the architecture names blocks that could not be converted: {missing[:5]}")
     for name, candidate in blocks.items():
         converted[name].decide(candidate)
-    for name, rows in architecture.get("rows_per_frame", {}).items():
+    for name, rows in rows_per_frame.items():
         converted[name].rows_per_frame, converted[name].probed = rows, True
     return deploy(network)
+
+
+def _require_plain(blocks: Any, rows_per_frame: Any) -> None:
+    """ValueError for a description of blocks that is not one."""
+    for name, candidate in _items("blocks", blocks):
+        if candidate not in (UNCOMPRESSED, COMPRESSED):
+            raise ValueError(
+                f"block {name} uses {candidate!r:.50}; expected {UNCOMPRESSED!r} or {COMPRESSED!r}"
+            )
+    for name, rows in _items("rows_per_frame", rows_per_frame):
+        if name not in blocks or type(rows) is not int or rows < 1:
+            raise ValueError(
+                f"rows_per_frame of {name} is {rows!r:.50}; expected a whole number from 1 of a block"
+            )
+
+
+def _items(key: str, mapping: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(mapping, Mapping) or not all(isinstance(name, str) for name in mapping):
+        raise ValueError(f"{key} of an architecture is {mapping!r:.50}; expected values by block name")
+    return mapping.items()
 
 
 def architecture_report(
@@ -97,9 +119,16 @@ def load_network(path: str | Path) -> nn.Module:
     No code from the file is executed. Raises ValueError that names the file and what is wrong with it.
     """
     content = read_network_file(path)
-    model = content["model"]
-    network = models.build(model["name"], classes=model["classes"], **model["options"])
-    if content["architecture"]:
-        network = apply_architecture(network, content["architecture"])
-    load_weights_into(network, content["state_dict"], source=str(path))
+    model, architecture, weights = content["model"], content["architecture"], content["state_dict"]
+    try:
+        with built_within(sum(tensor.numel() for tensor in weights.values())):
+            network = models.build(model["name"], classes=model["classes"], **model["options"])
+            if architecture:
+                network = apply_architecture(network, architecture)
+    except Exception as error:  # builders raise what they raise for options of a wrong kind
+        raise ValueError(
+            f"{path}: the network it describes, {model['name']!r:.100}, cannot be built: {error}; "
+            "was the file written by this version, with this networks/ folder?"
+        ) from error
+    load_weights_into(network, weights, source=str(path))
     return network.eval()

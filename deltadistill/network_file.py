@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import is_zipfile
 
 import torch
 from torch import nn
 
 from deltadistill import atomic
+from deltadistill.reading.tensors import read_tensors
 
 FORMAT = 1
 _MODEL = {"name", "classes", "options"}
 _PARTS = {"model", "architecture", "state_dict"}
-_ARCHIVE = b"PK\x03\x04"  # torch.save writes a zip archive
 
 
 def save_network(
@@ -71,36 +69,36 @@ def read_network_file(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path}: no such network file; run the stage that trains it first")
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch.load raises what its archive and pickle readers raise
+        content = read_tensors(path, checksums=True)
+    except ValueError as error:
         raise ValueError(
-            f"{path}: not a readable network file: {fault(path, error)}; expected a file that save_network "
-            "wrote; copy it again or run the stage that trains it"
+            f"{path}: not a readable network file: {error}; expected a file that save_network wrote; copy it "
+            "again or run the stage that trains it"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path}: not a network file of format {FORMAT}; was it written by save_network?")
     if missing := sorted(_PARTS - content.keys()):
         raise ValueError(f"{path}: a network file without {', '.join(missing)}; write it with save_network")
+    if fault := _fault(content["model"], content["architecture"], content["state_dict"]):
+        raise ValueError(f"{path}: a network file in which {fault}; write it with save_network")
     return content
 
 
-def fault(path: Path, error: Exception) -> str:
-    """What is wrong with a file that PyTorch does not load.
-
-    Its own message is often a bare key or empty, or advises to let the file run code.
-    """
-    with path.open("rb") as file:
-        head = file.read(16)
-    size = path.stat().st_size
-    if not head:
-        return "it is empty"
-    if not head.startswith(_ARCHIVE):
-        return f"its {size} bytes are no archive of PyTorch, they begin with {head!r}"
-    if not is_zipfile(path):
-        return f"it is truncated, only {size} bytes are there"
-    if isinstance(error, UnpicklingError):
-        return "it holds more than tensors and plain values, or is damaged; what could run code is not loaded"
-    return f"it is damaged ({type(error).__name__}: {error})"
+def _fault(model: Any, architecture: Any, weights: Any) -> str | None:
+    """What is no content of a network file, in words."""
+    if not isinstance(model, dict) or not model.keys() >= _MODEL:
+        return f"the model is {model!r:.100}, not its name, classes and options"
+    if type(model["name"]) is not str or type(model["classes"]) is not int or model["classes"] < 1:
+        return f"the model is {model['name']!r:.100} of {model['classes']!r:.100} classes"
+    if not isinstance(model["options"], dict) or not all(isinstance(key, str) for key in model["options"]):
+        return f"the model's options are {model['options']!r:.100}, not values by name"
+    if not isinstance(architecture, dict | None):
+        return f"the architecture is of type {type(architecture).__name__}"
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in weights.items()
+    ):
+        return "the state dict holds other things than tensors by name"
+    return None
 
 
 def load_weights_into(network: nn.Module, weights: Mapping[str, torch.Tensor], *, source: str) -> None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks import COMPRESSED, DECISION, UNCOMPRESSED, DeltaBlock
 from deltadistill.models.public_names import as_here, possible_names
-from deltadistill.network_file import fault
+from deltadistill.reading.tensors import read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +33,8 @@ _CONTAINERS = (
     "model_state_dict",
     "model",
 )  # where files keep the tensors, one inside another
+_DEEPEST = 10  # containers inside one another; a mapping may hold itself
+_LONGEST_NAME = 1000  # characters; of the published networks, 70
 # Names of a delta-distilled convolution's tensors: public ones, and those here.
 _SLOTS = {
     "W": "teacher",
@@ -106,18 +107,29 @@ def read_state_dict(path: str | Path) -> dict[str, Any]:
     if not path.stat().st_size:
         raise ValueError(f"{path}: the file is empty; was it downloaded completely?")
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch.load raises what its archive and pickle readers raise
+        content = read_tensors(path, checksums=False)
+    except ValueError as error:
         raise ValueError(
-            f"{path}: not readable as tensors: {fault(path, error)}; expected a file of torch.save with "
-            "tensors by name"
+            f"{path}: not readable as tensors: {error}; expected a file of torch.save with tensors by name"
         ) from None
-    while isinstance(content, Mapping):
+    for _ in range(_DEEPEST):
+        if not isinstance(content, Mapping):
+            raise ValueError(f"{path}: tensors by name are expected, got {type(content).__name__}")
         inner = [content[key] for key in _CONTAINERS if isinstance(content.get(key), Mapping)]
         if not inner:
-            return dict(content)
+            return _by_name(path, content)
         content = inner[0]
-    raise ValueError(f"{path}: tensors by name are expected, got {type(content).__name__}")
+    raise ValueError(f"{path}: tensors by name are expected, got mappings more than {_DEEPEST} deep")
+
+
+def _by_name(path: Path, content: Mapping[Any, Any]) -> dict[str, Any]:
+    for name in content:
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+            raise ValueError(
+                f"{path}: tensors by name are expected, got the name {name!r:.50}; a name is text of at most "
+                f"{_LONGEST_NAME} characters"
+            )
+    return dict(content)
 
 
 def _blocks(network: nn.Module) -> dict[str, DeltaBlock]:

@@ -12,6 +12,7 @@ FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 LAYERS = (
     ("amortised_target", "boxes", "fill_room", "launch", "modes"),
     ("processes",),
+    ("reading",),
     ("params", "atomic", "commented_yaml", "stage_arguments"),
     ("provenance", "result_files", "network_file"),
     ("blocks", "sessions"),

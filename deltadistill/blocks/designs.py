@@ -1,6 +1,7 @@
 """The student designs by the names that params.yaml and architecture files use."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from deltadistill.blocks.delta import Student
@@ -14,9 +15,13 @@ DESIGNS = {
     "channel_spatial": ChannelSpatialStudent,
 }
 
+_LARGEST = 2**16  # of a setting that divides channels or resolution
+
 
 def shape_design(settings: Mapping[str, Any]) -> Student:
     """Make the design as far as shapes go: a start from data, which needs clips, becomes the SVD's."""
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"the students are {settings!r:.50}; expected their kind and settings by name")
     settings = dict(settings)
     if settings.get("initialisation") == "data":
         settings["initialisation"] = "svd"
@@ -26,10 +31,21 @@ def shape_design(settings: Mapping[str, Any]) -> Student:
 def student_design(settings: Mapping[str, Any]) -> Student:
     """Make the design that its `as_dict` described.
 
-    Raises ValueError for an unknown kind, TypeError for settings that the kind does not have.
+    Raises ValueError for an unknown kind, for settings that the kind does not have, and for values that it
+    does not take.
     """
     settings = dict(settings)
     kind = settings.pop("kind", None)
-    if kind not in DESIGNS:
-        raise ValueError(f"students of kind {kind!r} are unknown; allowed: {sorted(DESIGNS)}")
+    if not isinstance(kind, str) or kind not in DESIGNS:
+        raise ValueError(f"students of kind {kind!r:.50} are unknown; allowed: {sorted(DESIGNS)}")
+    types = {field.name: field.type for field in fields(DESIGNS[kind])}
+    for name, value in settings.items():
+        if name not in types:
+            raise ValueError(f"{kind} students have no setting {name!r:.50}; they have {', '.join(types)}")
+        if types[name] in (int, bool) and type(value) is not types[name]:
+            raise ValueError(f"{name} of students is {value!r:.50}; expected {types[name].__name__}")
+        if types[name] is int and value > _LARGEST:
+            raise ValueError(
+                f"{name} {value} of students is above {_LARGEST}, more than any layer's channels"
+            )
     return DESIGNS[kind](**settings)

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 STAGES |= YAML(typ="safe").load(ROOT / "workflow" / "sweep" / "compare_settings.yaml")  # of every sweep
-# How a stage is called, recorded and written decides nothing about its results.
+# How a stage is called, recorded and written decides nothing about its results; nor does what refuses a file.
 EXEMPT = {
     "deltadistill/__init__.py",
     "deltadistill/atomic.py",
@@ -19,6 +19,7 @@ EXEMPT = {
     "deltadistill/stage_arguments.py",
     "deltadistill/tracking.py",
     *(str(path.relative_to(ROOT)) for path in (ROOT / "deltadistill" / "params").glob("*.py")),
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "deltadistill" / "reading").glob("*.py")),
 }
 
 

@@ -9,7 +9,6 @@ the one with index 19 is labelled.
 """
 
 import re
-import struct
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.data.picture_end import png_has_end
+from deltadistill.data.picture_size import picture_size
 
 _NAME = re.compile(
     r"(?P<city>[^_]+)_(?P<seq>\d{6})_(?P<frame>\d{6})_(?P<kind>leftImg8bit|gtFine_labelIds)\.png"
@@ -200,7 +200,4 @@ def _png_size(path: Path) -> tuple[int, int] | None:
     """(height, width) from the header alone."""
     with path.open("rb") as file:
         head = file.read(24)
-    if len(head) < 24 or not head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return None
-    width, height = struct.unpack(">II", head[16:24])
-    return height, width
+    return picture_size(head) if head.startswith(b"\x89PNG") else None

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -14,7 +13,8 @@ from deltadistill.data.box_files import read_box_file
 from deltadistill.data.label_table import label_ids_to_classes
 from deltadistill.data.letterbox import Letterbox
 from deltadistill.data.manifest import Frame, Manifest
-from deltadistill.data.picture_end import has_end
+from deltadistill.data.picture import decode_picture
+from deltadistill.reading.arrays import Check, read_arrays
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB
 STD = (0.229, 0.224, 0.225)
@@ -111,12 +111,13 @@ class FrameStore:
         return arrays
 
     def _read_image(self, path: Path) -> tuple[np.ndarray]:
-        pixels = self._decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        size = None if self._fitted else self.size
+        pixels = decode_picture(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, size=size)
         pixels = np.ascontiguousarray(pixels[..., ::-1])
         return (Letterbox(pixels.shape[:2], self.size).image(pixels) if self._fitted else pixels,)
 
     def _read_label(self, path: Path) -> tuple[np.ndarray]:
-        pixels = self._decode(path, cv2.IMREAD_UNCHANGED)
+        pixels = decode_picture(path, cv2.IMREAD_UNCHANGED, size=self.size)
         if pixels.ndim != 2 or pixels.dtype != np.uint8:
             raise ValueError(
                 f"{path}: a label is a grey 8-bit PNG of label ids, got {pixels.dtype} {pixels.shape}"
@@ -139,32 +140,20 @@ class FrameStore:
         return {index: objects.with_boxes(fit.boxes(objects.boxes)) for index, objects in frames.items()}
 
     def _read_flow(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                flow, valid = arrays["flow"], arrays["valid"]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise ValueError(
-                f"{path} is not readable as flow ({error}); run the stage prepare_dataset again"
-            ) from error
-        if flow.shape != (*self.size, 2) or valid.shape != self.size:
-            raise ValueError(
-                f"{path}: flow {flow.shape} and validity {valid.shape} do not fit the size {self.size}"
-            )
-        return flow, valid
+        arrays = read_arrays(
+            path,
+            {"flow": _expect("f", (*self.size, 2)), "valid": _expect("b", self.size)},
+            remedy="run the stage prepare_dataset again",
+        )
+        return arrays["flow"], arrays["valid"]
 
-    def _decode(self, path: Path, mode: int) -> np.ndarray:
-        try:
-            data = np.fromfile(path, np.uint8)
-        except OSError as error:
-            raise ValueError(f"{path} cannot be opened: {error.strerror}") from error
-        pixels = cv2.imdecode(data, mode) if len(data) and has_end(data.tobytes()) else None
-        if pixels is None:
-            raise ValueError(
-                f"{path} is truncated or not an image ({len(data)} bytes); make or copy it again"
-            )
-        if pixels.shape[:2] != self.size and not self._fitted:
-            raise ValueError(
-                f"{path} is {pixels.shape[0]}×{pixels.shape[1]}; "
-                f"its data set is {self.size[0]}×{self.size[1]}"
-            )
-        return pixels
+
+def _expect(kind: str, shape: tuple[int, ...]) -> Check:
+    """A check for arrays of one shape, of floating-point numbers ("f") or truth values ("b")."""
+
+    def check(dtype: np.dtype, found: tuple[int, ...]) -> str | None:
+        if dtype.kind == kind and dtype.itemsize <= 8 and found == shape:
+            return None
+        return f"{'floating-point numbers' if kind == 'f' else 'truth values'} {shape}"
+
+    return check

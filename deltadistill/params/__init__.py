@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from deltadistill.params.dataset import PrepareDataset
 from deltadistill.params.distill import Distill, DistillOptimiser, Search
@@ -14,6 +12,7 @@ from deltadistill.params.faults import fault
 from deltadistill.params.section import Section
 from deltadistill.params.sweep import ParameterSweep
 from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher
+from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 
 __all__ = [
     "NO_WEIGHTS",
@@ -58,10 +57,7 @@ def load_sweep(path: str | Path) -> ParameterSweep:
 
 
 def _read(path: Path) -> object:
-    try:
-        return YAML(typ="safe").load(path)
-    except YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {error}") from None
+    return parse_yaml(read_yaml_text(path), name=path)
 
 
 def _validated(kind: type[Content], content: object, source: str) -> Content:

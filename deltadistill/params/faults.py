@@ -13,5 +13,5 @@ def fault(details: Any) -> str:
     if details["type"] == "missing":
         return f"{key}: missing"
     message = details["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(details["input"], dict | Section) else f" (got {details['input']!r})"
+    shown = "" if isinstance(details["input"], dict | Section) else f" (got {details['input']!r:.200})"
     return f"{key}: {message}{shown}"

@@ -83,7 +83,7 @@ def main() -> None:
     page = path.with_name("report.html")
     try:
         print(headline(read_summary(path), page=page if page.exists() else None))
-    except (FileNotFoundError, ValueError) as error:
+    except ValueError as error:
         sys.exit(str(error))
 
 

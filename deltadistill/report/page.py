@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 from PIL import Image
 
+from deltadistill.data.picture import decode_picture
 from deltadistill.report import architecture_tables, cost_tables, tables, words
 from deltadistill.report.animation import animate, longest, panel_rows
 from deltadistill.report.claims import judged, unmeasured
@@ -90,8 +92,8 @@ def _animation(scenes: tuple[Scene, ...], table: Any) -> dict[str, Any] | None:
 
 def _contact_sheet(path: Path, *, width: int = 1200) -> dict[str, Any]:
     """Return the contact sheet scaled to the page and compressed."""
-    with Image.open(path) as sheet:
-        picture = shrink(sheet.convert("RGB"), width, Image.Resampling.LANCZOS)
+    pixels = decode_picture(path, cv2.IMREAD_COLOR)[..., ::-1]
+    picture = shrink(Image.fromarray(pixels), width, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, format="WEBP", quality=78, method=6)
     return {"uri": data_uri(buffer.getvalue()), "width": picture.width, "height": picture.height}

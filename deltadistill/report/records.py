@@ -8,9 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_PIXELS
+
 # A rounding error above 100 is no fault of the file.
 Percent = Annotated[float, Field(ge=0, le=100.001, allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=2**62)]
+Size = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Length = Annotated[int, Field(ge=1, le=MOST_CLIP_FRAMES)]  # a sequence length T
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class ClassInfo:
     """One class: its name and its colour in pictures (RGB, 0 to 255)."""
 
     name: str
-    color: tuple[int, int, int]
+    color: tuple[Byte, Byte, Byte]
 
 
 @dataclass(frozen=True)
@@ -26,10 +33,10 @@ class DatasetInfo:
     """dataset.json beside the manifest; ``size`` is (height, width)."""
 
     kind: Literal["generated", "cityscapes", "video"]
-    size: tuple[int, int]
+    size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]
-    frames: dict[str, int]
-    clips: dict[str, int]
+    frames: dict[str, Count]
+    clips: dict[str, Count]
     flow: str | None = None
 
 
@@ -40,7 +47,7 @@ class LengthScore:
     miou: Percent
     gmacs: Positive
     macs_ratio: Positive
-    iou: dict[str, float | None]
+    iou: dict[str, Percent | None]
     miou_per_distance: tuple[Percent, ...]
     miou_per_clip: dict[str, Percent] = Field(default_factory=dict)
 
@@ -51,8 +58,8 @@ class Sweep:
 
     variant: str
     reference: Literal["labels", "teacher"]
-    labelled_frames: int
-    lengths: dict[int, LengthScore]
+    labelled_frames: Count
+    lengths: dict[Length, LengthScore]
 
 
 @dataclass(frozen=True)
@@ -89,17 +96,17 @@ class Consistency:
     """consistency.json of one variant."""
 
     variant: str
-    lengths: dict[int, LengthConsistency]
+    lengths: dict[Length, LengthConsistency]
 
 
 @dataclass(frozen=True)
 class MacConvention:
     """Total MACs of a teacher frame, a key frame and a delta frame, and amortised for each T."""
 
-    teacher: int
-    key: int
-    delta: int
-    amortised: dict[int, float]
+    teacher: Count
+    key: Count
+    delta: Count
+    amortised: dict[Length, Positive]
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,8 @@ class Uncounted:
     """An operator that costs time but is in no MAC count; ``frames``: on which frames it runs."""
 
     operator: str
-    calls: int
-    elements: int | None = None
+    calls: Count
+    elements: Count | None = None
     frames: str = "every"
 
 
@@ -116,7 +123,7 @@ class Uncounted:
 class MacTotals:
     """totals.json: the two conventions for an input of ``size`` (C, H, W)."""
 
-    size: tuple[int, int, int]
+    size: tuple[Size, Size, Size]
     convolution: MacConvention
     published: MacConvention
     uncounted: tuple[Uncounted, ...] = ()
@@ -129,7 +136,7 @@ class MacLayer:
     layer: str
     part: str
     operator: str
-    teacher_macs: int
+    teacher_macs: Count
     convertible: bool
     reason: str | None = None
 
@@ -141,9 +148,9 @@ class ArchitectureLayer:
     name: str
     part: str
     candidate: Literal["compressed", "uncompressed"]
-    teacher_macs: int
-    macs: int
-    gate_probability: float | None = None
+    teacher_macs: Count
+    macs: Count
+    gate_probability: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -164,8 +171,8 @@ class LayerError:
 
     layer: str
     part: str
-    error_before: float
-    error_after: float
+    error_before: Positive
+    error_after: Positive
 
 
 @dataclass(frozen=True)
@@ -179,9 +186,9 @@ class TrainingScore:
 class TrainingStep:
     """One row of a training's curve.csv; None where not measured at that step, or never."""
 
-    step: int
-    tune_miou: float | None = None
-    compressed_share: float | None = None
+    step: Count
+    tune_miou: Percent | None = None
+    compressed_share: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -199,19 +206,19 @@ class VariantLatency:
     frame_ms: Timing | None = None
     key_ms: Timing | None = None
     delta_ms: Timing | None = None
-    amortised_ms: dict[int, Positive] = Field(default_factory=dict)
-    speedup: dict[int, Positive] = Field(default_factory=dict)
-    macs_bound: dict[int, Positive] = Field(default_factory=dict)
-    state_bytes: int | None = None
+    amortised_ms: dict[Length, Positive] = Field(default_factory=dict)
+    speedup: dict[Length, Positive] = Field(default_factory=dict)
+    macs_bound: dict[Length, Positive] = Field(default_factory=dict)
+    state_bytes: Count | None = None
 
 
 @dataclass(frozen=True)
 class Latency:
     """latency.json: measured on one machine with an input of ``size`` (C, H, W)."""
 
-    size: tuple[int, int, int]
-    runs: int
-    threads: int
+    size: tuple[Size, Size, Size]
+    runs: Count
+    threads: Count
     variants: dict[str, VariantLatency]
     machine: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, Any] = Field(default_factory=dict)
@@ -223,7 +230,7 @@ class Provenance:
 
     stage: str
     minutes: Positive
-    seed: int | None = None
+    seed: Count | None = None
     variant: str | None = None
     started: str | None = None
     commit: str | None = None

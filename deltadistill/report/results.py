@@ -77,7 +77,7 @@ def read_results(
 ) -> Results:
     """Read results/<experiment> (``root``) and the data set's description in ``data``.
 
-    Raises FileNotFoundError or ValueError naming the file, the fault and the stage that makes the file.
+    Raises ValueError naming the file, the fault and the stage that makes the file.
     """
     seeds, distilled = tuple(seeds), tuple(distilled)
     if "teacher" not in variants:

@@ -1,16 +1,18 @@
 """Test clips with their frames, labels and the predictions of every variant, for the report's pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import Manifest
+from deltadistill.data.manifest import Frame, Manifest
+from deltadistill.reading.arrays import array_names, read_arrays
 from deltadistill.report.files import require
 
 CACHE_BYTES = 64 * 2**20  # pictures show each frame once
+_LONGEST_NAME = 4 * 1000  # bytes of a clip's name, four a character
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def read_scenes(
 ) -> tuple[Scene, ...]:
     """Read the example predictions of one seed with the frames they belong to.
 
-    Raises FileNotFoundError or ValueError naming the file, the fault and the stage that makes it.
+    Raises ValueError naming the file, the fault and the stage that makes it.
     """
     manifest = Manifest.read(data / "manifest.csv")
     store = FrameStore(manifest, cache_bytes=CACHE_BYTES)
@@ -51,7 +53,7 @@ def read_scenes(
     stored = {}
     for variant in variants:
         path = artifacts / f"seed{seed}" / "sweep_sequence_length" / variant / "examples.npz"
-        stored[variant] = _read_examples(path, variant, period)
+        stored[variant] = _read_examples(path, variant, period, test_clips, store.size)
     scenes = []
     for clip in stored["teacher"]:
         if clip not in test_clips:
@@ -64,31 +66,39 @@ def read_scenes(
         labelled = all(frame.label for frame in frames)
         labels = np.stack([store.label(frame).numpy() for frame in frames]) if labelled else None
         predictions = {variant: array[: len(frames)] for variant, array in predictions.items()}
-        _check_sizes(clip, images, predictions)
         scenes.append(Scene(clip, period, images, labels, predictions))
     return tuple(scenes)
 
 
-def _read_examples(path: Path, variant: str, period: int) -> dict[str, np.ndarray]:
+def _read_examples(
+    path: Path, variant: str, period: int, test_clips: Mapping[str, Sequence[Frame]], size: tuple[int, int]
+) -> dict[str, np.ndarray]:
     """Clip → predictions (F, H, W) of a stream of the given period; a per-frame variant may have one only."""
     stage = f"sweep_sequence_length ({variant})"
-    with np.load(require(path, stage=stage), allow_pickle=False) as examples:
-        keys = [key for key in examples.files if key.startswith("predictions")]
-        key = f"predictions_T{period}"
-        if key not in keys and len(keys) == 1:
-            key = keys[0]
-        if key not in keys or "clips" not in examples.files:
-            raise ValueError(
-                f"{path} holds {examples.files}, expected clips and predictions_T{period}; run the "
-                f"stage {stage} again with {period} among write_report.picture_lengths"
-            )
-        return dict(zip(map(str, examples["clips"]), examples[key], strict=True))
+    remedy = f"run the stage {stage} again"
+    names = array_names(require(path, stage=stage), remedy=remedy)
+    keys = [name for name in names if name.startswith("predictions")]
+    key = f"predictions_T{period}"
+    if key not in keys and len(keys) == 1:
+        key = keys[0]
+    if key not in keys or "clips" not in names:
+        raise ValueError(
+            f"{path} holds {names}, expected clips and predictions_T{period}; {remedy} with {period} among "
+            "write_report.picture_lengths"
+        )
+    most, longest = len(test_clips), max(map(len, test_clips.values()), default=0)
 
+    def names_of_clips(dtype: np.dtype, shape: tuple[int, ...]) -> str | None:
+        fits = dtype.kind == "U" and len(shape) == 1 and shape[0] <= most and dtype.itemsize <= _LONGEST_NAME
+        return None if fits else f"the names of at most {most} test clips"
 
-def _check_sizes(clip: str, images: np.ndarray, predictions: dict[str, np.ndarray]) -> None:
-    for variant, array in predictions.items():
-        if array.shape[1:] != images.shape[1:3]:
-            raise ValueError(
-                f"{clip}: {variant} predicted {array.shape[1:]}, the frames are {images.shape[1:3]}; run the "
-                "stage sweep_sequence_length again"
-            )
+    def labels(dtype: np.dtype, shape: tuple[int, ...]) -> str | None:
+        fits = dtype == np.uint8 and len(shape) == 4 and shape[0] <= most and shape[1] <= longest
+        return (
+            None if fits and shape[2:] == size else f"uint8 ({most}, {longest}, {size[0]}, {size[1]}) at most"
+        )
+
+    arrays = read_arrays(path, {"clips": names_of_clips, key: labels}, remedy=remedy)
+    if len(arrays["clips"]) != len(arrays[key]):
+        raise ValueError(f"{path} names {len(arrays['clips'])} clips and has {len(arrays[key])}; {remedy}")
+    return dict(zip(map(str, arrays["clips"]), arrays[key], strict=True))

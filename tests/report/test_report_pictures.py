@@ -147,7 +147,7 @@ def test_missing_examples_are_named_with_their_stage(tree):
     with pytest.raises(ValueError, match=r"expected clips and predictions_T7.*picture_lengths"):
         read_scenes(tree.artifacts, data=tree.data, seed=0, variants=["teacher", "delta"], period=7)
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"examples\.npz is missing; the stage sweep_sequence_length"):
+    with pytest.raises(ValueError, match=r"examples\.npz is missing; the stage sweep_sequence_length"):
         read_scenes(tree.artifacts, data=tree.data, seed=0, variants=["teacher", "delta"], period=10)
 
 
@@ -157,5 +157,5 @@ def test_predictions_of_another_size_than_the_frames_are_refused(tree):
         content = dict(stored)
     content["predictions_T10"] = content["predictions_T10"][:, :, ::2]
     np.savez(path, **content)
-    with pytest.raises(ValueError, match=r"delta predicted \(16, 64\), the frames are \(32, 64\)"):
+    with pytest.raises(ValueError, match=r"uint8 \(2, 12, 16, 64\), expected uint8 \(2, 12, 32, 64\)"):
         read_scenes(tree.artifacts, data=tree.data, seed=0, variants=["teacher", "delta"], period=10)

@@ -60,7 +60,7 @@ def test_a_video_also_gets_an_overlay(build, tmp_path, monkeypatch):
 
 def test_a_missing_result_stops_the_stage_before_anything_is_written(tree, monkeypatch):
     (tree.results / "per_seed/seed0/analyze_consistency/delta/consistency.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"analyze_consistency \(delta\)"):
+    with pytest.raises(ValueError, match=r"analyze_consistency \(delta\)"):
         run_stage(tree, monkeypatch)
     assert not (tree.results / "report.html").exists()
     assert not (tree.results / "summary.json").exists()

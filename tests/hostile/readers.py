@@ -1,0 +1,256 @@
+"""Every reader of files from elsewhere: how to make small valid files for it, and how to read them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+
+import deltadistill as dd
+from deltadistill import architecture, overlay, params
+from deltadistill.data.cityscapes import Layout, read_cityscapes
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.label_table import table
+from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
+from deltadistill.data.video_source import read_video
+from deltadistill.network_file import save_network
+from deltadistill.reading.strict_json import read_json as read_strictly
+from deltadistill.report import files, page, records, scenes
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = {"name": "ddrnet23_slim", "classes": 4, "options": {"width": 4, "stem_strides": [2, 1]}}
+STUDENTS = dd.LinearStudent(gamma=2)
+SIZE = (16, 24)
+STREET = ROOT / "results" / "street"
+_SEED = STREET / "per_seed" / "seed0"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """`make` fills an empty folder and returns the files to damage; `read` reads that folder."""
+
+    make: Callable[[Path], list[Path]]
+    read: Callable[[Path], object]
+
+
+def plain() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return dd.models.build(MODEL["name"], classes=MODEL["classes"], **MODEL["options"])
+
+
+def deployed() -> torch.nn.Module:
+    return dd.deploy(dd.convert(plain(), STUDENTS))
+
+
+def make_network(folder: Path) -> list[Path]:
+    network = deployed()
+    found = architecture.found_architecture(network, STUDENTS)
+    save_network(folder / "network.pt", network, MODEL, architecture=found)
+    return [folder / "network.pt"]
+
+
+def make_weights(folder: Path, *, archive: bool) -> list[Path]:
+    content = {"state_dict": plain().state_dict(), "epoch": 3, "sizes": [1, 2.5, None]}
+    torch.save(content, folder / "public.pth", _use_new_zipfile_serialization=archive)
+    return [folder / "public.pth"]
+
+
+def make_architecture(folder: Path) -> list[Path]:
+    found = architecture.found_architecture(deployed(), STUDENTS)
+    (folder / "architecture.json").write_text(json.dumps(found, indent=2))
+    return [folder / "architecture.json"]
+
+
+def read_architecture(folder: Path) -> torch.nn.Module:
+    path = folder / "architecture.json"
+    content = read_strictly(path, remedy="mend it")
+    try:
+        return architecture.apply_architecture(plain(), content)
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise ValueError(f"{path}: {error}") from error  # the function is given no path
+
+
+def make_params(folder: Path) -> list[Path]:
+    shutil.copy(ROOT / "params.yaml", folder)
+    return [folder / "params.yaml"]
+
+
+def make_overlay(folder: Path) -> list[Path]:
+    """params.yaml with an overlay on, and another one to put on."""
+    make_params(folder)
+    overlay.PARAMS, overlay.RECORD = folder / "params.yaml", folder / ".overlay.yaml"
+    for name in ("first", "second"):
+        text = f"experiment: {name}\nseeds: [0, 1]\ndistill: {{steps: 7}}\n"
+        (folder / f"{name}.yaml").write_text(text)
+    if "experiment: street " not in overlay.PARAMS.read_text():
+        raise AssertionError("an overlay is on in the working tree")
+    overlay.put(folder / "first.yaml")
+    return [folder / "second.yaml", folder / ".overlay.yaml", folder / "params.yaml"]
+
+
+def read_overlay(folder: Path) -> object:
+    overlay.PARAMS, overlay.RECORD = folder / "params.yaml", folder / ".overlay.yaml"
+    overlay.show()
+    overlay.put(folder / "second.yaml")
+    return overlay.off()
+
+
+def make_dataset(folder: Path) -> list[Path]:
+    """Three clips of four frames, in the manifest's folder."""
+    frames = [_write_frame(folder, split, index) for split in ("train", "tune", "test") for index in range(4)]
+    info = DatasetInfo("generated", SIZE, table("street_8"), "exact", "test")
+    Manifest.of(frames, info).write(folder / "manifest.csv")
+    return [folder / "manifest.csv", folder / "dataset.json"]
+
+
+def make_frames(folder: Path) -> list[Path]:
+    make_dataset(folder)
+    return [folder / f"train_1{end}" for end in (".png", "_label.png", "_flow.npz")]
+
+
+def read_frames(folder: Path) -> None:
+    store = FrameStore.open(folder)
+    frame = store.manifest.clips("train")["train"][1]
+    store.image(frame), store.label(frame), store.flow(frame)
+
+
+def _write_frame(folder: Path, split: str, index: int) -> Frame:
+    stem = folder / f"{split}_{index}"
+    pixels = np.zeros((*SIZE, 3), np.uint8)
+    pixels[..., 2], pixels[..., 1] = np.arange(SIZE[1]), index
+    cv2.imwrite(f"{stem}.png", pixels)
+    cv2.imwrite(f"{stem}_label.png", np.full(SIZE, 7, np.uint8))
+    if index:
+        flow = np.full((*SIZE, 2), 1.5, np.float16)
+        np.savez(f"{stem}_flow.npz", flow=flow, valid=np.ones(SIZE, bool))
+    places = (Path(f"{stem}{end}") for end in (".png", "_label.png", "_flow.npz"))
+    image, label, flow = (place if place.is_file() else None for place in places)
+    return Frame(split, index, split, image, label, flow)
+
+
+def make_pictures(folder: Path, *, suffix: str) -> list[Path]:
+    pixels = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.{suffix}"), pixels + number)
+    return [folder / f"1.{suffix}"]
+
+
+def make_video(folder: Path, *, suffix: str, codec: str, pixels: str) -> list[Path]:
+    draw = np.random.default_rng(0)
+    with av.open(str(folder / f"ride.{suffix}"), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for _ in range(6):
+            frame = draw.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return [folder / f"ride.{suffix}"]
+
+
+def read_all(folder: Path, *, name: str = "") -> int:
+    return sum(1 for _ in read_video(folder / name, max_frames=1000))
+
+
+def make_cityscapes(folder: Path) -> list[Path]:
+    made = []
+    for split in ("train", "tune", "test"):
+        for index in range(2):
+            for top, kind in (("leftImg8bit_sequence", "leftImg8bit"), ("gtFine", "gtFine_labelIds")):
+                place = folder / top / split / "ulm"
+                place.mkdir(parents=True, exist_ok=True)
+                made.append(place / f"ulm_000000_{index:06d}_{kind}.png")
+                shape = SIZE if top == "gtFine" else (*SIZE, 3)
+                cv2.imwrite(str(made[-1]), np.zeros(shape, np.uint8))
+    return made[:2]
+
+
+def read_layout(folder: Path) -> Manifest:
+    splits = {split: [split] for split in ("train", "tune", "test")}
+    layout = Layout(frames=2, labelled=None)
+    return read_cityscapes(folder, kind="cityscapes", classes=table("street_8"), layout=layout, **splits)
+
+
+def make_examples(folder: Path) -> list[Path]:
+    make_dataset(folder)
+    path = folder / "seed0" / "sweep_sequence_length" / "teacher" / "examples.npz"
+    path.parent.mkdir(parents=True)
+    np.savez_compressed(path, clips=np.array(["test"]), predictions_T3=np.zeros((1, 4, *SIZE), np.uint8))
+    return [path]
+
+
+def read_examples(folder: Path) -> object:
+    return scenes.read_scenes(folder, data=folder, seed=0, variants=["teacher"], period=3)
+
+
+def make_result(folder: Path, *, source: Path) -> list[Path]:
+    shutil.copy(source, folder)
+    return [folder / source.name]
+
+
+def read_result(folder: Path, *, name: str, kind: type) -> object:
+    read = files.read_csv if name.endswith(".csv") else files.read_json
+    return read(folder / name, kind, stage="that makes it")
+
+
+def make_sheet(folder: Path) -> list[Path]:
+    cv2.imwrite(str(folder / "contact_sheet.png"), np.zeros((40, 60, 3), np.uint8))
+    return [folder / "contact_sheet.png"]
+
+
+def _result(source: Path, kind: type) -> Reader:
+    return Reader(partial(make_result, source=source), partial(read_result, name=source.name, kind=kind))
+
+
+def _pictures(suffix: str) -> Reader:
+    return Reader(partial(make_pictures, suffix=suffix), read_all)
+
+
+def _video(suffix: str, codec: str, pixels: str = "yuv420p") -> Reader:
+    make = partial(make_video, suffix=suffix, codec=codec, pixels=pixels)
+    return Reader(make, partial(read_all, name=f"ride.{suffix}"))
+
+
+READERS = {
+    "network file": Reader(make_network, lambda folder: architecture.load_network(folder / "network.pt")),
+    "weights": Reader(
+        partial(make_weights, archive=True), lambda folder: dd.load_weights(plain(), folder / "public.pth")
+    ),
+    "old weights": Reader(
+        partial(make_weights, archive=False), lambda folder: dd.load_weights(plain(), folder / "public.pth")
+    ),
+    "architecture": Reader(make_architecture, read_architecture),
+    "params": Reader(make_params, lambda folder: params.load(folder / "params.yaml")),
+    "overlay": Reader(make_overlay, read_overlay),
+    "manifest": Reader(make_dataset, lambda folder: Manifest.read(folder / "manifest.csv")),
+    "frames": Reader(make_frames, read_frames),
+    "cityscapes": Reader(make_cityscapes, read_layout),
+    "png": _pictures("png"),
+    "jpeg": _pictures("jpg"),
+    "bmp": _pictures("bmp"),
+    "tiff": _pictures("tiff"),
+    "webp": _pictures("webp"),
+    "mp4": _video("mp4", "mpeg4"),
+    "avi": _video("avi", "mjpeg", "yuvj420p"),
+    "mkv": _video("mkv", "mpeg4"),
+    "gif": _video("gif", "gif", "rgb8"),
+    "examples": Reader(make_examples, read_examples),
+    "sweep": _result(_SEED / "sweep_sequence_length" / "delta" / "sweep.json", records.Sweep),
+    "consistency": _result(_SEED / "analyze_consistency" / "delta" / "consistency.json", records.Consistency),
+    "found": _result(_SEED / "distill" / "delta" / "architecture.json", records.Architecture),
+    "layers": _result(_SEED / "distill" / "delta" / "layers.csv", records.LayerError),
+    "curve": _result(_SEED / "distill" / "delta" / "curve.csv", records.TrainingStep),
+    "macs": _result(STREET / "profile_macs" / "macs.csv", records.MacLayer),
+    "totals": _result(STREET / "profile_macs" / "totals.json", records.MacTotals),
+    "latency": _result(STREET / "measure_latency" / "latency.json", records.Latency),
+    "provenance": _result(STREET / "provenance.json", records.Provenance),
+    "described": _result(STREET / "prepare_dataset" / "dataset.json", records.DatasetInfo),
+    "sheet": Reader(make_sheet, lambda folder: page._contact_sheet(folder / "contact_sheet.png")),
+}

@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all: written beside, synced, then renamed into place."""
 
+import errno
 import os
 import platform
 import secrets
@@ -10,6 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _SYNC_THREADS = 8
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_ALLOWED = {errno.EROFS, errno.EACCES, errno.EPERM}
+CANNOT_WRITE = frozenset(_NO_ROOM | _NOT_ALLOWED)  # what whoever runs this can mend
+
+
+class WriteError(OSError):
+    """A file or folder that could not be written: which, why, how much room there was, what to do."""
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 @contextmanager
@@ -20,15 +31,13 @@ def file(path: str | os.PathLike[str]) -> Iterator[Path]:
     error nothing is left behind and an existing `path` is untouched.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(target)
-    try:
+    with _explained(target, beside):
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         _sync(beside)
         os.replace(beside, target)
         _sync(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,16 +47,65 @@ def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     A folder that was there is replaced as a whole: files of an earlier run never mix with those of this one.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(target)
-    beside.mkdir()
-    try:
+    with _explained(target, beside):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
         yield beside
         _sync_tree(beside)
         _swap(beside, target)
         _sync(target.parent)
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write `data` to a path that `file` or `folder` gave; their error then tells what it takes."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        error.needed = len(data)
+        raise
+
+
+@contextmanager
+def _explained(target: Path, beside: Path) -> Iterator[None]:
+    """Remove what is half-written, and say what kept it from being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM or (error.errno in _NOT_ALLOWED and _is_near(error.filename, target)):
+            raise WriteError(error.errno, _explanation(target, beside, error)) from error
+        raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        elif beside.exists():  # else unlink would fail on a read-only disk
+            beside.unlink()
+
+
+def _is_near(filename: str | None, target: Path) -> bool:
+    """Whether an error is about the target, what lies beside or in it, or a folder around it."""
+    if filename is None:
+        return True
+    place = Path(filename)
+    return target.parent in (place, *place.parents) or place in target.parents
+
+
+def _explanation(target: Path, beside: Path, error: OSError) -> str:
+    text = f"{target} cannot be written: {error.strerror}"
+    if error.errno in _NOT_ALLOWED:
+        return f"{text} ({error.filename or target.parent}); allow writing there, or choose another folder"
+    written = _size(beside)
+    room = shutil.disk_usage(target.parent).free + written
+    needed = getattr(error, "needed", None)
+    if needed is not None and beside.is_file():
+        amount = f"it takes {needed:,} bytes, there was room for {room:,}"
+    else:
+        amount = f"{written:,} bytes of it were written when there was room for {room:,}"
+    return f"{text}; {amount}; make room (a quota may be narrower); what was there before is kept"
+
+
+def _size(place: Path) -> int:
+    return sum(path.stat().st_size for path in (place, *place.rglob("*")) if path.is_file())
 
 
 def _beside(target: Path) -> Path:

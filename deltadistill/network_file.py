@@ -1,5 +1,6 @@
 """Network files: weights and all that is needed to build the network again."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ def save_network(
         "architecture": dict(architecture) if architecture else None,
         "state_dict": network.state_dict(),
     }
+    buffer = io.BytesIO()  # on a full disk torch.save into a file tells of a wrong position, not of the disk
+    torch.save(content, buffer)
     with atomic.file(path) as unfinished:
-        torch.save(content, unfinished)
+        atomic.write_bytes(unfinished, buffer.getbuffer())
 
 
 def _require_parts(model: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ def values_under(overlay: Path | None) -> dict[str, Any]:
     """The content of params.yaml under `overlay` (None: under none), whatever is on; nothing is written."""
     text = _text_without_overlay()
     document = _changed(text, overlay, ())[0] if overlay else _sections(text)
-    return YAML(typ="safe").load(commented_yaml.dump(document))
+    return parse_yaml(commented_yaml.dump(document), name=PARAMS)
 
 
 def _changed(before: str, overlay: Path, extra: Sequence[str]) -> tuple[CommentedMap, list[dict[str, Any]]]:

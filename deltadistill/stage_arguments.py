@@ -9,7 +9,7 @@ from pathlib import Path
 from signal import SIGINT
 from typing import TypeVar
 
-from deltadistill import launch
+from deltadistill import atomic, launch
 
 TRACEBACK = "DELTADISTILL_TRACEBACK"
 
@@ -19,8 +19,9 @@ Value = TypeVar("Value")
 def run(main: Callable[[], None]) -> None:
     """Run a stage; an error that tells the user what to mend ends as its message and exit code 1.
 
-    These are ValueError, and FloatingPointError of a training that diverged. Other errors are bugs and keep
-    their traceback; with DELTADISTILL_TRACEBACK=1 these do as well.
+    These are ValueError, FloatingPointError of a training that diverged, and OSError of a disk that is full
+    or read-only. Other errors are bugs and keep their traceback; with DELTADISTILL_TRACEBACK=1 these do as
+    well.
     """
     if launch.is_launched():
         launch.leave(_run_as_one_of_several(main))
@@ -50,9 +51,9 @@ def _run_as_one_of_several(main: Callable[[], None]) -> int:
 
 def _for_the_user(error: Exception) -> str | None:
     """The one line that says what to mend, or that another process should say it; None for a bug."""
-    if type(error) not in (ValueError, FloatingPointError, launch.PeerLostError):  # not subclasses of others
-        return None
-    return None if os.environ.get(TRACEBACK) == "1" else f"{Path(sys.argv[0]).stem}: {error}"
+    can_mend = type(error) in (ValueError, FloatingPointError, launch.PeerLostError)  # not a library's own
+    can_mend |= isinstance(error, OSError) and error.errno in atomic.CANNOT_WRITE
+    return f"{Path(sys.argv[0]).stem}: {error}" if can_mend and os.environ.get(TRACEBACK) != "1" else None
 
 
 def of_variant(name: str, known: Mapping[str, Value], *, section: str) -> Value:

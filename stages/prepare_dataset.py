@@ -48,8 +48,8 @@ def main() -> None:
             if made.info.fit:
                 write_coco_video(made, folder / "annotations")
         manifest = Manifest.read(args.data / "manifest.csv")
-        args.results.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(args.data / "dataset.json", args.results / "dataset.json")
+        with atomic.file(args.results / "dataset.json") as copy:
+            shutil.copyfile(args.data / "dataset.json", copy)
         with atomic.file(args.results / "contact_sheet.png") as picture:
             draw_contact_sheet(FrameStore(manifest), picture)
         counts = manifest.counts()

@@ -12,8 +12,8 @@ FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 LAYERS = (
     ("amortised_target", "boxes", "fill_room", "launch", "modes"),
     ("processes",),
-    ("reading",),
-    ("params", "atomic", "commented_yaml", "stage_arguments"),
+    ("reading", "atomic"),
+    ("params", "commented_yaml", "stage_arguments"),
     ("provenance", "result_files", "network_file"),
     ("blocks", "sessions"),
     ("metrics", "models", "data", "data_aware", "frame_axis", "clip_axes"),

@@ -1,5 +1,6 @@
 """One picture of a data set: clips of each split at growing distance, labels or boxes beneath, a legend."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def draw_contact_sheet(store: FrameStore, path: Path) -> None:
     for part in (*blocks, legend):
         sheet.paste(part, (0, top))
         top += part.height
-    sheet.save(path, optimize=True)
+    buffer = io.BytesIO()  # Pillow, writing to a full disk, does not say so
+    sheet.save(buffer, format="PNG", optimize=True)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _chosen(store: FrameStore) -> list[tuple[str, tuple[Frame, ...]]]:

@@ -9,16 +9,16 @@ def content_digest(places: Iterable[Path], folder: Path) -> str:
     """sha256 over the files, in order of their paths, each once.
 
     Files inside `folder` count by relative path and bytes; files elsewhere, which may be many gigabytes, by
-    absolute path and size.
+    absolute path and size. ValueError for a file that is not there any more.
     """
     digest = hashlib.sha256()
     for place in sorted({place.absolute() for place in places}):
-        if place.is_relative_to(folder):
-            content = place.read_bytes()
-            name = place.relative_to(folder).as_posix()
-        else:
-            content = str(place.stat().st_size).encode()
-            name = place.as_posix()
+        inside = place.is_relative_to(folder)
+        name = (place.relative_to(folder) if inside else place).as_posix()
+        try:
+            content = place.read_bytes() if inside else str(place.stat().st_size).encode()
+        except OSError as error:
+            raise ValueError(f"{place} cannot be read: {error.strerror}; was it taken away?") from error
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()

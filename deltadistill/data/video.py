@@ -169,8 +169,8 @@ def _extract(
             shots.append([])
         path = folder / f"shot_{len(shots) - 1:02d}" / f"{len(shots[-1]):06d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(path), small[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3]):
-            raise OSError(f"cannot write {path}")
+        _, png = cv2.imencode(".png", small[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        path.write_bytes(png)  # cv2.imwrite does not say when a disk is full
         shots[-1].append(path)
         progress(1)
     return shots

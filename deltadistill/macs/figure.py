@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -61,4 +62,6 @@ def draw(rows: Sequence[LayerMacs], parts: Mapping[str, str], *, layers: int) ->
 
 def write(drawn: Figure, path: Path) -> None:
     """Write a PNG whose bytes depend on the figure alone."""
-    drawn.savefig(path, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    buffer = io.BytesIO()  # Pillow, writing to a full disk, does not say so
+    drawn.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    path.write_bytes(buffer.getbuffer())

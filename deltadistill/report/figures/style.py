@@ -108,8 +108,10 @@ def length_axis(axes: Axes, lengths: Iterable[int]) -> None:
 
 def to_png(drawn: Figure, path: Path) -> None:
     """Write a light PNG, 990 pixels wide."""
+    buffer = io.BytesIO()  # Pillow, writing to a full disk, does not say so
     with mpl.rc_context(_RC):
-        drawn.savefig(path, format="png", dpi=220, facecolor="white", metadata={"Software": None})
+        drawn.savefig(buffer, format="png", dpi=220, facecolor="white", metadata={"Software": None})
+    path.write_bytes(buffer.getbuffer())
 
 
 def to_svg(drawn: Figure, *, name: str, alt: str) -> str:

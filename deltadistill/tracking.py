@@ -1,10 +1,9 @@
 """What a stage run leaves behind: provenance.json always, and a run in MLflow where that works.
 
 One parent run per execution of the pipeline, one child per stage that ran. MLflow serves comparison only:
-whatever goes wrong with it is said once, as a warning, and the stage goes on.
+whatever goes wrong with it is said once, as a warning, and the stage goes on, a minute late at most.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deltadistill import store_reach
 from deltadistill.launch import is_first
 from deltadistill.provenance import (
     Provenance,
@@ -37,6 +37,7 @@ LAST_STAGES = ("write_report", "compare_settings")
 FLUSH_S = 5.0  # metrics of a running stage appear at most this late
 LOCK = Path(".mlflow.lock")
 BATCH = 100  # most params MLflow takes at once
+WAIT_S, WAIT_SHARE = 60, 0.05  # MLflow may take a stage so long, and beyond that this share of its time
 LONGEST_VALUE = 500  # characters of one param; MLflow refuses long ones
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class StageRun:
 
     def __init__(self, open_store: "Callable[[], _MlflowRun] | None"):
         self._store: _MlflowRun | None = None
+        self._began, self._waited = time.monotonic(), 0.0
         if open_store and os.environ.get(SWITCH, "").lower() != "off":
             self._store = self._guard(open_store)
 
@@ -101,7 +103,7 @@ class StageRun:
         Give a network whose forward runs by itself: the teacher, or a delta network's key frame.
         """
         if self._store:
-            self._guard(self._store.model, network, example)
+            self._guard(self._store.model, network, example, waiting=False)  # nearly all of it is the export
 
     def dataset(self, manifest: str | os.PathLike[str]) -> None:
         """Log the manifest of the data set this stage reads; its digest tells two data sets apart."""
@@ -123,13 +125,21 @@ class StageRun:
         if self._store:
             self._guard(self._store.close, status)
 
-    def _guard(self, action: Callable[..., Any], *arguments: Any) -> Any:
+    def _guard(self, action: Callable[..., Any], *arguments: Any, waiting: bool = True) -> Any:
+        began = time.monotonic()
         try:
             return action(*arguments)
         except Exception as error:
-            self._store = None
-            log.warning("MLflow records nothing more of this stage: %s: %s", type(error).__name__, error)
+            self._give_up(f"{type(error).__name__}: {error}")
             return None
+        finally:
+            self._waited += waiting * (time.monotonic() - began)
+            if self._store and self._waited > WAIT_S + WAIT_SHARE * (time.monotonic() - self._began):
+                self._give_up(f"it has taken {self._waited:.0f} s of the stage's time")
+
+    def _give_up(self, reason: str) -> None:
+        self._store = None
+        log.warning("MLflow records nothing more of this stage: %s", reason)
 
 
 class _MlflowRun:
@@ -143,10 +153,12 @@ class _MlflowRun:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(DEFAULT_STORE)
+        store_reach.limit_waiting()
+        store_reach.require_answer(mlflow.get_tracking_uri())
         self._mlflow = mlflow
         self._stage, self._pending, self._flushed = stage, [], time.monotonic()
         head = commit() or "none"
-        with _locked():
+        with store_reach.turn(LOCK):
             self._client = mlflow.MlflowClient()  # creates the database
             self._experiment = self._find_experiment()
             self._parent = self._find_parent(params, head)
@@ -245,11 +257,3 @@ class _MlflowRun:
 def _numbers(values: Mapping[Any, Any]) -> list[tuple[Any, float]]:
     """The entries MLflow can draw: None and NaN, which stand for not measured, are left out."""
     return [(key, float(v)) for key, v in values.items() if v is not None and math.isfinite(v)]
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    """One process at a time: two that create the database, or the same parent run, would collide."""
-    with LOCK.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

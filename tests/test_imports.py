@@ -13,7 +13,7 @@ LAYERS = (
     ("amortised_target", "boxes", "fill_room", "launch", "modes"),
     ("processes",),
     ("reading", "atomic"),
-    ("params", "commented_yaml", "stage_arguments"),
+    ("params", "store_reach", "commented_yaml", "stage_arguments"),
     ("provenance", "result_files", "network_file"),
     ("blocks", "sessions"),
     ("metrics", "models", "data", "data_aware", "frame_axis", "clip_axes"),

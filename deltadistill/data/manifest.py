@@ -195,9 +195,12 @@ def _read_rows(path: Path) -> list[list[str]]:
 
 
 def _place_faults(rows: list[list[str]], folder: Path, elsewhere: tuple[Path, ...]) -> list[str]:
-    texts = {row[column]: line for line, row in enumerate(rows, start=2) for column in _PLACES if row[column]}
-    faults = {line: places.fault(text, folder, elsewhere) for text, line in texts.items()}
-    return [f"line {line}: {fault}" for line, fault in faults.items() if fault]
+    first = {}  # a clip's boxes are named by each of its frames
+    for line, row in enumerate(rows, start=2):
+        for column in _PLACES:
+            first.setdefault(row[column], line)
+    faults = [(line, places.fault(text, folder, elsewhere)) for text, line in first.items() if text]
+    return [f"line {line}: {fault}" for line, fault in faults if fault]
 
 
 def _row_faults(rows: list[list[str]]) -> list[str]:

@@ -44,13 +44,11 @@ def decode_picture(path: Path, mode: int, *, size: tuple[int, int] | None = None
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_PICTURE_BYTES + 1)
+        if path.stat().st_size > MOST_PICTURE_BYTES:
+            raise ValueError(f"{path} has more than the {MOST_PICTURE_BYTES} bytes allowed for a picture")
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be opened: {error.strerror}") from error
-    if len(data) > MOST_PICTURE_BYTES:
-        raise ValueError(f"{path} has more than the {MOST_PICTURE_BYTES} bytes allowed for a picture")
-    return data
 
 
 def _by(shape: tuple[int, ...]) -> str:

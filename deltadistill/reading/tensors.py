@@ -4,7 +4,6 @@ That reader (`weights_only`) runs no code, but unpacks what was compressed, howe
 what the file asks for, such as a bytearray of any length or a tensor without values.
 """
 
-import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,35 +13,11 @@ from typing import Any, BinaryIO
 import torch
 
 from deltadistill.reading.limits import MOST_PICKLE_BYTES
+from deltadistill.reading.pickles import RefusedError, check_pickle
 
-ARCHIVE = b"PK\x03\x04"  # torch.save writes a zip archive; before PyTorch 1.6 it wrote pickles in a row
-_LEGACY_PICKLES = 5  # magic number, version, machine, content, names of storages; then the values themselves
-# What the tensors, mappings and settings of a network are made of; all else that PyTorch's reader would call
-# can take any amount of memory.
-_NEEDED = {
-    "collections OrderedDict",
-    "torch Size",
-    "torch device",
-    "torch.nn.parameter Parameter",
-    "torch._utils _rebuild_parameter",
-    "torch._utils _rebuild_tensor",
-    "torch._utils _rebuild_tensor_v2",
-    "torch.serialization _get_layout",
-}
-_TYPES = {
-    "torch float32", "torch float64", "torch float16", "torch bfloat16",
-    "torch int8", "torch int16", "torch int32", "torch int64", "torch uint8", "torch bool",
-}  # fmt: skip
-_STORAGES = {
-    f"torch {name}Storage"
-    for name in ("Float", "Double", "Half", "BFloat16", "Char", "Short", "Int", "Long", "Byte", "Bool")
-}
-_OTHER_CALLS = ("INST", "OBJ", "NEWOBJ_EX", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
-_CALLED = frozenset(_NEEDED | _TYPES | _STORAGES)
-
-
-class _RefusedError(ValueError):
-    """What a file holds that an honest one does not, in words."""
+ARCHIVE = b"PK\x03\x04"  # torch.save writes a zip archive
+_OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # before PyTorch 1.6 pickles in a row, this number first
+_LEGACY_PICKLES = 5  # that number, version, machine, content, names of storages; then the values themselves
 
 
 def read_tensors(path: Path, *, checksums: bool) -> Any:
@@ -72,7 +47,7 @@ def _checked(file: BinaryIO, path: Path, *, checksums: bool) -> int:
         _check_archive(file, size, checksums=checksums)
     else:
         for _ in range(_LEGACY_PICKLES):
-            _check_pickle(file)
+            check_pickle(file, most_values=size)
     return size
 
 
@@ -81,33 +56,19 @@ def _check_archive(file: BinaryIO, size: int, *, checksums: bool) -> None:
         parts = archive.infolist()
         packed = [part.filename for part in parts if part.compress_type != zipfile.ZIP_STORED]
         if packed:
-            raise _RefusedError(f"its part {packed[0]} is compressed, which torch.save never does")
+            raise RefusedError(f"its part {packed[0]} is compressed, which torch.save never does")
         if sum(part.file_size for part in parts) > size:
-            raise _RefusedError(f"its parts together are larger than its {size} bytes")
+            raise RefusedError(f"its parts together are larger than its {size} bytes")
+        if checksums and (broken := archive.testzip()):
+            raise RefusedError(f"its part {broken} does not have the checksum it was written with")
         for part in parts:
             if part.filename.lower().endswith("data.pkl"):
                 if part.file_size > MOST_PICKLE_BYTES:
-                    raise _RefusedError(
+                    raise RefusedError(
                         f"its description of tensors has {part.file_size} bytes, {MOST_PICKLE_BYTES} allowed"
                     )
                 with archive.open(part) as pickle:
-                    _check_pickle(pickle)
-        if checksums and (broken := archive.testzip()):
-            raise _RefusedError(f"its part {broken} does not have the checksum it was written with")
-
-
-def _check_pickle(file: BinaryIO) -> None:
-    start = file.tell()
-    for code, argument, place in pickletools.genops(file):
-        if code.name == "GLOBAL" and argument not in _CALLED:
-            raise _RefusedError(
-                f"it holds more than tensors and plain values: {argument.replace(' ', '.')}; what could run "
-                "code or take any memory is not loaded"
-            )
-        if code.name in _OTHER_CALLS:
-            raise _RefusedError(f"it calls by {code.name}, which torch.save does not write")
-        if place - start > MOST_PICKLE_BYTES:
-            raise _RefusedError(f"its description of tensors has more than {MOST_PICKLE_BYTES} bytes")
+                    check_pickle(pickle, most_values=None)  # PyTorch compares them with their parts
 
 
 def _tensors(content: Any) -> Iterator[tuple[str, torch.Tensor]]:
@@ -127,9 +88,9 @@ def _tensors(content: Any) -> Iterator[tuple[str, torch.Tensor]]:
 def _refuse_unreal(name: str, tensor: torch.Tensor, most_bytes: int) -> None:
     """ValueError for a tensor with more elements than values in the file: each honest one has its own."""
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise _RefusedError(f"its tensor {name} is no plain one: {tensor.layout} on {tensor.device}")
+        raise RefusedError(f"its tensor {name} is no plain one: {tensor.layout} on {tensor.device}")
     if tensor.numel() * tensor.element_size() > min(most_bytes, tensor.untyped_storage().nbytes()):
-        raise _RefusedError(
+        raise RefusedError(
             f"its tensor {name} of shape {tuple(tensor.shape)} has only "
             f"{tensor.untyped_storage().nbytes()} bytes of values"
         )
@@ -145,12 +106,12 @@ def _fault(path: Path, error: Exception) -> str:
     size = path.stat().st_size
     if not head:
         return "it is empty"
-    if isinstance(error, _RefusedError) and head.startswith(ARCHIVE):
+    if not head.startswith((ARCHIVE, _OLD)):
+        return f"its {size} bytes are no archive of PyTorch, they begin with {head!r}"
+    if isinstance(error, RefusedError):
         return str(error)
     if isinstance(error, UnpicklingError):
         return "it holds more than tensors and plain values, or is damaged; what could run code is not loaded"
-    if not head.startswith(ARCHIVE):
-        return f"its {size} bytes are no archive of PyTorch, they begin with {head!r}"
-    if not zipfile.is_zipfile(path):
+    if head.startswith(ARCHIVE) and not zipfile.is_zipfile(path):
         return f"it is truncated, only {size} bytes are there"
     return f"it is damaged ({type(error).__name__}: {error})"

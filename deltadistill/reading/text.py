@@ -11,12 +11,11 @@ def read_text(path: Path, *, most_bytes: int, remedy: str) -> str:
     `most_bytes`, is no UTF-8 text, or holds NUL characters.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(most_bytes + 1)
+        if path.stat().st_size > most_bytes:
+            raise ValueError(f"{path} has more than the {most_bytes} bytes allowed; {remedy}")
+        data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}; {remedy}") from error
-    if len(data) > most_bytes:
-        raise ValueError(f"{path} has more than the {most_bytes} bytes allowed; {remedy}")
     if (place := data.find(0)) >= 0:
         raise ValueError(f"{path} is no text: byte {place} is NUL; {remedy}")
     try:

@@ -3,16 +3,25 @@
 What else a file holds (figures that tracking or a person looks at) is passed over.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_PIXELS
 
+
+def _from_zero(value: float) -> float:
+    if value < 0 or math.isinf(value):
+        raise ValueError("an error is a number from 0, or NaN")
+    return value
+
+
 # A rounding error above 100 is no fault of the file.
 Percent = Annotated[float, Field(ge=0, le=100.001, allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Error = Annotated[float, AfterValidator(_from_zero)]  # NaN where a layer's input never changes
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**62)]
 Size = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
@@ -171,8 +180,8 @@ class LayerError:
 
     layer: str
     part: str
-    error_before: Positive
-    error_after: Positive
+    error_before: Error
+    error_after: Error
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,19 @@ def read_scenes(
     manifest = Manifest.read(data / "manifest.csv")
     store = FrameStore(manifest, cache_bytes=CACHE_BYTES)
     test_clips = manifest.clips("test")
+    paths = {
+        variant: artifacts / f"seed{seed}" / "sweep_sequence_length" / variant / "examples.npz"
+        for variant in variants
+    }
     stored = {}
-    for variant in variants:
-        path = artifacts / f"seed{seed}" / "sweep_sequence_length" / variant / "examples.npz"
+    for variant, path in paths.items():
         stored[variant] = _read_examples(path, variant, period, test_clips, store.size)
     scenes = []
     for clip in stored["teacher"]:
         if clip not in test_clips:
             raise ValueError(
-                f"{clip!r} has example predictions but is not in the test split; run the sweep again"
+                f"{paths['teacher']} has predictions of {clip!r:.50}, which is no test clip; run the stage "
+                "sweep_sequence_length again"
             )
         predictions = {variant: by_clip[clip] for variant, by_clip in stored.items() if clip in by_clip}
         frames = test_clips[clip][: min(len(array) for array in predictions.values())]

@@ -21,8 +21,8 @@ from random import Random
 import av
 import cv2
 import torch
-from mutations import mutate
-from readers import READERS, Reader
+from hostile.mutations import mutate
+from hostile.readers import READERS, Reader
 
 MOST_SECONDS = 20  # for one file of some kilobytes, on a busy machine
 MOST_BYTES = 2**30  # beyond what the process has before: several times what the largest allowed picture takes

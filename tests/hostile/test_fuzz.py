@@ -5,7 +5,7 @@ A few seconds in the normal run, with the same cases each time. A long one, with
     DELTADISTILL_FUZZ_SECONDS=600 DELTADISTILL_FUZZ_SEED=7 pytest tests/hostile/test_fuzz.py
 
 What it finds is told as "seed reader number"; `python tests/hostile/attack.py FOLDER 0 SEED READER NUMBER`
-repeats it (PYTHONPATH=.:tests/hostile).
+repeats it (PYTHONPATH=.:tests).
 """
 
 import json
@@ -52,8 +52,7 @@ def test_readers_that_are_wrong_on_purpose_are_found(tmp_path):
 
 BAD_READERS = """
 import time
-import attack
-import readers
+from hostile import attack, readers
 
 def make(folder):
     (folder / "a.txt").write_text("hello world")
@@ -85,5 +84,5 @@ def attack(folder: Path, names: list[str]) -> list[dict]:
 
 
 def environment() -> dict[str, str]:
-    path = f"{HERE.parents[1]}{os.pathsep}{HERE}"
+    path = f"{HERE.parents[1]}{os.pathsep}{HERE.parent}"
     return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"}

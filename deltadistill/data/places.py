@@ -9,12 +9,18 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+_LONGEST_NAME = 255  # bytes; file systems take no longer ones
+_OUTSIDE = (
+    "{} lies outside the data set's folder, and dataset.json does not list where under elsewhere; run the "
+    "stage prepare_dataset again, which does"
+)
+
 
 def written(place: Path, folder: Path) -> str:
     """The path as the manifest has it: relative where the file lies in `folder`, which can then be moved."""
-    place = Path(os.path.abspath(place))
-    inside = place.is_relative_to(folder) and _leads_into(place, folder)
-    return place.relative_to(folder).as_posix() if inside else place.as_posix()
+    text = os.path.abspath(place)
+    inside = _is_below(text, folder) and _leads_into(text, folder)
+    return os.path.relpath(text, folder) if inside else text
 
 
 def elsewhere(places: Iterable[Path], folder: Path) -> tuple[Path, ...]:
@@ -25,39 +31,32 @@ def elsewhere(places: Iterable[Path], folder: Path) -> tuple[Path, ...]:
 
 def fault(text: str, folder: Path, allowed: tuple[Path, ...]) -> str | None:
     """Why a path in a manifest is refused; None where it may be read."""
-    try:
-        return _fault(text, folder, allowed)
-    except (OSError, RuntimeError) as error:  # too long a name, links in a circle
-        why = getattr(error, "strerror", None) or "its links go in circles"
-        return f"{text[:100]} cannot be looked at: {why}"
-
-
-def _fault(text: str, folder: Path, allowed: tuple[Path, ...]) -> str | None:
-    if not text.isprintable() or ".." in Path(text).parts:
-        return f"{text!r} is no plain path; write it without .. and control characters"
-    if not os.path.isabs(text):
-        place = folder / text
-        place.is_file()  # a name that no file can have raises here
-        if _leads_into(place, folder):
-            return None
-        return (
-            f"{text} is a link out of the data set's folder, to {place.resolve()}; copy the file, or write "
-            "where it is as an absolute path"
-        )
-    if any(Path(text).is_relative_to(place) for place in (folder, *allowed)):
-        Path(text).is_file()  # a name that no file can have raises here
+    parts = text.split("/")
+    overlong = any(len(part.encode(errors="replace")) > _LONGEST_NAME for part in parts)
+    if not text.isprintable() or ".." in parts or overlong:
+        return f"{text[:100]!r} is no plain path; write it without .., control characters and overlong names"
+    if os.path.isabs(text):
+        return None if any(_is_below(text, place) for place in (folder, *allowed)) else _OUTSIDE.format(text)
+    place = os.path.join(folder, text)
+    if _leads_into(place, folder):
         return None
     return (
-        f"{text} lies outside the data set's folder, and dataset.json does not list where under elsewhere; "
-        "run the stage prepare_dataset again, which does"
+        f"{text} is a link out of the data set's folder, to {os.path.realpath(place)}; copy the file, or "
+        "write where it is as an absolute path"
     )
 
 
-def _leads_into(place: Path, folder: Path) -> bool:
-    real = place.resolve() if place.is_symlink() else _resolved(place.parent) / place.name
-    return real.is_relative_to(_resolved(folder))
+def _is_below(text: str, folder: Path) -> bool:
+    return text.startswith(f"{str(folder).rstrip('/')}/")
+
+
+def _leads_into(text: str, folder: Path) -> bool:
+    """Whether a file is in `folder` when all links are followed."""
+    place, name = os.path.split(text)
+    real = os.path.realpath(text) if os.path.islink(text) else os.path.join(_real(place), name)
+    return _is_below(real, Path(_real(str(folder))))
 
 
 @cache
-def _resolved(folder: Path) -> Path:
-    return folder.resolve()
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)

@@ -1,6 +1,7 @@
 """What a pickle in a file of weights would do, read without doing it."""
 
 import pickletools
+from mmap import mmap
 from typing import Any, BinaryIO
 
 from deltadistill.reading.limits import MOST_PICKLE_BYTES
@@ -34,7 +35,7 @@ class RefusedError(ValueError):
     """What a file of weights holds that an honest one does not, in words."""
 
 
-def check_pickle(file: BinaryIO, *, most_values: int | None) -> None:
+def check_pickle(file: BinaryIO | mmap, *, most_values: int | None) -> None:
     """Read one pickle to its end; RefusedError for what no mapping of tensors and plain values needs.
 
     most_values: of all its tensors together; None where something else compares them with what is there.

@@ -6,6 +6,7 @@ what the file asks for, such as a bytearray of any length or a tensor without va
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, BinaryIO
@@ -46,8 +47,11 @@ def _checked(file: BinaryIO, path: Path, *, checksums: bool) -> int:
     if head == ARCHIVE or checksums:
         _check_archive(file, size, checksums=checksums)
     else:
-        for _ in range(_LEGACY_PICKLES):
-            check_pickle(file, most_values=size)
+        with mmap(
+            file.fileno(), 0, access=ACCESS_READ
+        ) as content:  # a plain file makes room for what it reads
+            for _ in range(_LEGACY_PICKLES):
+                check_pickle(content, most_values=size)
     return size
 
 

@@ -83,6 +83,7 @@ def attack(reader: Reader, folder: Path, case: str) -> str:
     victim = place / draw.choice(_fill(reader, place))
     victim.write_bytes(mutate(victim.read_bytes(), draw))
     before = {path for path in folder.rglob("*") if place not in path.parents}
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.alarm(MOST_SECONDS)
     try:
         reader.read(place)
@@ -93,6 +94,9 @@ def attack(reader: Reader, folder: Path, case: str) -> str:
         outcome = judge(error, victim)
     finally:
         signal.alarm(0)
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
+    if 1024 * grown_kib > MOST_BYTES / 2:
+        return f"takes too much memory: {grown_kib} KiB"
     outside = {path for path in folder.rglob("*") if place not in path.parents} - before
     return f"wrote {sorted(map(str, outside))}" if outside else outcome
 
@@ -116,14 +120,21 @@ def judge(error: Exception, victim: Path) -> str:
     while reason is not None and reason not in chain:
         chain.append(reason)
         reason = reason.__cause__ or reason.__context__
-    spent = ("allocate memory", "Insufficient memory")
-    if any(isinstance(e, MemoryError) or any(text in str(e) for text in spent) for e in chain):
+    if any(_is_out_of_memory(e) for e in chain):
         return f"takes too much memory: {''.join(traceback.format_exception(error))[-1500:]}"
     if type(error) is not ValueError:
         return f"raises {type(error).__name__}: {''.join(traceback.format_exception(error))[-2500:]}"
     if victim.name not in str(error) and victim.parent.name not in str(error):
         return f"does not name the file: {error}"
     return "refused"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """FFmpeg refuses what is too large before it asks for it, by an error of that name."""
+    if isinstance(error, av.FFmpegError):
+        return False
+    said = ("allocate memory", "Insufficient memory")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in said)
 
 
 if __name__ == "__main__":

@@ -269,7 +269,7 @@ def test_a_path_that_reads_like_an_address_is_a_file(tmp_path, monkeypatch):
 
 def test_a_video_with_more_pixels_than_allowed_is_refused_before_a_frame_is_decoded(tmp_path, monkeypatch):
     [path] = make_video(tmp_path, suffix="mp4", codec="mpeg4", pixels="yuv420p")
-    monkeypatch.setattr("deltadistill.data.video_source.MOST_PIXELS", 128 * 128)
+    monkeypatch.setattr("deltadistill.data.video_source.MOST_PIXELS", 512 * 512)
     assert len(list(read_video(path))) == 6
     monkeypatch.setattr("deltadistill.data.video_source.MOST_PIXELS", 64 * 48 - 1)
     with pytest.raises(ValueError, match=r"ride\.mp4 is 48×64; videos of up to 3071 pixels are read"):

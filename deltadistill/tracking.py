@@ -130,7 +130,7 @@ class StageRun:
         try:
             return action(*arguments)
         except Exception as error:
-            self._give_up(f"{type(error).__name__}: {error}")
+            self._give_up(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
             return None
         finally:
             self._waited += waiting * (time.monotonic() - began)
@@ -151,6 +151,7 @@ class _MlflowRun:
 
         for chatty in ("alembic", "mlflow"):  # database creation and hints, at INFO
             logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its errors are raised as well
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(DEFAULT_STORE)
         store_reach.limit_waiting()

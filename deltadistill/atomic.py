@@ -34,6 +34,7 @@ def file(path: str | os.PathLike[str]) -> Iterator[Path]:
     beside = _beside(target)
     with _explained(target, beside):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         yield beside
         _sync(beside)
         os.replace(beside, target)
@@ -50,6 +51,7 @@ def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     beside = _beside(target)
     with _explained(target, beside):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         beside.mkdir()
         yield beside
         _sync_tree(beside)
@@ -111,14 +113,18 @@ def _size(place: Path) -> int:
 def _beside(target: Path) -> Path:
     """A hidden, unused name in the same folder, so that the rename stays on one file system.
 
-    It tells machine and process. What a killed process of this machine left beside `target` is removed.
+    It tells machine and process, so that it is known whether anybody is still at work on it.
     """
-    for path, pid in list(_leftovers(target)):
-        if not _runs(pid):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return target.with_name(
         f".{target.stem}.{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.tmp{target.suffix}"
     )
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what killed processes of this machine left beside `target`."""
+    for path, pid in list(_leftovers(target)):
+        if not _runs(pid):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _leftovers(target: Path) -> Iterator[tuple[Path, int]]:

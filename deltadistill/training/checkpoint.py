@@ -137,11 +137,11 @@ class Checkpoint:
     def _write(self, content: io.BytesIO) -> None:
         try:
             with atomic.file(self.path) as path:
-                path.write_bytes(content.getbuffer())
+                atomic.write_bytes(path, content.getbuffer())
                 if self.path.is_file():
                     os.replace(self.path, self.previous)
         except OSError as error:
-            log.warning("checkpoint %s is not written (%s); the ones before are kept", self.path, error)
+            log.warning("no new checkpoint, but the training goes on: %s", error)
 
 
 def _read(path: Path) -> dict[str, Any]:

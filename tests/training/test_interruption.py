@@ -142,7 +142,8 @@ def test_a_full_disk_stops_no_training(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     outcome = run(per_frame_trainee(), 1, checkpoint=Checkpoint(tmp_path, minutes=0))
     assert len(outcome.curve) == STEPS
-    assert "is not written ([Errno 28] No space left on device)" in caplog.text
+    assert "no new checkpoint, but the training goes on" in caplog.text
+    assert "cannot be written: No space left on device" in caplog.text
 
 
 def test_the_checkpoint_holds_everything_that_the_optimiser_knows(tmp_path):

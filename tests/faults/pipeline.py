@@ -85,7 +85,9 @@ class Pipeline:
         if not any(address in stale for address in own):
             for out in next(iter(own.values())):
                 shutil.rmtree(out) if out.is_dir() else out.unlink()
-            shutil.rmtree(self.folder / ".dvc" / "cache" / "runs")  # or DVC would only bring it back
+            shutil.rmtree(
+                self.folder / ".dvc" / "cache" / "runs", ignore_errors=True
+            )  # or DVC would only bring it back
 
     def log(self) -> str:
         """What the last run printed, and after it the logs of its stages."""

@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from deltadistill.boxes import NO_TRACK, Objects
+from deltadistill.reading.limits import MOST_PIXELS
+from deltadistill.reading.strict_json import read_json
 
+_REMEDY = "run the stage prepare_dataset again"
 FLAGS = ("occluded", "generated", "crowd")
 
 
@@ -34,15 +37,23 @@ def read_box_file(path: Path, classes: Sequence[str]) -> tuple[dict[int, Objects
 
     ValueError for a file that cannot be read, or that names a class outside `classes`.
     """
+    content = read_json(path, remedy=_REMEDY)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        size = tuple(content.pop("size", ())) or None
+        size = _size(content.pop("size", None))
         frames = {int(index): _objects(entries, classes) for index, entries in content.items()}
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is not readable as boxes ({error}); run the stage prepare_dataset again"
-        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path} is not readable as boxes ({error!s:.200}); {_REMEDY}") from error
     return frames, size
+
+
+def _size(sides: object) -> tuple[int, int] | None:
+    if sides is None:
+        return None
+    if not isinstance(sides, list) or len(sides) != 2 or not all(type(side) is int for side in sides):
+        raise ValueError(f"its size is {sides!r:.50}, not height and width")
+    if min(sides) < 1 or sides[0] * sides[1] > MOST_PIXELS:
+        raise ValueError(f"its size is {sides}; pictures of 1 to {MOST_PIXELS} pixels are read")
+    return sides[0], sides[1]
 
 
 def _entry(objects: Objects, number: int, classes: Sequence[str]) -> dict:
@@ -56,7 +67,7 @@ def _entry(objects: Objects, number: int, classes: Sequence[str]) -> dict:
 
 
 def _objects(entries: list[dict], classes: Sequence[str]) -> Objects:
-    unknown = sorted({entry["class"] for entry in entries} - set(classes))
+    unknown = sorted({str(entry["class"]) for entry in entries} - set(classes))
     if unknown:
         raise ValueError(f"class {unknown[0]!r} is not one of {', '.join(classes)}")
     return Objects(

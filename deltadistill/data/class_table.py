@@ -8,13 +8,13 @@ empty, one is chosen. The order of the rows is that of the networks' classes.
 """
 
 import colorsys
-import csv
 import re
 from collections import Counter
 from pathlib import Path
 
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
+from deltadistill.reading.table import read_rows
 
 COLUMNS = ("id", "name", "color")
 _COLOR = re.compile("#[0-9a-fA-F]{6}")
@@ -26,12 +26,7 @@ def read_class_table(path: Path) -> dict[str, ClassEntry]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"no class table at {path}; write one with the columns {','.join(COLUMNS)}")
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        header = tuple(next(reader, ()))
-        if header != COLUMNS:
-            raise ValueError(f"{path}: columns are {','.join(header)}; expected {','.join(COLUMNS)}")
-        rows = list(reader)
+    rows = read_rows(path, COLUMNS, remedy="mend it by hand")
     raise_faults(path, _faults(rows))
     return {
         identity: ClassEntry(name, _from_hex(color) if color else chosen_color(index), ())

@@ -12,7 +12,6 @@ and writes has this form.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -24,10 +23,13 @@ from deltadistill.boxes import NO_TRACK, Objects
 from deltadistill.data.box_clips import BoxClip, held_back
 from deltadistill.data.box_faults import clipped, object_faults
 from deltadistill.data.class_table import chosen_color
+from deltadistill.data.coco_values import odd_values
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.data.picture_faults import picture_fault
+from deltadistill.reading.limits import MOST_ANNOTATION_BYTES
+from deltadistill.reading.strict_json import read_json
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ class _Loaded:
             counted = Counter(entry["id"] for entry in content[part])
             self._say(f"{part}: id {key} occurs {n} times" for key, n in counted.items() if n > 1)
         strangers = self._objects.keys() - {image["id"] for image in self._images}
-        self._say(f"annotations of image {key}, which is not there" for key in sorted(strangers))
+        self._say(f"annotations of image {key}, which is not there" for key in sorted(strangers, key=str))
 
     def clips(self, split: str, categories: dict[int, str], outside: str) -> list[BoxClip]:
         """The videos and stills; faults are added to `faults`."""
@@ -126,7 +128,7 @@ class _Loaded:
             else:
                 of_video[image["video_id"]].append(image)
         strangers = of_video.keys() - names.keys()
-        self._say(f"images of video {key}, which is not there" for key in sorted(strangers))
+        self._say(f"images of video {key}, which is not there" for key in sorted(strangers, key=str))
         self._say(f"video {names[key]} holds no image" for key in names.keys() - of_video.keys())
         for key, images in of_video.items():
             self._check_order(names.get(key, str(key)), images)
@@ -176,7 +178,7 @@ class _Loaded:
 def _load(file: CocoFile, faults: list[str]) -> _Loaded | None:
     """The content of a file, or None and faults where it is not of this form."""
     try:
-        content = json.loads(Path(file.annotations).read_text(encoding="utf-8"))
+        content = read_json(Path(file.annotations), remedy="mend it", most_bytes=MOST_ANNOTATION_BYTES)
         lacking = [
             f"{part}: an entry has no {key}"
             for part, keys in _NEEDED.items()
@@ -184,16 +186,17 @@ def _load(file: CocoFile, faults: list[str]) -> _Loaded | None:
             if any(key not in entry for entry in content[part])
         ]
         lacking += [] if content["categories"] else ["there are no categories"]
+        lacking = lacking or list(odd_values(content))
         faults += [f"{file.annotations}: {fault}" for fault in lacking]
         return None if lacking else _Loaded(file, content)
-    except OSError as error:
-        faults.append(f"{file.annotations} cannot be opened: {error.strerror}")
     except KeyError as error:
         faults.append(
             f"{file.annotations} has no {error.args[0]!r}; expected {', '.join(_NEEDED)} and videos"
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, AttributeError) as error:
         faults.append(f"{file.annotations} is not COCO-style JSON ({error})")
+    except ValueError as error:
+        faults.append(str(error))
     return None
 
 

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+from deltadistill.reading.limits import MOST_TABLE_BYTES
+from deltadistill.reading.text import read_text
+
 _FRAME = re.compile(r"\d{6}")
 _FLAGS = (["1"], ["0"], ["-1"])
 
@@ -52,7 +55,8 @@ def _is_class_list(path: Path, part: str) -> bool:
 
 
 def _entries(path: Path, faults: list[str], *, flagged: bool) -> list[str]:
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    text = read_text(path, most_bytes=MOST_TABLE_BYTES, remedy="copy it again")
+    lines = [line.split() for line in text.splitlines() if line.strip()]
     counted = Counter(words[0] for words in lines)
     faults += [f"{path}: {entry} is listed {n} times" for entry, n in counted.items() if n > 1]
     wrong = [words for words in lines if len(words) > 2 or (flagged and words[1:] not in _FLAGS)]

@@ -5,7 +5,6 @@ consecutive frames without a scene cut; a sequence never leaves its clip.
 """
 
 import csv
-import io
 import json
 import os
 import re
@@ -19,8 +18,8 @@ from deltadistill.data import places
 from deltadistill.data.dataset_info import FILE_NAME, DatasetInfo, info_to_json, read_info
 from deltadistill.data.digest import content_digest
 from deltadistill.data.faults import raise_faults
-from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_TABLE_BYTES
-from deltadistill.reading.text import read_text
+from deltadistill.reading.limits import MOST_CLIP_FRAMES
+from deltadistill.reading.table import read_rows
 
 COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes")
 _PLACES = (2, 3, 5, 6)  # of the columns that hold paths
@@ -103,7 +102,7 @@ class Manifest:
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"no manifest at {path}; run the stage prepare_dataset first")
-        rows = _read_rows(path)
+        rows = read_rows(path, COLUMNS, remedy="run the stage prepare_dataset again")
         raise_faults(path, _row_faults(rows))
         folder = Path(os.path.abspath(path.parent))
         info, elsewhere = read_info(path.parent)
@@ -177,21 +176,6 @@ def _files(frames: tuple[Frame, ...]) -> set[Path]:
 def _listed(numbers: list[int]) -> str:
     shown = ", ".join(str(number) for number in numbers[:5])
     return shown if len(numbers) <= 5 else f"{shown} and {len(numbers) - 5} more"
-
-
-def _read_rows(path: Path) -> list[list[str]]:
-    """The rows below the header."""
-    text = read_text(path, most_bytes=MOST_TABLE_BYTES, remedy="run the stage prepare_dataset again")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        header = tuple(next(reader, ()))
-        if header != COLUMNS:
-            raise ValueError(f"{path}: columns are {','.join(header)[:200]}; expected {','.join(COLUMNS)}")
-        return list(reader)
-    except csv.Error as error:
-        raise ValueError(
-            f"{path}, line {reader.line_num}: {error}; run the stage prepare_dataset again"
-        ) from error
 
 
 def _place_faults(rows: list[list[str]], folder: Path, elsewhere: tuple[Path, ...]) -> list[str]:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from deltadistill.data.picture_end import has_end
+from deltadistill.data.picture_size import picture_size
 
+_HEADER = 1 << 20  # bytes; a camera puts a thumbnail and notes before the size
 _HEAD, _TAIL = 16, 1 << 14  # bytes; the end marker may be followed by a little padding
 
 
@@ -14,20 +14,17 @@ def picture_fault(path: Path, size: tuple[int, int]) -> str | None:
     try:
         if not has_end(_ends(path)):
             return f"{path} is truncated: {path.stat().st_size} bytes without an end; copy it again"
-        found = picture_size(path)
+        with path.open("rb") as file:
+            found = picture_size(file.read(_HEADER))
     except FileNotFoundError:
         return f"{path} is missing"
-    except (OSError, UnidentifiedImageError) as error:
-        return f"{path} is not a picture ({error})"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    if found is None:
+        return f"{path} is not a picture"
     if found != size:
         return f"{path} is {found[0]}×{found[1]}; expected {size[0]}×{size[1]}"
     return None
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """(height, width) in pixels, as stored; only the header is read."""
-    with Image.open(path) as picture:
-        return picture.height, picture.width
 
 
 def _ends(path: Path) -> bytes:

@@ -13,6 +13,10 @@ MOST_PICTURE_BYTES = 8 * MOST_PIXELS + MIB
 
 # A manifest row has about 250 bytes with absolute paths: room for two million frames (ImageNet VID has one).
 MOST_TABLE_BYTES = 512 * MIB
+# COCO-style JSON has about 250 bytes an image and 200 an object; ImageNet VID as such has 0.6 GiB.
+MOST_ANNOTATION_BYTES = 4096 * MIB
+# An annotation of one picture as XML: about 400 bytes an object.
+MOST_XML_BYTES = MIB
 # The longest result file of the committed experiments has 0.1 MiB.
 MOST_JSON_BYTES = 64 * MIB
 # Frames of one clip, at 30 a second: nine hours. A manifest is checked for gaps up to its highest index.

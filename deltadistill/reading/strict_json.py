@@ -11,13 +11,13 @@ from deltadistill.reading.text import read_text
 _MOST_DIGITS = 18  # of a whole number: all that fit into 64 bits
 
 
-def read_json(path: Path, *, remedy: str) -> Any:
+def read_json(path: Path, *, remedy: str, most_bytes: int = MOST_JSON_BYTES) -> Any:
     """Return the content of a JSON file.
 
     remedy: what to do about a damaged file.
     Raises ValueError with path, fault and remedy, for nesting beyond what can be read too.
     """
-    text = read_text(path, most_bytes=MOST_JSON_BYTES, remedy=remedy)
+    text = read_text(path, most_bytes=most_bytes, remedy=remedy)
     try:
         return json.loads(
             text,

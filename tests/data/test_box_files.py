@@ -42,8 +42,8 @@ def test_files_without_size_are_read(tmp_path):
     [
         ('{"0": [{"id": 1, "class": "bus", "box": [0, 0, 2, 2]}]}', "class 'bus' is not one of car, person"),
         ('{"0": [{"id": 1, "class": "car"}]}', "box"),
-        ('{"0": [', "not readable as boxes"),
-        ("[]", "not readable as boxes"),
+        ('{"0": [', "not JSON|not readable as boxes"),
+        ("[]", "not JSON|not readable as boxes"),
     ],
 )
 def test_files_that_are_none_are_refused(tmp_path, text, message):

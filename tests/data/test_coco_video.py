@@ -258,7 +258,7 @@ def test_files_of_another_form_are_refused(own, tmp_path):
     assert "tune.json has no 'images'" in str(error.value)
     assert "test.json: annotations: an entry has no bbox" in str(error.value)
     files = {"train": [CocoFile(tmp_path / "none.json", tmp_path)]}
-    with pytest.raises(ValueError, match=r"none.json cannot be opened: No such file"):
+    with pytest.raises(ValueError, match=r"none.json cannot be read: No such file"):
         read_coco_video(files, tmp_path, kind="coco_video", size=(8, 8))
 
 

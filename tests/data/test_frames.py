@@ -174,7 +174,7 @@ def test_boxes_of_a_limited_number_of_clips_stay_in_memory(boxed, monkeypatch):
         store.boxes(frame)
         frame.boxes.unlink()
     assert len(store.boxes(used[2])) == len(store.boxes(used[1])) == 1
-    with pytest.raises(ValueError, match="not readable as boxes"):
+    with pytest.raises(ValueError, match="cannot be read: No such file"):
         store.boxes(used[0])
 
 

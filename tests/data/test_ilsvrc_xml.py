@@ -56,5 +56,5 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none.xml cannot be opened: No such file"):
+    with pytest.raises(ValueError, match=r"none.xml cannot be read: No such file"):
         read_annotation(tmp_path / "none.xml")

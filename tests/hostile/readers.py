@@ -14,8 +14,15 @@ import torch
 
 import deltadistill as dd
 from deltadistill import architecture, overlay, params
+from deltadistill.boxes import Objects
+from deltadistill.data.box_files import read_box_file, write_box_file
 from deltadistill.data.cityscapes import Layout, read_cityscapes
+from deltadistill.data.class_table import read_class_table
+from deltadistill.data.coco_video import CocoFile, read_coco_video
+from deltadistill.data.faults import raise_faults
 from deltadistill.data.frames import FrameStore
+from deltadistill.data.ilsvrc_xml import read_annotation
+from deltadistill.data.imagenet_lists import read_lists
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.data.video_source import read_video
@@ -205,6 +212,75 @@ def make_sheet(folder: Path) -> list[Path]:
     return [folder / "contact_sheet.png"]
 
 
+def make_boxes(folder: Path) -> list[Path]:
+    boxes = Objects(
+        boxes=[[1, 2, 10, 12], [3.5, 4, 20, 15]], classes=[0, 1], tracks=[7, -1], crowd=[False, True]
+    )
+    write_box_file(folder / "boxes.json", {0: boxes, 3: boxes}, size=SIZE, classes=["car", "person"])
+    return [folder / "boxes.json"]
+
+
+def make_classes(folder: Path) -> list[Path]:
+    (folder / "classes.csv").write_text("id,name,color\nn02691156,airplane,#e6194b\nn02419796,antelope,\n")
+    return [folder / "classes.csv"]
+
+
+def make_annotation(folder: Path) -> list[Path]:
+    item = (
+        "<object><trackid>0</trackid><name>n02691156</name><bndbox><xmax>9</xmax><xmin>1</xmin><ymax>8</ymax>"
+    )
+    item += "<ymin>2</ymin></bndbox><occluded>0</occluded><generated>1</generated></object>"
+    text = f"<annotation><size><width>24</width><height>16</height></size>{item}{item}</annotation>"
+    (folder / "000000.xml").write_text(text)
+    return [folder / "000000.xml"]
+
+
+def make_list(folder: Path) -> list[Path]:
+    place = folder / "ImageSets" / "VID"
+    place.mkdir(parents=True)
+    (place / "val.txt").write_text("".join(f"val/ride_{n}/{n:06d} {n}\n" for n in range(5)))
+    return [place / "val.txt"]
+
+
+def read_list(folder: Path) -> list[str]:
+    faults: list[str] = []
+    entries = read_lists(folder, "VID", "val", faults)
+    raise_faults(folder / "ImageSets" / "VID" / "val.txt", faults)
+    return entries
+
+
+def make_coco(folder: Path) -> list[Path]:
+    """A file for each split, of one video of two pictures and one object in each."""
+    for split in ("train", "tune", "test"):
+        images = [
+            {
+                "id": n,
+                "file_name": f"{split}_{n}.png",
+                "height": 16,
+                "width": 24,
+                "video_id": 1,
+                "frame_id": n,
+            }
+            for n in range(2)
+        ]
+        for image in images:
+            cv2.imwrite(str(folder / image["file_name"]), np.zeros((*SIZE, 3), np.uint8))
+        found = {"category_id": 4, "bbox": [1, 2, 8, 9.5], "track_id": 3, "iscrowd": 0}
+        content = {
+            "videos": [{"id": 1, "name": f"{split}/ride"}],
+            "images": images,
+            "annotations": [{"id": n, "image_id": n, **found} for n in range(2)],
+            "categories": [{"id": 4, "name": "car"}],
+        }
+        (folder / f"{split}.json").write_text(json.dumps(content, indent=1))
+    return [folder / "train.json"]
+
+
+def read_coco(folder: Path) -> Manifest:
+    files = {split: [CocoFile(folder / f"{split}.json", folder)] for split in ("train", "tune", "test")}
+    return read_coco_video(files, folder / "made", kind="coco_video", size=SIZE)
+
+
 def _result(source: Path, kind: type) -> Reader:
     return Reader(partial(make_result, source=source), partial(read_result, name=source.name, kind=kind))
 
@@ -252,5 +328,10 @@ READERS = {
     "latency": _result(STREET / "measure_latency" / "latency.json", records.Latency),
     "provenance": _result(STREET / "provenance.json", records.Provenance),
     "described": _result(STREET / "prepare_dataset" / "dataset.json", records.DatasetInfo),
+    "boxes": Reader(make_boxes, lambda folder: read_box_file(folder / "boxes.json", ["car", "person"])),
+    "classes": Reader(make_classes, lambda folder: read_class_table(folder / "classes.csv")),
+    "annotation": Reader(make_annotation, lambda folder: read_annotation(folder / "000000.xml")),
+    "list": Reader(make_list, read_list),
+    "coco": Reader(make_coco, read_coco),
     "sheet": Reader(make_sheet, lambda folder: page._contact_sheet(folder / "contact_sheet.png")),
 }

@@ -21,6 +21,7 @@ GROUPS = {
     "networks": ["network file", "weights", "old weights", "architecture"],
     "settings": ["params", "overlay"],
     "data": ["manifest", "frames", "cityscapes", "examples"],
+    "detection": ["boxes", "classes", "annotation", "list", "coco"],
     "pictures": ["png", "jpeg", "bmp", "tiff", "webp", "sheet"],
     "videos": ["mp4", "avi", "mkv", "gif"],
     "results": [

@@ -51,9 +51,14 @@ def _run_as_one_of_several(main: Callable[[], None]) -> int:
 
 def _for_the_user(error: Exception) -> str | None:
     """The one line that says what to mend, or that another process should say it; None for a bug."""
-    can_mend = type(error) in (ValueError, FloatingPointError, launch.PeerLostError)  # not a library's own
+    can_mend = type(error) in (ValueError, FloatingPointError, launch.PeerLostError) or _is_ours(error)
     can_mend |= isinstance(error, OSError) and error.errno in atomic.CANNOT_WRITE
     return f"{Path(sys.argv[0]).stem}: {error}" if can_mend and os.environ.get(TRACEBACK) != "1" else None
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it is a subclass of ValueError from here; those of other libraries are bugs to us."""
+    return isinstance(error, ValueError) and type(error).__module__.split(".")[0] == "deltadistill"
 
 
 def of_variant(name: str, known: Mapping[str, Value], *, section: str) -> Value:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deltadistill import stage_arguments
+from deltadistill.report.files import MissingError
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = sorted((ROOT / "stages").glob("*.py"))
@@ -52,6 +53,14 @@ def test_an_error_of_the_user_ends_as_one_line(monkeypatch, capsys):
         stage_arguments.run(lambda: fail(ValueError("rank 64 is too high; lower it")))
     assert ended.value.code == 1
     assert capsys.readouterr().err == "distill: rank 64 is too high; lower it\n"
+
+
+def test_a_kind_of_error_that_the_library_defines_is_one_of_the_user_too(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["stages/write_report.py"])
+    monkeypatch.delenv(stage_arguments.TRACEBACK, raising=False)
+    with pytest.raises(SystemExit):
+        stage_arguments.run(lambda: fail(MissingError("sweep.json is missing; run that stage first")))
+    assert capsys.readouterr().err == "write_report: sweep.json is missing; run that stage first\n"
 
 
 def test_a_bug_keeps_its_traceback_and_an_error_of_the_user_gets_it_on_request(monkeypatch):

@@ -14,10 +14,14 @@ from deltadistill.reading.text import read_text
 Record = TypeVar("Record")
 
 
+class MissingError(ValueError):
+    """A stage that makes a file has not run; the message names both."""
+
+
 def require(path: Path, *, stage: str) -> Path:
-    """Return ``path``; ValueError naming ``stage`` where there is no such file."""
+    """Return ``path``; MissingError naming ``stage`` where there is no such file."""
     if not path.is_file():
-        raise ValueError(f"{path} is missing; the stage {stage} makes it, run that stage first")
+        raise MissingError(f"{path} is missing; the stage {stage} makes it, run that stage first")
     return path
 
 

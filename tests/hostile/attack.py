@@ -24,6 +24,8 @@ import torch
 from hostile.mutations import mutate
 from hostile.readers import READERS, Reader
 
+from deltadistill import stage_arguments
+
 MOST_SECONDS = 20  # for one file of some kilobytes, on a busy machine
 MOST_BYTES = 2**30  # beyond what the process has before: several times what the largest allowed picture takes
 
@@ -122,7 +124,7 @@ def judge(error: Exception, victim: Path) -> str:
         reason = reason.__cause__ or reason.__context__
     if any(_is_out_of_memory(e) for e in chain):
         return f"takes too much memory: {''.join(traceback.format_exception(error))[-1500:]}"
-    if type(error) is not ValueError:
+    if type(error) is not ValueError and not stage_arguments._is_ours(error):
         return f"raises {type(error).__name__}: {''.join(traceback.format_exception(error))[-2500:]}"
     if victim.name not in str(error) and victim.parent.name not in str(error):
         return f"does not name the file: {error}"
@@ -130,8 +132,8 @@ def judge(error: Exception, victim: Path) -> str:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """FFmpeg refuses what is too large before it asks for it, by an error of that name."""
-    if isinstance(error, av.FFmpegError):
+    """FFmpeg refuses what is too large before it asks for it, by an error of that name, which ours repeat."""
+    if isinstance(error, av.FFmpegError | ValueError):
         return False
     said = ("allocate memory", "Insufficient memory")
     return isinstance(error, MemoryError) or any(text in str(error) for text in said)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.report.comparison.listing import Listed, Listing
-from deltadistill.report.files import Record, read_json
+from deltadistill.report.files import MissingError, Record, read_json
 from deltadistill.report.records import Consistency, Provenance, Sweep, TrainingScore
 from deltadistill.report.results import PER_SEED
 from deltadistill.report.scores import Score, average
@@ -71,7 +71,7 @@ def read_comparison(path: Path, results: Path) -> Comparison:
             folders = [results / kind / part.name / PER_SEED / f"seed{seed}" for seed in listing.seeds]
             try:
                 entries += [_entry(folders, part, name, swept=kind == "settings") for name in part.rows]
-            except FileNotFoundError as error:
+            except MissingError as error:
                 unfinished[f"{kind}/{part.name}"] = str(error)
             minutes += sum(map(_minutes, folders))
     if not any(entry.swept for entry in entries):

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deltadistill.data.picture_end import has_end
+from deltadistill.data.picture_end import has_end, png_parts_fit
 from deltadistill.data.picture_size import picture_size
 from deltadistill.reading.limits import MOST_PICTURE_BYTES, MOST_PIXELS
 
@@ -27,7 +27,7 @@ def decode_picture(path: Path, mode: int, *, size: tuple[int, int] | None = None
         raise ValueError(f"{path} is {_by(found)}; its data set is {_by(size)}")
     if not 0 < found[0] * found[1] <= MOST_PIXELS:
         raise ValueError(f"{path} is {_by(found)}; pictures of 1 to {MOST_PIXELS} pixels are read")
-    if not has_end(data):
+    if not has_end(data) or not png_parts_fit(data):
         raise ValueError(f"{path} is truncated: its {len(data)} bytes lack the end; {_REMEDY}")
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)

@@ -18,6 +18,22 @@ def has_end(data: bytes) -> bool:
     return True
 
 
+def png_parts_fit(data: bytes) -> bool:
+    """Whether the parts of a PNG file have the lengths they say, up to its end marker; True for others.
+
+    The decoder makes room for what a part says, half a gigabyte at most, before it looks how much there is.
+    """
+    if not data.startswith(_PNG):
+        return True
+    place = len(_PNG)
+    while place + 12 <= len(data):  # length, name, content, checksum
+        length, name = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        place += 12 + length
+        if name == b"IEND":
+            return place <= len(data)
+    return False
+
+
 def png_has_end(path: Path) -> bool:
     """Whether a PNG file reaches its end marker; reads nothing but the last bytes."""
     with path.open("rb") as file:

@@ -94,9 +94,7 @@ def test_boxes_beyond_sense_are_refused_by_name(tmp_path, before, after, fault):
     assert type(caught.value) is ValueError
 
 
-@pytest.mark.parametrize(
-    "content", [b"id,name,color\n\xff", b"id,name,color\na,\0,", b"id,name,color\n" + b"x" * 200_000]
-)
+@pytest.mark.parametrize("row", [b"\xff", b"a,\0,", b"x" * 200_000])
 def test_tables_and_lists_that_are_no_text_are_refused_by_name(tmp_path, row):
     folder = tmp_path / "ImageSets" / "VID"
     folder.mkdir(parents=True)

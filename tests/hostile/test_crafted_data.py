@@ -192,6 +192,21 @@ def test_a_frame_of_another_size_than_its_data_set_is_refused_from_its_header(da
         store.image(store.manifest.clips("train")["train"][0])
 
 
+def test_a_part_of_a_picture_that_says_to_be_longer_than_the_file_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "1.png"
+    content = png(4, 5, data=bytes(4 * 16))
+    assert not decode_picture(write(path, content), 1).any()
+    place = content.index(b"IDAT") - 4
+    long = content[:place] + (2**29).to_bytes(4, "big") + content[place + 4 :]
+    with pytest.raises(ValueError, match=r"1\.png is truncated: its \d+ bytes lack the end"):
+        decode_picture(write(path, long), 1)
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return path
+
+
 def test_formats_that_no_folder_of_pictures_has_are_refused_whatever_their_name(tmp_path):
     """What the decoder would take by its content: portable pixmaps, Radiance, OpenEXR, JPEG 2000, GIF."""
     contents = (b"P6\n9 9\n255\n" + bytes(243), b"#?RADIANCE\n", b"v/1\x01", b"\0\0\0\x0cjP  ", b"GIF89a")

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from deltadistill.clip_axes import clip_axes
 from deltadistill.conversion import seat_of
@@ -72,9 +73,14 @@ class Stream:
         return output
 
 
-def later_frames(clips: Tensor) -> Tensor:
-    """All frames but the key frames of clips (N, T, …), time first: ((T − 1)·N, …)."""
-    return clips[:, 1:].transpose(0, 1).flatten(0, 1)
+def later_frames(clips: Any) -> Any:
+    """All frames but the key frames of tensors (N, T, …) in any tree, time first: ((T − 1)·N, …)."""
+    return tree_map(lambda tensor: tensor[:, 1:].transpose(0, 1).flatten(0, 1), clips)
+
+
+def all_frames(clips: Any) -> Any:
+    """All frames of tensors (N, T, …) in any tree, clip after clip: (N·T, …)."""
+    return tree_map(lambda tensor: tensor.flatten(0, 1), clips)
 
 
 def forward_clip(

@@ -1,8 +1,9 @@
 """Measure how well successive predictions of one variant agree along the motion of the scene.
 
 Every test clip is run as a stream, once for each sequence length T; each prediction is compared with the one
-before, warped along the flow: the data set's exact flow where there is one, and OpenCV's DIS flow. "all"
-counts every pixel that was inside the image before, "visible" only those not occluded. Percent.
+before. Labels are warped along the flow: the data set's exact flow where there is one, and OpenCV's DIS flow;
+"all" counts every pixel that was inside the image before, "visible" only those not occluded. Detections are
+carried along the true motion of their tracks. Percent.
 """
 
 from deltadistill import launch, stage_arguments
@@ -21,12 +22,12 @@ def main() -> None:
     launch.over_all_processes()
     from tqdm import tqdm
 
-    from deltadistill import consistency, processes, tracking, variants
+    from deltadistill import consistency, processes, tasks, tracking, variants
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
+    from deltadistill.consistency import agreement
     from deltadistill.data.frames import FrameStore
     from deltadistill.result_files import write_csv, write_json
-    from deltadistill.tasks import Segmentation
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
@@ -39,7 +40,7 @@ def main() -> None:
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
-        task = Segmentation(len(store.classes))
+        task = tasks.build(store.manifest.info)
         network = load_network(args.network).to(group.device)
         by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
@@ -48,7 +49,7 @@ def main() -> None:
             by_length,
             store,
             clips,
-            consistency.flow_sources(store, clips, dis_preset=mine.dis_preset),
+            agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=0.5),
             batch=mine.batch,
             progress=lambda batches: tqdm(
                 batches, desc=f"consistency of {args.variant}", unit="batch", disable=not group.is_first
@@ -62,14 +63,14 @@ def main() -> None:
         rows = list(_rows(scores))
         write_csv(args.results / "consistency.csv", list(rows[0]), rows)
         for row in rows:
-            run.log({f"consistency_{row['flow']}_{row['mask']}": row["consistency"]}, step=row["length"])
+            run.log({f"consistency_{row['along']}_{row['over']}": row["consistency"]}, step=row["length"])
 
 
 def _rows(scores):  # noqa: ANN001
-    for length, flows in scores.items():
-        for flow, masks in flows.items():
-            for mask, score in masks.items():
-                yield {"length": length, "flow": flow, "mask": mask, **score}
+    for length, ways in scores.items():
+        for along, counted in ways.items():
+            for over, score in counted.items():
+                yield {"length": length, "along": along, "over": over, **score}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 delta and feature put students beside the teacher's blocks, search which blocks to compress, settle, and
 finetune (Eq. 5). per_frame trains the teacher on, on the same frames for as many steps; small trains a
-cheaper network on labels and the teacher's logits, for as many steps as teacher and distillation together.
+cheaper network on labels and the teacher's output, for as many steps as teacher and distillation together.
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
 """
 
@@ -23,12 +23,11 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import models, processes, tracking
+    from deltadistill import models, processes, tasks, tracking
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
     from deltadistill.network_file import read_network_file, save_network
-    from deltadistill.tasks import Segmentation
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.passes import Passes
     from deltadistill.training.recipes.distill import distill
@@ -56,7 +55,7 @@ def main() -> None:
         )
         passes = Passes(group, params.training.frames_at_once)
         running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), args.variant, passes)
-        task = Segmentation(model["classes"], **params.pretrain_teacher.loss.model_dump())
+        task = tasks.build(store.manifest.info, loss=params.pretrain_teacher.loss.model_dump())
         common = {"seed": args.seed, "running": running}
         if variant.method == "per_frame":
             trained = finetune(teacher, task, store, mine, **common)
@@ -85,13 +84,13 @@ def _write_results(results, trained, size):  # noqa: ANN001
     from deltadistill.result_files import write_csv, write_json
 
     outcome, network = trained.outcome, trained.network
-    columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_miou"]
+    columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_score"]
     write_csv(results / "curve.csv", columns, outcome.curve)
     write_csv(results / "layers.csv", ["layer", "part", "error_before", "error_after"], trained.layers)
     write_json(
         results / "metrics.json",
         {
-            "tune_miou": outcome.best_score,
+            "tune_score": outcome.best_score,
             "best_step": outcome.best_step,
             "compressed_share": outcome.curve[-1].get("compressed_share"),
         },

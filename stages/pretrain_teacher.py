@@ -21,12 +21,11 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import models, processes, tracking
+    from deltadistill import models, processes, tasks, tracking
     from deltadistill import params as parameters
     from deltadistill.data.frames import FrameStore
-    from deltadistill.evaluation.frames import label_reference, labelled_frames, per_frame_score
+    from deltadistill.evaluation.frames import labelled_frames, per_frame_score
     from deltadistill.network_file import load_weights_into, read_network_file, save_network
-    from deltadistill.tasks import Segmentation
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.loop import Outcome
     from deltadistill.training.passes import Passes
@@ -45,7 +44,7 @@ def main() -> None:
             "classes": len(store.classes),
             "options": dict(params.model.options),
         }
-        task = Segmentation(model["classes"], **mine.loss.model_dump())
+        task = tasks.build(store.manifest.info, loss=mine.loss.model_dump())
         torch.manual_seed(args.seed)
         network = models.build(model["name"], classes=model["classes"], **model["options"])
         if str(args.start_from) != parameters.NO_WEIGHTS:
@@ -65,29 +64,29 @@ def main() -> None:
             running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), "teacher", passes)
             outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
         tune = labelled_frames(store, "tune")
-        matrix = per_frame_score(network, task, store, tune, label_reference(store), group=group)
+        metric = per_frame_score(network, task, store, tune, task.reference(store), group=group)
         if group.is_first:
             save_network(args.artifacts / "teacher.pt", network.cpu(), model)
-            per_class = _write_results(args.results, store.classes, matrix if tune else None, outcome)
-            run.log({f"iou/{name}": value for name, value in per_class.items()}, step=outcome.best_step)
+            found = task.scores(metric) if tune else None
+            per_class = dict(zip(store.classes, found.by_class, strict=True)) if found else {}
+            score = found.overall[task.measure.key] if found else None
+            _write_results(args.results, score, per_class, outcome)
+            logged = {f"{task.measure.class_key}/{name}": 100 * value for name, value in per_class.items()}
+            run.log(logged, step=outcome.best_step)
             run.dataset(args.data / "manifest.csv")
             run.model(network.eval(), torch.zeros(2, 3, *store.size))
     if group.is_first:
         checkpoint.remove()
 
 
-def _write_results(results, classes, matrix, outcome):  # noqa: ANN001
+def _write_results(results, score, per_class, outcome):  # noqa: ANN001
     from deltadistill.result_files import write_csv, write_json
 
-    write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_miou"], outcome.curve)
-    per_class, miou = {}, None
-    if matrix:
-        miou = 100 * matrix.miou()
-        per_class = dict(zip(classes, (100 * matrix.iou()).tolist(), strict=True))
-    rows = [{"class": name, "iou": value} for name, value in per_class.items()]
-    write_csv(results / "per_class_iou.csv", ["class", "iou"], rows)
-    write_json(results / "metrics.json", {"tune_miou": miou, "best_step": outcome.best_step})
-    return per_class
+    write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_score"], outcome.curve)
+    rows = [{"class": name, "score": 100 * value} for name, value in per_class.items()]
+    write_csv(results / "per_class.csv", ["class", "score"], rows)
+    percent = None if score is None else 100 * score
+    write_json(results / "metrics.json", {"tune_score": percent, "best_step": outcome.best_step})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Score one variant at every sequence length T: mIoU with every labelled frame at every position, and MACs.
+"""Score one variant at every sequence length T, with every labelled frame at every position, and count MACs.
 
 The same frames are scored at every T, each once per distance to the key frame, so that lengths can be
 compared. Without labels the reference is the per-frame teacher's own prediction: fidelity.
@@ -24,15 +24,14 @@ def main() -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from deltadistill import atomic, processes, tracking, variants
+    from deltadistill import atomic, processes, tasks, tracking, variants
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.cost import costs_by_length
     from deltadistill.evaluation.examples import example_predictions
-    from deltadistill.evaluation.frames import label_reference, teacher_reference
+    from deltadistill.evaluation.frames import teacher_reference
     from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
-    from deltadistill.tasks import Segmentation
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
@@ -44,24 +43,24 @@ def main() -> None:
         ) as run,
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
-        task = Segmentation(len(store.classes))
+        task = tasks.build(store.manifest.info)
         network = load_network(args.network).to(group.device)
         teacher = load_network(args.teacher).to(group.device)
         clips, longest = store.manifest.clips("test"), max(mine.lengths)
         labels_needed = mine.reference == "labels"
-        runs = position_runs(clips, longest, labels_needed=labels_needed)
+        runs = position_runs(clips, longest, counts=store.is_annotated if labels_needed else None)
         if not runs:
             raise ValueError(
                 f"no {'labelled ' if labels_needed else ''}frame of the test split can stand at {longest} "
                 f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
                 "lower sweep_sequence_length.lengths or bring longer clips"
             )
-        matrices = score_positions(
+        metrics = score_positions(
             variants.build(predict, network, task, period=longest),
             task,
             store,
             runs,
-            label_reference(store) if labels_needed else teacher_reference(teacher, task, store),
+            task.reference(store) if labels_needed else teacher_reference(teacher, task, store),
             longest=longest,
             batch=mine.batch,
             progress=lambda batches: tqdm(
@@ -71,21 +70,21 @@ def main() -> None:
         )
         if not group.is_first:
             return
-        accuracy = scores_by_length(matrices, mine.lengths, store.classes)
+        accuracy = scores_by_length(task, metrics, mine.lengths, store.classes)
         cost = costs_by_length(network, teacher, predict, mine.lengths, size=(3, *store.size))
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():
-            run.log({name: scores[name] for name in ("miou", "macs_ratio")}, step=length)
-        _write_scores(args, mine.reference, len(scored(runs)), lengths)
+            run.log({name: scores[name] for name in (task.measure.key, "macs_ratio")}, step=length)
+        _write_scores(args, mine.reference, len(scored(runs)), lengths, task.measure.key)
         variants_by_length = {
             T: variants.build(predict, network, task, period=T) for T in params.write_report.picture_lengths
         }
         shown = dict(list(clips.items())[: mine.example_clips])
         with atomic.file(args.artifacts / "examples.npz") as path:
-            np.savez_compressed(path, **example_predictions(variants_by_length, store, shown))
+            np.savez_compressed(path, **example_predictions(variants_by_length, task, store, shown))
 
 
-def _write_scores(args, reference, labelled_frames, lengths):  # noqa: ANN001
+def _write_scores(args, reference, labelled_frames, lengths, main):  # noqa: ANN001
     from deltadistill.result_files import write_csv, write_json
 
     content = {
@@ -95,8 +94,8 @@ def _write_scores(args, reference, labelled_frames, lengths):  # noqa: ANN001
         "lengths": lengths,
     }
     write_json(args.results / "sweep.json", content)
-    rows = [{"length": length, **scores} for length, scores in lengths.items()]
-    write_csv(args.results / "sweep.csv", ["length", "miou", "gmacs", "macs_ratio"], rows)
+    rows = [{"length": length, "score": scores[main], **scores} for length, scores in lengths.items()]
+    write_csv(args.results / "sweep.csv", ["length", "score", "gmacs", "macs_ratio"], rows)
 
 
 if __name__ == "__main__":

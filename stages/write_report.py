@@ -51,7 +51,8 @@ def main() -> None:
         run.dataset(args.data / "manifest.csv")
         run.headline(headline_figures(summary))
         for name, points in summary.variants.items():
-            run.curve(f"miou/{name}", {length: point.miou for length, point in points.items()})
+            scores = {length: point.score for length, point in points.items()}
+            run.curve(f"{summary.measure.key}/{name}", scores)
 
 
 if __name__ == "__main__":

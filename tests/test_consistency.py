@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from deltadistill.consistency import flow_sources, measure
+from deltadistill.consistency import measure
+from deltadistill.consistency.agreement import FlowAgreement, flow_sources
 from deltadistill.metrics.optical_flow import Flow
 
 SIZE = (16, 24)
@@ -58,7 +59,7 @@ def clips(**lengths):
 def test_predictions_that_follow_the_scene_are_consistent_and_repeated_ones_are_not():
     scene, of = Scene(), clips(a=4, b=4, c=3)
     sources = {"exact": lambda before, now: Flow(*scene.flow(now))}
-    scores = measure({1: Threshold(1), 2: Threshold(2)}, scene, of, sources, batch=2)
+    scores = measure({1: Threshold(1), 2: Threshold(2)}, scene, of, FlowAgreement(2, sources), batch=2)
     assert scores[1]["exact"]["all"]["consistency"] == 100
     assert scores[1]["exact"]["all"]["coverage"] == pytest.approx(100 * 23 / 24)
     assert scores[2]["exact"]["all"]["consistency"] < 100
@@ -67,8 +68,8 @@ def test_predictions_that_follow_the_scene_are_consistent_and_repeated_ones_are_
 
 def test_every_clip_counts_once_whatever_the_batch():
     scene, of = Scene(), clips(a=4, b=4, c=3)
-    sources = {"exact": lambda before, now: Flow(*scene.flow(now))}
-    by_batch = [measure({3: Threshold(3)}, scene, of, sources, batch=batch) for batch in (1, 5)]
+    along = FlowAgreement(2, {"exact": lambda before, now: Flow(*scene.flow(now))})
+    by_batch = [measure({3: Threshold(3)}, scene, of, along, batch=batch) for batch in (1, 5)]
     assert by_batch[0] == by_batch[1]
 
 
@@ -81,12 +82,12 @@ def test_exact_flow_is_used_only_where_every_later_frame_has_it():
 
 def test_estimated_flow_masks_and_covers_the_scene():
     scene, of = Scene(), clips(a=3)
-    sources = flow_sources(scene, of, dis_preset="medium")
-    score = measure({1: Threshold(1)}, scene, of, {"dis": sources["dis"]}, batch=1)[1]["dis"]
+    along = FlowAgreement(2, {"dis": flow_sources(scene, of, dis_preset="medium")["dis"]})
+    score = measure({1: Threshold(1)}, scene, of, along, batch=1)[1]["dis"]
     assert score["visible"]["coverage"] <= score["all"]["coverage"] <= 100
     assert score["all"]["consistency"] > 80
 
 
 def test_clips_of_one_frame_have_no_consistency():
     with pytest.raises(ValueError, match="no clip has two frames"):
-        measure({1: Threshold(1)}, Scene(), clips(a=1), {}, batch=1)
+        measure({1: Threshold(1)}, Scene(), clips(a=1), FlowAgreement(2, {}), batch=1)

@@ -11,6 +11,7 @@ from deltadistill.reading.limits import MOST_PIXELS
 from deltadistill.reading.strict_json import read_json
 
 FILE_NAME = "dataset.json"
+KINDS_OF_BOXES = ("generated_detection", "imagenet_vid", "coco_video")
 _REMEDY = "run the stage prepare_dataset again"
 
 
@@ -32,6 +33,11 @@ class DatasetInfo:
     def __post_init__(self):
         if self.fit not in (None, "letterbox"):
             raise ValueError(f"fit is {self.fit!r}; expected None or 'letterbox'")
+
+    @property
+    def task(self) -> Literal["segmentation", "detection"]:
+        """What the data set is annotated for."""
+        return "detection" if self.kind in KINDS_OF_BOXES else "segmentation"
 
 
 Side = Annotated[int, Field(ge=1, strict=True)]

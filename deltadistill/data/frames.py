@@ -84,6 +84,12 @@ class FrameStore:
             raise ValueError(f"no boxes for frame {frame.index} of clip {frame.clip}: it is not annotated")
         return of_clip[frame.index]
 
+    def is_annotated(self, frame: Frame) -> bool:
+        """Whether a frame has what its data set is annotated for: a label, or boxes."""
+        if self.manifest.info.task == "segmentation":
+            return frame.label is not None
+        return frame.boxes is not None and frame.index in self._boxes_of_clip(frame.boxes)
+
     def image_array(self, frame: Frame) -> np.ndarray:
         """uint8 RGB (H, W, 3), read-only."""
         return self._kept(frame.image, self._read_image)[0]

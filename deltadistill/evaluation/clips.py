@@ -7,12 +7,11 @@ from torch import nn
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.frames import Reference, inputs
-from deltadistill.evaluation.sharing import add_up, turns
-from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.evaluation.frames import inputs
+from deltadistill.evaluation.sharing import turns
 from deltadistill.processes import ALONE, Group, device_of
-from deltadistill.stream import forward_clip
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.stream import all_frames, forward_clip
+from deltadistill.tasks import Metric, Reference, Task
 
 
 def tune_windows(store: FrameStore, length: int) -> list[tuple[Frame, ...]]:
@@ -30,7 +29,7 @@ def tune_windows(store: FrameStore, length: int) -> list[tuple[Frame, ...]]:
 @torch.no_grad()
 def clip_score(
     network: nn.Module,
-    task: Segmentation,
+    task: Task,
     store: FrameStore,
     windows: Sequence[Sequence[Frame]],
     reference: Reference,
@@ -38,20 +37,21 @@ def clip_score(
     batch: int = 4,
     group: Group = ALONE,
     between: Callable[[], None] = lambda: None,
-) -> ConfusionMatrix:
-    """Confusion matrix of a delta network over windows whose first frame is the key frame.
+) -> Metric:
+    """The task's metric of a delta network over windows whose first frame is the key frame.
 
-    group: processes that take the batches in turns; each gets the whole matrix.
+    group: processes that take the batches in turns; each gets all that was counted.
     between: called after every turn, in all of them.
     """
-    matrix = task.metric()
+    metric = task.metric()
     batches = [windows[start : start + batch] for start in range(0, len(windows), batch)]
     for turn in turns(batches, group):
         for some in turn:
             clip = torch.stack([inputs(store, window) for window in some]).to(device_of(network))
-            labels = task.predict(forward_clip(network, clip).flatten(0, 1))
-            for frame, prediction in zip((f for window in some for f in window), labels, strict=True):
-                matrix.update(prediction, reference(frame))
+            output = all_frames(forward_clip(network, clip))
+            predictions = task.predict(output, network=network)
+            for frame, prediction in zip((f for window in some for f in window), predictions, strict=True):
+                metric.update(prediction, reference(frame))
         between()
-    add_up([matrix], group)
-    return matrix
+    task.add_up([metric], group)
+    return metric

@@ -1,20 +1,23 @@
 """Evaluation of variants: every labelled frame at every position of a sequence (§4.2)."""
 
 import functools
+import math
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.frames import Clips, Reference, inputs
-from deltadistill.evaluation.sharing import add_up, share
-from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.evaluation.frames import Clips, inputs
+from deltadistill.evaluation.sharing import share
+from deltadistill.measures import Measure
 from deltadistill.processes import ALONE, Group
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Metric, Reference, Scores, Task
 from deltadistill.variants import Variant
 
 
@@ -31,25 +34,29 @@ def scored(runs: Iterable[Run]) -> set[Frame]:
     return {frame for run in runs for frame, counts in zip(run.frames, run.scored, strict=True) if counts}
 
 
-def scored_frames(clips: Clips, longest: int, *, labels_needed: bool) -> dict[str, list[int]]:
+def scored_frames(clips: Clips, longest: int, counts: Callable[[Frame], bool] | None) -> dict[str, list[int]]:
     """Positions in each clip of the frames to score: those that can stand at every distance < longest.
 
-    One set of frames serves every sequence length, so that figures at different lengths are comparable.
+    counts: whether a frame can be scored at all; None: every one can. One set of frames serves every
+    sequence length, so that figures at different lengths are comparable.
     """
     return {
         name: [
             index
             for index, frame in enumerate(frames)
-            if index >= longest - 1 and (frame.label is not None or not labels_needed)
+            if index >= longest - 1 and (counts is None or counts(frame))
         ]
         for name, frames in clips.items()
     }
 
 
-def position_runs(clips: Clips, longest: int, *, labels_needed: bool) -> list[Run]:
-    """Runs that put every scored frame at each distance 0 … longest − 1 from its key frame."""
+def position_runs(clips: Clips, longest: int, *, counts: Callable[[Frame], bool] | None = None) -> list[Run]:
+    """Runs that put every frame that counts at each distance 0 … longest − 1 from its key frame.
+
+    counts: as for `scored_frames`.
+    """
     runs = []
-    for name, scored in scored_frames(clips, longest, labels_needed=labels_needed).items():
+    for name, scored in scored_frames(clips, longest, counts).items():
         wanted = set(scored)
         starts = sorted({index - distance for index in scored for distance in range(longest)})
         for start in starts:
@@ -61,7 +68,7 @@ def position_runs(clips: Clips, longest: int, *, labels_needed: bool) -> list[Ru
 
 def score_positions(
     variant: Variant,
-    task: Segmentation,
+    task: Task,
     store: FrameStore,
     runs: Sequence[Run],
     reference: Reference,
@@ -70,45 +77,48 @@ def score_positions(
     batch: int,
     progress: Callable[[Iterable], Iterable] = iter,
     group: Group = ALONE,
-) -> dict[str, list[ConfusionMatrix]]:
-    """Confusion matrices of every clip, one per distance to the key frame, 0 … longest − 1.
+) -> dict[str, list[Metric]]:
+    """The task's metrics of every clip, one per distance to the key frame, 0 … longest − 1.
 
     The variant's period must be at least `longest`, so that only a run's first frame is a key frame.
-    group: processes that share the batches; each gets all matrices.
+    group: processes that share the batches; each gets all that was counted.
     """
     if not variant.uses_history:
         single = _score_single_frames(variant, task, store, runs, reference, batch, progress, group)
-        return {clip: [matrix] * longest for clip, matrix in single.items()}
-    matrices = {run.frames[0].clip: [task.metric() for _ in range(longest)] for run in runs}
+        return {clip: [metric] * longest for clip, metric in single.items()}
+    metrics = {run.frames[0].clip: [task.metric() for _ in range(longest)] for run in runs}
     for together in progress(share(list(_of_equal_length(runs, batch)), group)):
         variant.reset()
         for distance in range(len(together[0].frames)):
-            labels = variant.predict(inputs(store, [run.frames[distance] for run in together]))
-            for run, prediction in zip(together, labels, strict=True):
+            predictions = variant.predict(inputs(store, [run.frames[distance] for run in together]))
+            for run, prediction in zip(together, predictions, strict=True):
                 frame = run.frames[distance]
                 if run.scored[distance]:
-                    matrices[frame.clip][distance].update(prediction, reference(frame))
-    add_up([matrix for of_clip in matrices.values() for matrix in of_clip], group)
-    return matrices
+                    metrics[frame.clip][distance].update(prediction, reference(frame))
+    task.add_up([metric for of_clip in metrics.values() for metric in of_clip], group)
+    return metrics
 
 
-def over_all_clips(matrices: Mapping[str, Sequence[ConfusionMatrix]]) -> list[ConfusionMatrix]:
-    """Sum the matrices of all clips, distance by distance."""
-    return [
-        functools.reduce(operator.add, at_distance) for at_distance in zip(*matrices.values(), strict=True)
-    ]
+def over_all_clips(metrics: Mapping[str, Sequence[Metric]]) -> list[Metric]:
+    """Sum the metrics of all clips, distance by distance; of one and the same at all distances, once."""
+    columns = list(zip(*metrics.values(), strict=True))
+    if all(column == columns[0] for column in columns):
+        return [functools.reduce(operator.add, columns[0])] * len(columns)
+    return [functools.reduce(operator.add, column) for column in columns]
 
 
 def scores_by_length(
-    matrices: Mapping[str, Sequence[ConfusionMatrix]], lengths: Iterable[int], classes: Sequence[str]
+    task: Task, metrics: Mapping[str, Sequence[Metric]], lengths: Sequence[int], classes: Sequence[str]
 ) -> dict[int, dict[str, object]]:
-    """Scores at every sequence length, percent: over all clips together, and the mIoU of each clip."""
-    together = over_all_clips(matrices)
+    """Scores at every sequence length, percent: over all clips together, and the main score of each clip."""
+    longest = max(lengths)
+    together = _each_once(task.scores, over_all_clips(metrics)[:longest])
+    per_clip = {clip: _each_once(task.score, of_clip[:longest]) for clip, of_clip in metrics.items()}
     return {
         length: {
-            **length_scores(together, length, classes),
-            "miou_per_clip": {
-                clip: length_scores(of_clip, length, classes)["miou"] for clip, of_clip in matrices.items()
+            **length_scores(together, length, classes, task.measure),
+            f"{task.measure.key}_per_clip": {
+                clip: _percents_mean(found[:length]) for clip, found in per_clip.items()
             },
         }
         for length in lengths
@@ -116,43 +126,66 @@ def scores_by_length(
 
 
 def length_scores(
-    matrices: Sequence[ConfusionMatrix], length: int, classes: Sequence[str]
+    scores: Sequence[Scores], length: int, classes: Sequence[str], measure: Measure
 ) -> dict[str, object]:
-    """Scores at one sequence length, percent: mIoU averaged over the positions, as the paper does.
+    """Scores at one sequence length, percent: the mean over its positions, as the paper has it.
 
-    IoU per class is averaged over positions likewise; a class absent from the labels is None.
+    scores: at each distance to the key frame. What a class or a part scores is averaged over the positions
+    where it occurs; None where it occurs nowhere.
     """
-    positions = matrices[:length]
-    per_class = torch.stack([matrix.iou() for matrix in positions]).nanmean(0)
-    miou = [100 * matrix.miou() for matrix in positions]
-    return {
-        "miou": sum(miou) / length,
-        "iou": {
-            name: None if value.isnan() else 100 * value.item()
-            for name, value in zip(classes, per_class, strict=True)
-        },
-        "miou_per_distance": miou,
+    positions = scores[:length]
+    main = [found.overall[measure.key] for found in positions]
+    others = {
+        key: _percent(_mean([found.overall[key] for found in positions]))
+        for key in (*measure.also, *measure.parts)
     }
+    per_class = _mean([found.by_class for found in positions])
+    return {
+        measure.key: _percents_mean(main),
+        **others,
+        measure.class_key: {name: _percent(value) for name, value in zip(classes, per_class, strict=True)},
+        f"{measure.key}_per_distance": [100 * value for value in main],
+    }
+
+
+def _each_once(score: Callable[[Metric], Any], metrics: Sequence[Metric]) -> list[Any]:
+    """The score of each metric; those of a variant without history are one and the same."""
+    found = {number: score(metric) for number, metric in {id(m): m for m in metrics}.items()}
+    return [found[id(metric)] for metric in metrics]
+
+
+def _percents_mean(values: Sequence[float]) -> float | None:
+    """The mean over all positions, percent; None where a position has nothing to score."""
+    mean = sum(100 * value for value in values) / len(values)
+    return None if math.isnan(mean) else mean
+
+
+def _mean(values: Sequence) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64).nanmean(0)
+
+
+def _percent(value: Tensor) -> float | None:
+    return None if value.isnan() else 100 * value.item()
 
 
 def _score_single_frames(
     variant: Variant,
-    task: Segmentation,
+    task: Task,
     store: FrameStore,
     runs: Sequence[Run],
     reference: Reference,
     batch: int,
     progress: Callable[[Iterable], Iterable],
     group: Group,
-) -> dict[str, ConfusionMatrix]:
+) -> dict[str, Metric]:
     frames = sorted(scored(runs), key=lambda frame: (frame.clip, frame.index))
-    matrices = {frame.clip: task.metric() for frame in frames}
+    metrics = {frame.clip: task.metric() for frame in frames}
     batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
     for some in progress(share(batches, group)):
         for frame, prediction in zip(some, variant.predict(inputs(store, some)), strict=True):
-            matrices[frame.clip].update(prediction, reference(frame))
-    add_up(matrices.values(), group)
-    return matrices
+            metrics[frame.clip].update(prediction, reference(frame))
+    task.add_up(metrics.values(), group)
+    return metrics
 
 
 def _of_equal_length(runs: Sequence[Run], batch: int) -> Iterator[list[Run]]:

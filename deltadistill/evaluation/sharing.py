@@ -1,11 +1,8 @@
-"""Evaluation shared by several processes: whole batches each, and counts that add up to those of one."""
+"""Evaluation shared by several processes: whole batches each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-import torch
-
-from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes import Group
 
 Item = TypeVar("Item")
@@ -21,11 +18,3 @@ def turns(batches: Sequence[Item], group: Group) -> Iterator[list[Item]]:
     mine = share(batches, group)
     for turn in range(-(-len(batches) // group.size)):
         yield mine[turn : turn + 1]
-
-
-def add_up(matrices: Iterable[ConfusionMatrix], group: Group) -> None:
-    """Add to each matrix what the other processes have counted, in place; integers, so that it is exact."""
-    matrices = list(matrices)
-    total = group.total(torch.stack([matrix.counts for matrix in matrices]))
-    for matrix, counts in zip(matrices, total, strict=True):
-        matrix.counts = counts

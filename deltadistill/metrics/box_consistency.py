@@ -9,6 +9,8 @@ steady only where objects stand still.
 """
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from deltadistill.boxes import NO_TRACK, Detections, Objects, iou_matrix
 
@@ -36,6 +38,16 @@ class BoxConsistency:
             if track in then and track in current:
                 moved = carry(then[track], true_boxes(before[1])[track], true_boxes(now[1])[track])
                 self._agreement += float(iou_matrix(moved[None], current[track][None])[0, 0])
+
+    @property
+    def totals(self) -> Tensor:
+        """All that was counted, float64 (3,); adds up over meters."""
+        return torch.tensor([self._agreement, self._counted, self._pairs], dtype=torch.float64)
+
+    @totals.setter
+    def totals(self, totals: Tensor) -> None:
+        self._agreement = float(totals[0])
+        self._counted, self._pairs = (int(count) for count in totals[1:])
 
     def percent(self) -> float:
         """Return the mean agreement of the pairs that counted, in percent; NaN when none did."""

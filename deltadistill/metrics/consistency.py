@@ -50,6 +50,16 @@ class Consistency:
         self.matrix.update(now, warped)
         self.pixels += now.numel()
 
+    @property
+    def totals(self) -> Tensor:
+        """All that was counted, int64 (classes² + 1,); adds up over meters of the same classes."""
+        return torch.cat([self.matrix.counts.flatten(), torch.tensor([self.pixels])])
+
+    @totals.setter
+    def totals(self, totals: Tensor) -> None:
+        self.matrix.counts = totals[:-1].view_as(self.matrix.counts)
+        self.pixels = int(totals[-1])
+
     def percent(self) -> float:
         """Return the mean IoU over the classes that occurred, in percent; NaN when nothing was counted."""
         return 100 * self.matrix.miou()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from deltadistill.measures import MAP50, MIOU, Measure
 from deltadistill.report.equal_cost import LENGTH, Pair, copy_length_at_cost_of_delta
 from deltadistill.report.scores import Score, Scores, average
 
@@ -63,22 +64,27 @@ class _NotMeasuredError(Exception):
     """A variant or sequence length that a claim needs was not run."""
 
 
-def judge(table: Scores, *, reference: str, equal_cost: tuple[Pair, ...] = ()) -> tuple[Claim, ...]:
+def judge(
+    table: Scores, *, reference: str, measure: Measure = MIOU, equal_cost: tuple[Pair, ...] = ()
+) -> tuple[Claim, ...]:
     """Judge every claim on the scores (percent); ``reference`` is ``labels`` or ``teacher``.
 
+    measure: what the scores are.
     equal_cost: searched networks, each beside an everything-compressed one of its MACs.
     """
-    return tuple(_judge(table, rule, reference) for rule in (*_RULES, _search_rule(equal_cost)))
+    return tuple(
+        _judge(table, rule, reference) for rule in (*_rules(measure), _search_rule(equal_cost, measure))
+    )
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """A claim before it is judged; ``measure`` returns whether it holds, and the figures."""
+    """A claim before it is judged; ``found`` returns whether it holds, and the figures."""
 
     name: str
     text: str
     bound: str
-    measure: Callable[[Scores], tuple[bool, str]]
+    found: Callable[[Scores], tuple[bool, str]]
     needs_labels: bool = False
 
 
@@ -88,7 +94,7 @@ def _judge(table: Scores, rule: _Rule, reference: str) -> Claim:
         figures = "there are no labels to measure accuracy against"
     else:
         try:
-            holds, figures = rule.measure(table)
+            holds, figures = rule.found(table)
             verdict = "holds" if holds else "does not hold"
         except _NotMeasuredError as missing:
             figures = f"{missing} was not run in this experiment"
@@ -102,8 +108,8 @@ def _at(table: Scores, variant: str, length: int) -> dict[int, Score]:
         raise _NotMeasuredError(f"{variant} at T = {length}") from None
 
 
-def _miou(table: Scores, variant: str, length: int) -> dict[int, float]:
-    return {seed: score.miou for seed, score in _at(table, variant, length).items()}
+def _scores(table: Scores, variant: str, length: int) -> dict[int, float]:
+    return {seed: score.score for seed, score in _at(table, variant, length).items()}
 
 
 def _consistency(table: Scores, variant: str, length: int) -> dict[int, float]:
@@ -122,32 +128,35 @@ def _mean(by_seed: dict[int, float]) -> float:
 
 
 def _cost(length: int, limit: float) -> Callable[[Scores], tuple[bool, str]]:
-    def measure(table: Scores) -> tuple[bool, str]:
+    def found(table: Scores) -> tuple[bool, str]:
         ratio = _mean({seed: score.macs_ratio for seed, score in _at(table, "delta", length).items()})
         return ratio <= limit, f"{ratio:.3f} of the teacher's MACs"
 
-    return measure
+    return found
 
 
-def _near_finetuned(table: Scores) -> tuple[bool, str]:
-    finetuned, delta = _miou(table, "finetuned", 3), _miou(table, "delta", 3)
-    difference = _minus(delta, finetuned)
-    figures = f"delta {_mean(delta):.2f}, finetuned {_mean(finetuned):.2f}: {difference}"
-    return difference.mean >= -1.0, figures
+def _near_finetuned(margin: float) -> Callable[[Scores], tuple[bool, str]]:
+    def found(table: Scores) -> tuple[bool, str]:
+        finetuned, delta = _scores(table, "finetuned", 3), _scores(table, "delta", 3)
+        difference = _minus(delta, finetuned)
+        figures = f"delta {_mean(delta):.2f}, finetuned {_mean(finetuned):.2f}: {difference}"
+        return difference.mean >= -margin, figures
+
+    return found
 
 
 def _ahead(rival: str, margins: dict[int, float]) -> Callable[[Scores], tuple[bool, str]]:
-    def measure(table: Scores) -> tuple[bool, str]:
-        leads = {t: _minus(_miou(table, "delta", t), _miou(table, rival, t)) for t in margins}
+    def found(table: Scores) -> tuple[bool, str]:
+        leads = {t: _minus(_scores(table, "delta", t), _scores(table, rival, t)) for t in margins}
         figures = "; ".join(f"T = {length}: {lead}" for length, lead in leads.items())
         return all(leads[t].mean >= margin for t, margin in margins.items()), figures
 
-    return measure
+    return found
 
 
 def _ahead_of_copying_at_equal_cost(table: Scores) -> tuple[bool, str]:
     rivals = {length: _copy_at_cost_of_delta(table, length) for length in (3, 10)}
-    leads = {t: _minus(_miou(table, "delta", t), _miou(table, "copy", rivals[t])) for t in rivals}
+    leads = {t: _minus(_scores(table, "delta", t), _scores(table, "copy", rivals[t])) for t in rivals}
     figures = "; ".join(f"delta T = {t} against copy T = {rivals[t]}: {lead}" for t, lead in leads.items())
     return all(lead.mean > 0 for lead in leads.values()), figures
 
@@ -160,12 +169,12 @@ def _copy_at_cost_of_delta(table: Scores, length: int) -> int:
     return rival
 
 
-def _search_rule(pairs: tuple[Pair, ...]) -> "_Rule":
-    def measure(table: Scores) -> tuple[bool, str]:
+def _search_rule(pairs: tuple[Pair, ...], measure: Measure) -> "_Rule":
+    def found(table: Scores) -> tuple[bool, str]:
         if not pairs:
             raise _NotMeasuredError("a searched beside an everything-compressed network of equal MACs")
         leads = {
-            p: _minus(*(_miou(table, name, LENGTH) for name in (p.searched, p.compressed))) for p in pairs
+            p: _minus(*(_scores(table, name, LENGTH) for name in (p.searched, p.compressed))) for p in pairs
         }
         figures = "; ".join(f"{p.searched} against {p.compressed}: {lead}" for p, lead in leads.items())
         return all(lead.mean > 0 for lead in leads.values()), figures
@@ -173,102 +182,124 @@ def _search_rule(pairs: tuple[Pair, ...]) -> "_Rule":
     return _Rule(
         "a search worth its steps",
         "The searched network is more accurate than the everything-compressed one of equal MACs.",
-        "more mIoU at T = 3 in every pair whose MACs differ by at most 2 %",
-        measure,
+        f"more {measure.name} at T = 3 in every pair whose MACs differ by at most 2 %",
+        found,
     )
 
 
 def _drops_least(table: Scores) -> tuple[bool, str]:
-    drops = {v: _minus(_miou(table, v, 1), _miou(table, v, 10)) for v in ("delta", "copy", "feature")}
+    drops = {v: _minus(_scores(table, v, 1), _scores(table, v, 10)) for v in ("delta", "copy", "feature")}
     figures = "; ".join(f"{variant} loses {drop.mean:.2f}" for variant, drop in drops.items())
     return drops["delta"].mean < min(drops["copy"].mean, drops["feature"].mean), figures
 
 
-def _steadier(length: int) -> Callable[[Scores], tuple[bool, str]]:
-    def measure(table: Scores) -> tuple[bool, str]:
+def _steadier(length: int, measure: Measure) -> Callable[[Scores], tuple[bool, str]]:
+    def found(table: Scores) -> tuple[bool, str]:
         delta, base = _consistency(table, "delta", length), _consistency(table, "finetuned", 1)
         difference = _minus(delta, base)
-        beside = (
-            f"mIoU {_mean(_miou(table, 'delta', length)):.2f} and {_mean(_miou(table, 'finetuned', 1)):.2f}"
-        )
+        accuracies = [_mean(_scores(table, *which)) for which in (("delta", length), ("finetuned", 1))]
+        beside = f"{measure.name} {accuracies[0]:.2f} and {accuracies[1]:.2f}"
         figures = f"delta {_mean(delta):.2f}, finetuned {_mean(base):.2f}: {difference}; {beside}"
         return difference.mean > 0, figures
 
-    return measure
+    return found
 
 
-def _teacher_is_good(table: Scores) -> tuple[bool, str]:
-    miou = _mean(_miou(table, "teacher", 1))
-    return miou >= 75, f"{miou:.2f} mIoU"
+def _good_teacher(bound: float, measure: Measure) -> Callable[[Scores], tuple[bool, str]]:
+    def found(table: Scores) -> tuple[bool, str]:
+        score = _mean(_scores(table, "teacher", 1))
+        return score >= bound, f"{score:.2f} {measure.name}"
+
+    return found
 
 
-_RULES = (
-    _Rule(
-        "half the compute",
-        "At T = 3 delta distillation costs about half of the teacher.",
-        "at most 0.50 of the teacher's MACs",
-        _cost(3, 0.50),
-    ),
-    _Rule(
-        "accuracy kept",
-        "At T = 3 no or only a small drop against a teacher trained for as long.",
-        "at most 1.0 mIoU below finetuned",
-        _near_finetuned,
-    ),
-    _Rule(
-        "ahead of feature distillation",
-        "Predicting changes is easier than predicting features, with equal students and budget.",
-        "at least 5 mIoU ahead at T = 3",
-        _ahead("feature", {3: 5.0}),
-    ),
-    _Rule(
-        "ahead of copying",
-        "Better than repeating the key frame's prediction, and the more so the longer the sequence.",
-        "at least 2 mIoU ahead at T = 3 and 8 at T = 10",
-        _ahead("copy", {3: 2.0, 10: 8.0}),
-    ),
-    _Rule(
-        "ahead of copying at equal cost",
-        "Better than spending the same MACs on copying with shorter sequences (this project's bar).",
-        "more mIoU at T = 3 and T = 10 than copying at the length whose MACs differ least, by at most 5 % of "
-        f"the dearer ({AFTERWARDS})",
-        _ahead_of_copying_at_equal_cost,
-    ),
-    _Rule(
-        "ahead of a cheaper network",
-        "More accurate than an equally cheap per-frame network taught for as long (this project's bar).",
-        "at least 1 mIoU ahead of small at T = 3",
-        _ahead("small", {3: 1.0}),
-    ),
-    _Rule(
-        "a quarter of the compute",
-        "At T = 10 delta distillation costs about a quarter of the teacher.",
-        "at most 0.284 of the teacher's MACs, the larger of the paper's own shares (0.71 of 2.50 GMac)",
-        _cost(10, 0.284),
-    ),
-    _Rule(
-        "steadier predictions",
-        "Teacher and students together are temporally more consistent than the per-frame network (T+S).",
-        "consistency of delta at T = 3 above that of finetuned on every frame",
-        _steadier(3),
-    ),
-    _Rule(
-        "steadier teacher",
-        "The distilled teacher alone is temporally more consistent than the per-frame network (T).",
-        "consistency of delta at T = 1 above that of finetuned on every frame",
-        _steadier(1),
-    ),
-    _Rule(
-        "robust to long sequences",
-        "Accuracy drops less with growing T than that of copying and of feature distillation.",
-        "smallest loss of mIoU from T = 1 to T = 10",
-        _drops_least,
-    ),
-    _Rule(
-        "a teacher worth distilling",
-        "The teacher is good enough for the comparison to mean something (this project's own bar).",
-        "at least 75 mIoU",
-        _teacher_is_good,
-        needs_labels=True,
-    ),
-)
+@dataclass(frozen=True)
+class _Bounds:
+    """What is asked of a task: shares of the teacher's MACs, and scores in points."""
+
+    compute: float  # at T = 3
+    kept: float  # below finetuned
+    feature: float  # ahead at T = 3
+    copy: dict[int, float]  # ahead at these T
+    small: float  # ahead at T = 3
+    teacher: float
+
+
+_BOUNDS = {
+    MIOU.key: _Bounds(compute=0.50, kept=1.0, feature=5, copy={3: 2, 10: 8}, small=1, teacher=75),
+    MAP50.key: _Bounds(compute=0.55, kept=2.0, feature=2, copy={3: 1, 10: 5}, small=1, teacher=50),
+}
+
+
+def _rules(measure: Measure) -> tuple[_Rule, ...]:
+    bounds, name = _BOUNDS[measure.key], measure.name
+    return (
+        _Rule(
+            "half the compute",
+            "At T = 3 delta distillation costs about half of the teacher.",
+            f"at most {bounds.compute:.2f} of the teacher's MACs",
+            _cost(3, bounds.compute),
+        ),
+        _Rule(
+            "accuracy kept",
+            "At T = 3 no or only a small drop against a teacher trained for as long.",
+            f"at most {bounds.kept:.1f} {name} below finetuned",
+            _near_finetuned(bounds.kept),
+        ),
+        _Rule(
+            "ahead of feature distillation",
+            "Predicting changes is easier than predicting features, with equal students and budget.",
+            f"at least {bounds.feature:g} {name} ahead at T = 3",
+            _ahead("feature", {3: bounds.feature}),
+        ),
+        _Rule(
+            "ahead of copying",
+            "Better than repeating the key frame's prediction, and the more so the longer the sequence.",
+            f"at least {bounds.copy[3]:g} {name} ahead at T = 3 and {bounds.copy[10]:g} at T = 10",
+            _ahead("copy", bounds.copy),
+        ),
+        _Rule(
+            "ahead of copying at equal cost",
+            "Better than spending the same MACs on copying with shorter sequences (this project's bar).",
+            f"more {name} at T = 3 and T = 10 than copying at the length whose MACs differ least, by at most "
+            f"5 % of the dearer ({AFTERWARDS})",
+            _ahead_of_copying_at_equal_cost,
+        ),
+        _Rule(
+            "ahead of a cheaper network",
+            "More accurate than an equally cheap per-frame network taught for as long (this project's bar).",
+            f"at least {bounds.small:g} {name} ahead of small at T = 3",
+            _ahead("small", {3: bounds.small}),
+        ),
+        _Rule(
+            "a quarter of the compute",
+            "At T = 10 delta distillation costs about a quarter of the teacher.",
+            "at most 0.284 of the teacher's MACs, the larger of the paper's own shares (0.71 of 2.50 GMac)",
+            _cost(10, 0.284),
+        ),
+        _Rule(
+            "steadier predictions",
+            "Teacher and students together are temporally more consistent than the per-frame network (T+S).",
+            "consistency of delta at T = 3 above that of finetuned on every frame",
+            _steadier(3, measure),
+        ),
+        _Rule(
+            "steadier teacher",
+            "The distilled teacher alone is temporally more consistent than the per-frame network (T).",
+            "consistency of delta at T = 1 above that of finetuned on every frame",
+            _steadier(1, measure),
+        ),
+        _Rule(
+            "robust to long sequences",
+            "Accuracy drops less with growing T than that of copying and of feature distillation.",
+            f"smallest loss of {name} from T = 1 to T = 10",
+            _drops_least,
+        ),
+        _Rule(
+            "a teacher worth distilling",
+            "The teacher is good enough for the comparison to mean something (this project's own bar).",
+            f"at least {bounds.teacher:g} {name}",
+            _good_teacher(bounds.teacher, measure),
+            needs_labels=True,
+        ),
+    )

@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 from deltadistill.report import tables
 from deltadistill.report.figures import (
+    accuracy_against_distance,
+    accuracy_against_length,
     accuracy_against_macs,
     accuracy_over_costs,
     compressed_share,
     consistency_against_length,
     distillation_error,
     latency,
-    miou_against_distance,
-    miou_against_length,
     style,
     training_curves,
 )
@@ -39,13 +39,14 @@ class Drawing:
 
 def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
     """All figures by name; those without data (no student was searched) are left out."""
-    accuracy = "mIoU" if summary.reference == "labels" else "Fidelity to the per-frame teacher (mIoU)"
-    longest = miou_against_distance.longest(results)
+    name = summary.measure.name
+    accuracy = name if summary.reference == "labels" else f"Fidelity to the per-frame teacher ({name})"
+    longest = accuracy_against_distance.longest(results)
     basis = tables.basis(summary)
     drawn = [
         Drawing(
-            "miou_against_length",
-            miou_against_length.draw(summary),
+            "accuracy_against_length",
+            accuracy_against_length.draw(summary),
             f"Lines of {accuracy} against sequence length for {_names(summary)}.",
             f"{accuracy} against sequence length T, averaged over all positions in the sequence. {basis}",
         ),
@@ -57,8 +58,8 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
             f"{basis}",
         ),
         Drawing(
-            "miou_against_distance",
-            miou_against_distance.draw(results),
+            "accuracy_against_distance",
+            accuracy_against_distance.draw(results),
             f"{accuracy} for each distance to the key frame at T = {longest} for {_names(summary)}.",
             f"{accuracy} for each distance to the key frame in sequences of T = {longest}. {basis}",
         ),

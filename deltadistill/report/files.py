@@ -49,7 +49,7 @@ def read_csv(path: Path, kind: type[Record], *, stage: str) -> tuple[Record, ...
 
 
 def _faults(error: ValidationError, limit: int = 3) -> str:
-    """Say the first faults as ``lengths.3.miou: Field required``."""
+    """Say the first faults as ``lengths.3.gmacs: Field required``."""
     faults = [
         f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}, got {str(fault['input'])[:60]!r}"
         for fault in error.errors()

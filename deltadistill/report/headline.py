@@ -12,7 +12,7 @@ LENGTHS = (1, 3, 10)
 
 def headline(summary: Summary, *, page: Path | None = None) -> str:
     """Lay out variants × T as aligned text, followed by the verdicts and where the report page is."""
-    measure = "mIoU" if summary.reference == "labels" else "fidelity"
+    measure = summary.measure.name if summary.reference == "labels" else "fidelity"
     columns = ("T", "variant", measure, "GMACs", "ratio", "consistency")
     rows = [
         (str(length), name, *_cells(points[length]))
@@ -48,7 +48,7 @@ def _title(summary: Summary) -> str:
 
 def _cells(point: Point) -> tuple[str, str, str, str]:
     consistency = "–" if point.consistency is None else _spread(point.consistency, point.consistency_std)
-    return _spread(point.miou, point.miou_std), f"{point.gmacs:.3f}", f"{point.macs_ratio:.2f}", consistency
+    return _spread(point.score, point.score_std), f"{point.gmacs:.3f}", f"{point.macs_ratio:.2f}", consistency
 
 
 def _spread(value: float, deviation: float | None) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deltadistill import atomic
 from deltadistill.report.animation import animate, longest
-from deltadistill.report.figures import accuracy_against_macs, miou_against_length, style
+from deltadistill.report.figures import accuracy_against_length, accuracy_against_macs, style
 from deltadistill.report.overlay_video import FILE_NAME, has_overlay, overlay_animation, overlay_video
 from deltadistill.report.paint import palette
 from deltadistill.report.results import Results
@@ -17,7 +17,7 @@ HEADLINE_LENGTHS = (3, 10)
 def write_figures(summary: Summary, folder: Path) -> list[Path]:
     """Write the two figures that say most as PNG; returns their paths."""
     figures = {
-        "miou_against_length.png": miou_against_length.draw(summary),
+        f"{summary.measure.key}_against_length.png": accuracy_against_length.draw(summary),
         "accuracy_against_macs.png": accuracy_against_macs.draw(summary),
     }
     for name, figure in figures.items():
@@ -44,11 +44,12 @@ def headline_figures(summary: Summary) -> dict[str, float | None]:
 
     The variant comes first, since MLflow cuts the end of a long name off.
     """
-    figures = {"teacher_miou": summary.teacher.miou}
+    key = summary.measure.key
+    figures = {f"teacher_{key}": summary.teacher.score}
     for name, points in summary.variants.items():
         for length in HEADLINE_LENGTHS:
             if length in points and name != "teacher":
-                figures[f"{name}_T{length}_miou"] = points[length].miou
+                figures[f"{name}_T{length}_{key}"] = points[length].score
     for length, point in summary.variants.get("delta", {}).items():
         if length in HEADLINE_LENGTHS:
             figures[f"delta_T{length}_macs_ratio"] = point.macs_ratio

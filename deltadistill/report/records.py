@@ -1,4 +1,4 @@
-"""What the report reads of the result files, one frozen record a format; IoU and consistency are in percent.
+"""What the report reads of the result files, one frozen record a format; scores are in percent.
 
 What else a file holds (figures that tracking or a person looks at) is passed over.
 """
@@ -6,9 +6,10 @@ What else a file holds (figures that tracking or a person looks at) is passed ov
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from deltadistill.measures import MEASURES, Measure
 from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_PIXELS
 
 
@@ -41,7 +42,9 @@ class ClassInfo:
 class DatasetInfo:
     """dataset.json beside the manifest; ``size`` is (height, width)."""
 
-    kind: Literal["generated", "cityscapes", "video"]
+    kind: Literal[
+        "generated", "cityscapes", "video", "generated_detection", "imagenet_vid", "coco_video"
+    ]
     size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]
     frames: dict[str, Count]
@@ -51,14 +54,36 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class LengthScore:
-    """One sequence length of a sweep; ``gmacs`` is amortised per frame, an absent class has no IoU."""
+    """One sequence length of a sweep; ``gmacs`` is amortised per frame, an absent class has no score.
 
-    miou: Percent
+    ``measure`` is the key of the main score, under which the file has it; ``more`` are the scores beside it.
+    """
+
+    measure: str
+    score: Percent
     gmacs: Positive
     macs_ratio: Positive
-    iou: dict[str, Percent | None]
-    miou_per_distance: tuple[Percent, ...]
-    miou_per_clip: dict[str, Percent] = Field(default_factory=dict)
+    per_class: dict[str, Percent | None]
+    per_distance: tuple[Percent, ...]
+    per_clip: dict[str, Percent | None] = Field(default_factory=dict)
+    more: dict[str, Percent | None] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_measure(cls, found: Any) -> Any:
+        measure = next((m for m in MEASURES.values() if isinstance(found, dict) and m.key in found), None)
+        if measure is None:
+            raise ValueError(f"none of the scores {', '.join(MEASURES)} is there")
+        return {
+            "measure": measure.key,
+            "score": found[measure.key],
+            "gmacs": found.get("gmacs"),
+            "macs_ratio": found.get("macs_ratio"),
+            "per_class": found.get(measure.class_key),
+            "per_distance": found.get(f"{measure.key}_per_distance"),
+            "per_clip": found.get(f"{measure.key}_per_clip", {}),
+            "more": {key: found.get(key) for key in (*measure.also, *measure.parts)},
+        }
 
 
 @dataclass(frozen=True)
@@ -70,13 +95,21 @@ class Sweep:
     labelled_frames: Count
     lengths: dict[Length, LengthScore]
 
+    @property
+    def measure(self) -> Measure:
+        """What accuracy is."""
+        return MEASURES[next(iter(self.lengths.values())).measure]
+
 
 @dataclass(frozen=True)
 class Warped:
-    """Consistency under one flow and one mask, and the share of pixels that counted, in percent."""
+    """Consistency under one flow and one mask, and the share of pixels that counted, in percent.
 
-    consistency: Percent
-    coverage: Percent
+    Of detections carried along tracks, the share of pairs. None where nothing could be compared.
+    """
+
+    consistency: Percent | None
+    coverage: Percent | None
 
 
 @dataclass(frozen=True)
@@ -88,16 +121,35 @@ class FlowScore:
 
 
 @dataclass(frozen=True)
-class LengthConsistency:
-    """Consistency at one T by exact flow (where the data set has it) and by estimated DIS flow."""
+class TrackScore:
+    """Consistency of detections; all tracks count."""
 
-    dis: FlowScore
+    all: Warped
+
+
+@dataclass(frozen=True)
+class LengthConsistency:
+    """Consistency at one T: by exact flow, where the data set has it, and by DIS flow; or by tracks."""
+
+    dis: FlowScore | None = None
     exact: FlowScore | None = None
+    tracks: TrackScore | None = None
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> "LengthConsistency":
+        if not (self.dis or self.tracks):
+            raise ValueError("there is neither dis nor tracks")
+        return self
 
     @property
     def headline(self) -> Warped:
-        """The visible pixels under exact flow, or under DIS flow where no flow is known."""
-        return (self.exact or self.dis).visible
+        """The visible pixels under exact flow, or under DIS flow where no flow is known; or the tracks."""
+        return self.tracks.all if self.tracks else (self.exact or self.dis).visible
+
+    @property
+    def along(self) -> Literal["exact", "dis", "tracks"]:
+        """What the headline's predictions were carried along."""
+        return "tracks" if self.tracks else "exact" if self.exact else "dis"
 
 
 @dataclass(frozen=True)
@@ -188,7 +240,7 @@ class LayerError:
 class TrainingScore:
     """metrics.json of a training: mIoU on the tune split at the step that was kept; None where none was."""
 
-    tune_miou: Percent | None = None
+    tune_score: Percent | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +248,7 @@ class TrainingStep:
     """One row of a training's curve.csv; None where not measured at that step, or never."""
 
     step: Count
-    tune_miou: Percent | None = None
+    tune_score: Percent | None = None
     compressed_share: Share | None = None
 
 

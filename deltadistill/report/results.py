@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltadistill.measures import Measure
 from deltadistill.report.files import read_csv, read_json, require
 from deltadistill.report.records import (
     Architecture,
@@ -56,6 +57,11 @@ class Results:
     def reference(self) -> str:
         """What accuracy is measured against: ``labels``, or ``teacher`` for an unlabelled video."""
         return self._sweep.reference
+
+    @property
+    def measure(self) -> Measure:
+        """What accuracy is."""
+        return self._sweep.measure
 
     @property
     def labelled_frames(self) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean, stdev
 
 from deltadistill.report.records import LengthScore
@@ -11,12 +11,13 @@ from deltadistill.report.results import Results
 
 @dataclass(frozen=True)
 class Score:
-    """mIoU and consistency in percent, amortised GMACs per frame, MACs as a share of the teacher's."""
+    """Accuracy and consistency in percent, amortised GMACs per frame, MACs as a share of the teacher's."""
 
-    miou: float
+    score: float
     gmacs: float
     macs_ratio: float
     consistency: float | None
+    more: Mapping[str, float | None] = field(default_factory=dict)
 
 
 # variant → T → seed → score
@@ -54,9 +55,10 @@ def _score(results: Results, name: str, seed: int, length: int) -> Score:
     if length not in consistency and results.variants[name] == "per_frame":
         length = 1
     return Score(
-        miou=record.miou,
+        score=record.score,
         gmacs=record.gmacs,
         macs_ratio=record.macs_ratio,
+        more=record.more,
         consistency=consistency[length].headline.consistency if length in consistency else None,
     )
 
@@ -66,14 +68,14 @@ def average(values: list[float]) -> tuple[float, float | None]:
     return mean(values), (stdev(values) if len(values) > 1 else None)
 
 
-def class_ious(results: Results, name: str, length: int) -> dict[str, tuple[float | None, float | None]]:
-    """Mean and standard deviation over seeds of each class's IoU; (None, None) for a class no seed saw."""
+def class_scores(results: Results, name: str, length: int) -> dict[str, tuple[float | None, float | None]]:
+    """Mean and standard deviation over seeds of each class's score; (None, None) for a class no seed saw."""
     by_class: dict[str, list[float]] = {info.name: [] for info in results.dataset.classes}
     for seed in results.seeds:
         record = length_score(results, name, seed, length)
-        for class_name, iou in (record.iou if record else {}).items():
-            if class_name in by_class and iou is not None and not math.isnan(iou):
-                by_class[class_name].append(iou)
+        for class_name, score in (record.per_class if record else {}).items():
+            if class_name in by_class and score is not None and not math.isnan(score):
+                by_class[class_name].append(score)
     return {
         class_name: average(values) if values else (None, None) for class_name, values in by_class.items()
     }

@@ -66,5 +66,5 @@ def _mean_error(layers: tuple[LayerError, ...], field: str) -> float | None:
 
 def _scores(points: dict[int, Point]) -> list[str]:
     found = [points.get(length) for length in LENGTHS]
-    mious = [spread(point.miou, point.miou_std, 1) if point else DASH for point in found]
-    return mious + [number(point.gmacs if point else None, 3) for point in found]
+    scores = [spread(point.score, point.score_std, 1) if point else DASH for point in found]
+    return scores + [number(point.gmacs if point else None, 3) for point in found]

@@ -3,11 +3,12 @@
 import dataclasses
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from deltadistill.measures import MEASURES, MIOU, Measure
 from deltadistill.report.claims import Claim, judge
 from deltadistill.report.equal_cost import equal_cost_pairs
 from deltadistill.report.files import read_json
@@ -16,28 +17,52 @@ from deltadistill.report.scores import Score, average, scores
 from deltadistill.result_files import write_json
 
 
+class _Scored:
+    """In the file the score goes by the key of its measure, and further scores stand beside it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_its_measure(cls, found: Any) -> Any:
+        measure = next((m for m in MEASURES.values() if isinstance(found, dict) and m.key in found), None)
+        if measure is None:
+            return found
+        names = {measure.key: "score", f"{measure.key}_std": "score_std"}
+        further = (*measure.also, *measure.parts)
+        more = {key: found[key] for key in further if key in found}
+        return {names.get(key, key): v for key, v in found.items() if key not in more} | {"more": more}
+
+
 @dataclass(frozen=True)
-class Point:
+class Point(_Scored):
     """One variant at one T: percent, GMACs amortised per frame, share of the teacher's MACs.
 
-    The ``_std`` fields are sample standard deviations over seeds, None for a single seed.
+    The ``_std`` fields are sample standard deviations over seeds, None for a single seed. ``more`` are the
+    scores beside the main one, by their keys.
     """
 
-    miou: float
+    score: float
     gmacs: float
     macs_ratio: float
     consistency: float | None = None
-    miou_std: float | None = None
+    score_std: float | None = None
     consistency_std: float | None = None
+    more: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class TeacherPoint:
+class TeacherPoint(_Scored):
     """The teacher on every frame."""
 
-    miou: float
+    score: float
     gmacs: float
-    miou_std: float | None = None
+    score_std: float | None = None
+    more: dict[str, float] = Field(default_factory=dict)
+
+
+def _measure(found: Any) -> Any:
+    if isinstance(found, str) and found not in MEASURES:
+        raise ValueError(f"unknown measure; there are {', '.join(MEASURES)}")
+    return MEASURES[found] if isinstance(found, str) else found
 
 
 @dataclass(frozen=True)
@@ -51,7 +76,8 @@ class Summary:
     experiment: str = ""
     reference: Literal["labels", "teacher"] = "labels"
     labelled_frames: int = 0
-    consistency_flow: Literal["exact", "dis"] = "dis"
+    consistency_flow: Literal["exact", "dis", "tracks"] = "dis"
+    measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
 
 
@@ -68,14 +94,20 @@ def summarise(results: Results) -> Summary:
             name: {length: point_of(list(by_seed.values())) for length, by_seed in by_length.items()}
             for name, by_length in table.items()
         },
-        teacher=TeacherPoint(miou=teacher.miou, gmacs=teacher.gmacs, miou_std=teacher.miou_std),
+        teacher=TeacherPoint(teacher.score, teacher.gmacs, teacher.score_std, teacher.more),
         seeds=results.seeds,
         minutes=_minutes(results),
         experiment=results.experiment,
         reference=results.reference,
         labelled_frames=results.labelled_frames,
         consistency_flow=_flow(results),
-        claims=judge(table, reference=results.reference, equal_cost=equal_cost_pairs(results, table)),
+        measure=results.measure,
+        claims=judge(
+            table,
+            reference=results.reference,
+            measure=results.measure,
+            equal_cost=equal_cost_pairs(results, table),
+        ),
     )
 
 
@@ -87,8 +119,25 @@ def is_per_frame(points: dict[int, Point]) -> bool:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write summary.json; fields that are None (no spread of a single seed) are left out."""
-    content = _without_none(dataclasses.asdict(summary))
-    write_json(path, content)
+    content = dataclasses.asdict(summary) | {"measure": summary.measure.key}
+    content["teacher"] = named_by_measure(content["teacher"], summary.measure)
+    content["variants"] = {
+        name: {length: named_by_measure(point, summary.measure) for length, point in points.items()}
+        for name, points in content["variants"].items()
+    }
+    write_json(path, _without_none(content))
+
+
+def named_by_measure(point: dict[str, Any], measure: Measure) -> dict[str, Any]:
+    """A point's fields as files have them: the score under the key of its measure, the others beside it."""
+    names = {"score": measure.key, "score_std": f"{measure.key}_std"}
+    named = {}
+    for key, value in point.items():
+        if key != "more":
+            named[names.get(key, key)] = value
+        if key == "score":
+            named |= point.get("more", {})
+    return named
 
 
 def read_summary(path: Path) -> Summary:
@@ -98,17 +147,24 @@ def read_summary(path: Path) -> Summary:
 
 def point_of(by_seed: list[Score]) -> Point:
     """Average scores over seeds."""
-    miou, miou_std = average([score.miou for score in by_seed])
+    mean, deviation = average([score.score for score in by_seed])
     known = [score.consistency for score in by_seed if score.consistency is not None]
     consistency, consistency_std = average(known) if len(known) == len(by_seed) else (None, None)
     return Point(
-        miou=_round(miou, 3),
+        score=_round(mean, 3),
         gmacs=_round(average([score.gmacs for score in by_seed])[0], 5),
         macs_ratio=_round(average([score.macs_ratio for score in by_seed])[0], 4),
         consistency=_round(consistency, 3),
-        miou_std=_round(miou_std, 3),
+        score_std=_round(deviation, 3),
         consistency_std=_round(consistency_std, 3),
+        more=_more(by_seed),
     )
+
+
+def _more(by_seed: list[Score]) -> dict[str, float]:
+    """Means of the scores beside the main one, of those that every seed has."""
+    known = [key for key in by_seed[0].more if all(score.more[key] is not None for score in by_seed)]
+    return {key: _round(average([score.more[key] for score in by_seed])[0], 3) for key in known}
 
 
 def _minutes(results: Results) -> dict[str, float]:
@@ -121,7 +177,8 @@ def _minutes(results: Results) -> dict[str, float]:
 
 def _flow(results: Results) -> str:
     first = next(iter(results.consistencies["teacher"].values()))
-    return "exact" if all(length.exact for length in first.lengths.values()) else "dis"
+    found = {length.along for length in first.lengths.values()}
+    return found.pop() if len(found) == 1 else "dis"
 
 
 def _round(value: float | None, digits: int) -> float | None:

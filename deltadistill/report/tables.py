@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deltadistill.report.results import Results
-from deltadistill.report.scores import average, class_ious, length_score
+from deltadistill.report.scores import average, class_scores, length_score
 from deltadistill.report.summary import Point, Summary
 
 HEADLINE_LENGTHS = (1, 3, 10)
@@ -49,19 +49,22 @@ def headline_tables(summary: Summary) -> list[Table]:
 
 
 def per_class_table(results: Results, summary: Summary) -> Table:
-    """IoU of each class: per-frame variants once, the others at T = 3 and 10."""
+    """Score of each class: per-frame variants once, the others at T = 3 and 10."""
     columns = []
     for name, predict in results.variants.items():
         for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS[1:]:
             if length in summary.variants[name]:
                 title = name if predict == "per_frame" else f"{name}, T = {length}"
-                columns.append((title, class_ious(results, name, length), summary.variants[name][length]))
+                columns.append((title, class_scores(results, name, length), summary.variants[name][length]))
     rows = [
-        (info.name, *(spread(*ious[info.name], 1) for _, ious, _ in columns))
+        (info.name, *(spread(*found[info.name], 1) for _, found, _ in columns))
         for info in results.dataset.classes
     ]
-    rows.append(("mean", *(spread(point.miou, point.miou_std, 1) for *_, point in columns)))
-    caption = f"IoU per class in percent. {basis(summary)} {DASH} marks a class that the test split lacks."
+    rows.append(("mean", *(spread(point.score, point.score_std, 1) for *_, point in columns)))
+    caption = (
+        f"{summary.measure.class_name} per class in percent. {basis(summary)} {DASH} marks a class that the "
+        "test split lacks."
+    )
     return Table(caption, ("class", *(title for title, *_ in columns)), tuple(rows))
 
 
@@ -76,65 +79,81 @@ def per_clip_table(results: Results, summary: Summary) -> Table | None:
             if length in summary.variants[name]:
                 columns.append(f"{name}, T = {length}")
                 scores = [length_score(results, name, seed, length) for seed in results.seeds]
-                per_column.append([score.miou_per_clip for score in scores])
+                per_column.append([score.per_clip for score in scores])
     clips = sorted({clip for by_seed in per_column for score in by_seed for clip in score})
     rows = [
-        (clip, *(spread(*average([score[clip] for score in by_seed]), 1) for by_seed in per_column))
-        for clip in clips
+        (clip, *(_spread_of([score[clip] for score in by_seed]) for by_seed in per_column)) for clip in clips
     ]
     caption = (
-        "Fidelity in percent, shot by shot: mIoU with the per-frame teacher over the classes that it sees "
-        f"there. A sequence never crosses a scene cut. {basis(summary)}"
+        f"Fidelity in percent, shot by shot: {summary.measure.name} with the per-frame teacher over the "
+        f"classes that it sees there. A sequence never crosses a scene cut. {basis(summary)}"
     )
     return Table(caption, ("shot", *columns), tuple(rows))
 
 
 def consistency_table(results: Results, summary: Summary) -> Table:
-    """Both flows, mask on and off, coverage, and always the accuracy beside."""
-    exact = summary.consistency_flow == "exact"
-    flows = ("exact", "dis") if exact else ("dis",)
-    names = {"exact": "exact", "dis": "DIS"}
-    heads = [f"{names[flow]} flow, {mask}" for flow in flows for mask in ("visible", "all")]
-    coverages = [f"coverage, {names[flow]}" for flow in flows]
+    """All that predictions were carried along, mask on and off, coverage, and always the accuracy beside."""
+    ways = _WAYS[summary.consistency_flow]
+    heads = [_HEADS[way].format(over) for way in ways for over in _COUNTED[way]]
+    coverages = [_COVERAGES[way] for way in ways]
     rows = []
     for name, predict in results.variants.items():
         for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS:
             if all(length in by_seed.lengths for by_seed in results.consistencies[name].values()):
                 records = [length_score(results, name, seed, length) for seed in results.seeds]
-                miou = spread(*average([r.miou for r in records]), 1) if all(records) else DASH
-                cells = _consistency_cells(results, name, length, flows)
-                rows.append((f"{name}, T = {length}", miou, *cells))
-    caption = (
-        "Consistency in percent. Mean IoU of successive predictions after warping the earlier one along the "
-        "flow. “Visible” leaves out pixels that were occluded in the earlier frame, “all” does not; coverage "
-        f"is the share of pixels that counted under “visible”. {basis(summary)}"
-    )
+                score = spread(*average([r.score for r in records]), 1) if all(records) else DASH
+                cells = _consistency_cells(results, name, length, ways)
+                rows.append((f"{name}, T = {length}", score, *cells))
+    explained = _TRACKS_EXPLAINED if ways == ("tracks",) else _FLOW_EXPLAINED
+    caption = f"Consistency in percent. {explained} {basis(summary)}"
     return Table(caption, ("variant", accuracy(summary), *heads, *coverages), tuple(rows))
 
 
-def _consistency_cells(results: Results, name: str, length: int, flows: tuple[str, ...]) -> list[str]:
+_WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",)}
+_COUNTED = {"exact": ("visible", "all"), "dis": ("visible", "all"), "tracks": ("all",)}
+_HEADS = {"exact": "exact flow, {}", "dis": "DIS flow, {}", "tracks": "along tracks"}
+_COVERAGES = {"exact": "coverage, exact", "dis": "coverage, DIS", "tracks": "coverage"}
+_FLOW_EXPLAINED = (
+    "Mean IoU of successive predictions after warping the earlier one along the flow. “Visible” leaves out "
+    "pixels that were occluded in the earlier frame, “all” does not; coverage is the share of pixels that "
+    "counted under “visible”."
+)
+_TRACKS_EXPLAINED = (
+    "Mean IoU of the detections of one object in successive frames, the earlier one shifted and scaled as "
+    "the object's true box was; 0 where it was detected in one of the two only. Coverage is the share of "
+    "pairs in which it was detected at all."
+)
+
+
+def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str, ...]) -> list[str]:
     records = [results.consistencies[name][seed].lengths[length] for seed in results.seeds]
     cells, coverages = [], []
-    for flow in flows:
-        scores = [getattr(record, flow) for record in records]
-        if not all(scores):
-            cells += [DASH, DASH]
-            coverages.append(DASH)
-            continue
-        for mask in ("visible", "all"):
-            cells.append(spread(*average([getattr(score, mask).consistency for score in scores]), 1))
-        coverages.append(number(average([score.visible.coverage for score in scores])[0], 1))
+    for way in ways:
+        scores = [getattr(record, way) for record in records]
+        counted = {o: [getattr(score, o) if score else None for score in scores] for o in _COUNTED[way]}
+        cells += [_spread_of([w and w.consistency for w in warped]) for warped in counted.values()]
+        known = [w and w.coverage for w in counted[_COUNTED[way][0]]]
+        coverages.append(DASH if None in known else number(average(known)[0], 1))
     return cells + coverages
 
 
+def _spread_of(values: list[float | None]) -> str:
+    return DASH if None in values else spread(*average(values), 1)
+
+
 def accuracy(summary: Summary) -> str:
-    """Name of the accuracy figure: mIoU against labels, or fidelity to the per-frame teacher."""
-    return "mIoU" if summary.reference == "labels" else "fidelity"
+    """Name of the accuracy figure: that of the task against labels, or fidelity to the per-frame teacher."""
+    return summary.measure.name if summary.reference == "labels" else "fidelity"
 
 
 def _headline_cells(point: Point) -> tuple[str, str, str, str]:
     consistency = spread(point.consistency, point.consistency_std, 1)
-    return spread(point.miou, point.miou_std, 1), f"{point.gmacs:.3f}", f"{point.macs_ratio:.2f}", consistency
+    return (
+        spread(point.score, point.score_std, 1),
+        f"{point.gmacs:.3f}",
+        f"{point.macs_ratio:.2f}",
+        consistency,
+    )
 
 
 def number(value: float | None, digits: int) -> str:

@@ -31,13 +31,14 @@ def lead(results: Results, summary: Summary) -> list[str]:
     kind = "labelled" if summary.reference == "labels" else "unlabelled"
     frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
     return [
-        "A segmentation network, the teacher, runs on one key frame in every T frames; on the frames "
-        "between, cheap students predict only by how much the output of each layer has changed.",
+        f"{_NETWORKS[summary.measure.key]}, the teacher, runs on one key frame in every T frames; on the "
+        "frames between, cheap students predict only by how much the output of each layer has changed.",
         f"On {frames} this is compared with {listed}"
         + (
             "."
             if summary.reference == "labels"
-            else "; accuracy is fidelity to the per-frame teacher, the mIoU between the two predictions."
+            else f"; accuracy is fidelity to the per-frame teacher, the {summary.measure.name} between the "
+            "two predictions."
         ),
         _outcome(summary),
         *_time(results.latency),
@@ -52,14 +53,14 @@ def tiles(summary: Summary) -> list[Tile]:
     measure = accuracy(summary)
     found = [
         Tile(_percent(delta[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", delta)),
-        Tile(spread(delta[3].miou, delta[3].miou_std, 1), f"{measure} in percent at T = 3"),
+        Tile(spread(delta[3].score, delta[3].score_std, 1), f"{measure} in percent at T = 3"),
     ]
     base = "finetuned" if "finetuned" in summary.variants else "teacher"
     for length, rival in ((3, base), (10, "copy")):
         points = summary.variants.get(rival, {})
         if length in points and length in delta:
             against = "copying the key frame" if rival == "copy" else f"{rival} on every frame"
-            difference = signed(delta[length].miou - points[length].miou, 1)
+            difference = signed(delta[length].score - points[length].score, 1)
             found.append(Tile(difference, f"{measure} against {against}, T = {length}"))
     return found
 
@@ -78,14 +79,14 @@ def _outcome(summary: Summary) -> str:
         return "Delta distillation at T = 3 was not measured."
     point, measure = points[3], accuracy(summary)
     sentence = (
-        f"At T = 3 delta distillation reaches {spread(point.miou, point.miou_std, 1)} % {measure} at "
+        f"At T = 3 delta distillation reaches {spread(point.score, point.score_std, 1)} % {measure} at "
         f"{_percent(point.macs_ratio)} of the teacher's MACs"
     )
     base = summary.variants.get("finetuned", {}).get(3)
     if base is not None:
-        sentence += f" (a per-frame teacher trained for as long: {spread(base.miou, base.miou_std, 1)} %)"
+        sentence += f" (a per-frame teacher trained for as long: {spread(base.score, base.score_std, 1)} %)"
     if 10 in points:
-        at_ten = spread(points[10].miou, points[10].miou_std, 1)
+        at_ten = spread(points[10].score, points[10].score_std, 1)
         sentence += f", at T = 10 it reaches {at_ten} % at {_percent(points[10].macs_ratio)}"
     return sentence + "."
 
@@ -119,6 +120,7 @@ def _warning(speedups: dict[int, float]) -> str:
     return f": MACs saved are not time saved in eager PyTorch{where}"
 
 
+_NETWORKS = {"miou": "A segmentation network", "map50": "An object detector"}
 _RIVALS = {
     "teacher": "the teacher on every frame",
     "finetuned": "the same teacher trained on for as long",

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.manifest import Frame
+from deltadistill.measures import MIOU, Measure
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes import ALONE, Group
+from deltadistill.tasks.task import Reference, Scores
 
 IGNORED = 255
 
@@ -27,12 +33,15 @@ class Extent:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The task of giving every pixel one of `classes` labels.
+    """The task of giving every pixel one of `classes` labels; what every method is for says tasks.task.Task.
 
+    An output is logits (N, classes, H, W); the network that made them need not be known.
     name: "cross_entropy", or "ohem" (online hard example mining): only pixels whose true class has a
         probability below `ohem_threshold` count, at least the share `ohem_keep` of all labelled ones.
     class_weights: one weight per class, or None.
     """
+
+    measure: ClassVar[Measure] = MIOU
 
     classes: int
     name: str = "cross_entropy"
@@ -47,11 +56,22 @@ class Segmentation:
             )
 
     @property
-    def mines_pixels(self) -> bool:
+    def extent_needs_outputs(self) -> bool:
         """Whether predictions decide which pixels count."""
         return self.name == "ohem"
 
-    def loss(self, logits: Tensor, labels: Tensor, of: Extent | None = None) -> Tensor:
+    def targets(self, references: Tensor, *, network: nn.Module | None = None) -> Tensor:
+        """Labels (N, H, W), as they are."""
+        return references
+
+    def loss(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        of: Extent | None = None,
+        *,
+        network: nn.Module | None = None,
+    ) -> Tensor:
         """Mean loss of logits (N, classes, H, W) against labels (N, H, W), 255 ignored; a scalar.
 
         of: the extent of a whole batch, of which these are a part; then what they add to the whole's mean.
@@ -68,15 +88,17 @@ class Segmentation:
     def extent(self, parts: Iterable[tuple[Tensor | None, Tensor]], group: Group = ALONE) -> Extent:
         """What the mean loss over a whole batch is taken over.
 
-        parts: (logits, labels) of this process's parts; logits may be None unless `mines_pixels`.
+        parts: (logits, labels) of this process's parts; logits may be None unless `extent_needs_outputs`.
         group: the processes that have the other parts, and call this together.
         """
-        if self.mines_pixels:
+        if self.extent_needs_outputs:
             return self._hard_extent(torch.cat([self._true_class(*part) for part in parts]), group)
         weights = [self._weight_of(labels) for _, labels in parts]
         return Extent(group.total(torch.stack(weights).sum(0)))
 
-    def imitation_loss(self, logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    def imitation_loss(
+        self, logits: Tensor, teacher_logits: Tensor, *, network: nn.Module | None = None
+    ) -> Tensor:
         """Mean over pixels of KL(teacher ‖ student) between class distributions; no label is needed.
 
         Both are logits (N, classes, H, W).
@@ -85,14 +107,41 @@ class Segmentation:
         pixels = logits.numel() / logits.shape[1]
         return (teacher.exp() * (teacher - student)).sum() / pixels
 
-    def predict(self, logits: Tensor) -> Tensor:
+    def predict(self, logits: Tensor, *, network: nn.Module | None = None) -> Tensor:
         """Labels (N, H, W), uint8, of logits (N, classes, H, W)."""
         # max is several times as fast as argmax over the second axis on a CPU
         return logits.max(1).indices.to(torch.uint8)
 
+    def reference(self, store: FrameStore) -> Reference:
+        """The data set's labels (H, W)."""
+        return store.label
+
+    def as_reference(self, prediction: Tensor, frame: Frame) -> Tensor:
+        """Predicted labels (H, W) as if they were the data set's."""
+        return prediction.cpu()
+
     def metric(self) -> ConfusionMatrix:
         """Make an empty confusion matrix."""
         return ConfusionMatrix(self.classes, ignore=IGNORED)
+
+    def score(self, metric: ConfusionMatrix) -> float:
+        """Mean IoU."""
+        return metric.miou()
+
+    def scores(self, metric: ConfusionMatrix) -> Scores:
+        """Mean IoU, and the IoU of each class."""
+        return Scores({MIOU.key: metric.miou()}, metric.iou().tolist())
+
+    def add_up(self, metrics: Iterable[ConfusionMatrix], group: Group) -> None:
+        """Sum the counts of all processes; integers, so that it is exact."""
+        metrics = list(metrics)
+        total = group.total(torch.stack([matrix.counts for matrix in metrics]))
+        for matrix, counts in zip(metrics, total, strict=True):
+            matrix.counts = counts
+
+    def as_array(self, predictions: Sequence[Tensor]) -> np.ndarray:
+        """Labels (F, H, W), uint8."""
+        return np.stack([labels.numpy() for labels in predictions])
 
     def _weights(self, like: Tensor) -> Tensor | None:
         return None if self.class_weights is None else like.new_tensor(self.class_weights)

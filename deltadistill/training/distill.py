@@ -21,10 +21,10 @@ from deltadistill.losses import (
 )
 from deltadistill.search import CandidateDraws, settle, settle_at
 from deltadistill.sessions import CallError, ClipSession
-from deltadistill.stream import forward_clip, later_frames
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.stream import all_frames, forward_clip, later_frames
+from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
-from deltadistill.training.passes import Batch, Whole, sums
+from deltadistill.training.passes import Batch, Whole, sums, with_targets
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class DistillTraining:
     """
 
     descent: Descent
-    task: Segmentation
+    task: Task
     weights: Weights
     search: SearchCourse
     costs: CostTable
@@ -107,13 +107,13 @@ class DistillTraining:
 
         Each is a part of the whole batch's; weights stay.
         """
-        parts = self.descent.passes.split(batch)
+        parts = with_targets(self.descent.passes.split(batch), self.task, self.network)
         whole = self._survey(index, parts)
         for part in parts:
             yield self._losses(index, part, whole)
 
     def step(self, index: int, batch: Batch) -> dict[str, float]:
-        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, H, W)."""
+        """Do one optimiser step on a batch of clips (N, T, 3, H, W) with labels (N, T, …)."""
         self.network.eval()
         if index == self.search.freeze:
             self.search.settle(self.network, self.costs)
@@ -131,10 +131,10 @@ class DistillTraining:
         if len(parts) == 1:
             return whole
         if labelled:
-            looks = self.task.mines_pixels
-            seen = ((self._run(index, p, probing=False).logits if looks else None, p["label"]) for p in parts)
-            flat = ((x if x is None else x.flatten(0, 1), labels.flatten(0, 1)) for x, labels in seen)
-            whole = replace(whole, pixels=self.task.extent(flat, passes.group))
+            looks = self.task.extent_needs_outputs
+            outputs = (all_frames(self._run(index, p, probing=False).output) if looks else None for p in parts)
+            seen = zip(outputs, (part["target"] for part in parts), strict=True)
+            whole = replace(whole, extent=self.task.extent(seen, passes.group))
         if self.weights.alpha > 0:
             probed = (probed_energies(self.network, normalise(part["clip"])) for part in parts)
             whole = replace(whole, energies=sums(passes, probed))
@@ -154,7 +154,7 @@ class DistillTraining:
         share, cost = whole.part(part), expected_cost(self.network, self.costs)
         terms = {
             "task": self._task_loss(run, part, whole),
-            "distillation": self._distillation_loss(run, whole),
+            "distillation": self._distillation_loss(run, part, whole),
             "cost": share * cost,
         }
         loss = terms["task"] + self.weights.alpha * terms["distillation"]
@@ -164,16 +164,17 @@ class DistillTraining:
 
     def _task_loss(self, run: "_Run", part: Batch, whole: Whole) -> Tensor:
         if self.weights.task == "labels":
-            logits, labels = run.logits.flatten(0, 1), part["label"].flatten(0, 1)
-            pixels = whole.pixels or self.task.extent([(logits, labels)], self.descent.passes.group)
-            return self.task.loss(logits, labels, pixels)
+            output, targets, group = all_frames(run.output), part["target"], self.descent.passes.group
+            extent = self.task.extent([(output, targets)], group) if whole.extent is None else whole.extent
+            return self.task.loss(output, targets, extent, network=self.network)
         if self.weights.task == "teacher":
-            return whole.part(part) * self.task.imitation_loss(later_frames(run.logits), run.probe.output)
-        return run.logits.new_zeros(())
+            later = later_frames(run.output)
+            return whole.part(part) * self.task.imitation_loss(later, run.probe.output, network=self.network)
+        return _nothing(part)
 
-    def _distillation_loss(self, run: "_Run", whole: Whole) -> Tensor:
+    def _distillation_loss(self, run: "_Run", part: Batch, whole: Whole) -> Tensor:
         if not run.errors:
-            return run.logits.new_zeros(())
+            return _nothing(part)
         energies = whole.energies
         if energies is None:
             energies = self.descent.passes.group.total(target_energies(run.errors))
@@ -201,11 +202,15 @@ class DistillTraining:
 
 @dataclass(frozen=True)
 class _Run:
-    """What a part of a batch gives: logits (N, T, classes, H, W), errors of all calls, the teacher's pass."""
+    """What a part of a batch gives: the output (N, T, …), errors of all calls, the teacher's own pass."""
 
-    logits: Tensor
+    output: Any
     errors: list[CallError]
     probe: Probe | None
+
+
+def _nothing(part: Batch) -> Tensor:
+    return torch.zeros((), device=part["clip"].device)
 
 
 def compressed_share(network: nn.Module) -> float:

@@ -185,7 +185,7 @@ class _Training:
         look = row["step"] % self.evaluate_every == 0 or row["step"] == self.steps
         if look:
             with interruption.at_once():
-                row["tune_miou"] = self.trainee.tune_score(interruption.agree)
+                row["tune_score"] = self.trainee.tune_score(interruption.agree)
             self._keep_if_best(row)
         self.row = None
         if look or row["step"] % self.log_every == 0 or row["step"] == 1:
@@ -195,8 +195,8 @@ class _Training:
 
     def _keep_if_best(self, row: Row) -> None:
         outcome, trainee = self.outcome, self.trainee
-        if row["tune_miou"] > outcome.best_score and trainee.may_be_best(int(row["step"])):
-            outcome.best_score, outcome.best_step = row["tune_miou"], int(row["step"])
+        if row["tune_score"] > outcome.best_score and trainee.may_be_best(int(row["step"])):
+            outcome.best_score, outcome.best_step = row["tune_score"], int(row["step"])
             outcome.best_state = {k: v.detach().clone() for k, v in trainee.network.state_dict().items()}
 
     def _diagnosis(self, index: int, batch: dict[str, torch.Tensor], error: FloatingPointError) -> str:
@@ -221,5 +221,5 @@ def _generator_seed(*numbers: int) -> int:
 
 
 def _summary(row: Row, outcome: Outcome) -> str:
-    best = f", best tune mIoU {outcome.best_score:.2f}" if outcome.best_score > -math.inf else ""
+    best = f", best tune score {outcome.best_score:.2f}" if outcome.best_score > -math.inf else ""
     return f"loss {row['loss']:.3f}{best}"

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from deltadistill.processes import ALONE, Group
-from deltadistill.tasks.segmentation import Extent
+from deltadistill.tasks import Task
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Passes:
     def split(self, batch: Batch) -> list[Batch]:
         """Parts of this process's clips, at least one clip each, on its device; as many as in any process.
 
-        batch: {"clip": (N, T, 3, H, W), "label": (N, T, H, W)}.
+        batch: {"clip": (N, T, 3, H, W), "label": (N, T, …)}.
         """
         clips, frames = batch["clip"].shape[:2]
         count = clips if self.frames_at_once is None else max(1, self.frames_at_once // frames)
@@ -61,12 +62,12 @@ class Passes:
 class Whole:
     """What a step must know of its whole batch before its parts can be added up.
 
-    clips: their number, a share of which is a part's. pixels: what the task's mean is over.
+    clips: their number, a share of which is a part's. extent: what the task's loss divides by.
     energies: per call of a block, the energy of its target. The last two are None where the only pass tells.
     """
 
     clips: float
-    pixels: Extent | None = None
+    extent: Any | None = None
     energies: Tensor | None = None
 
     @classmethod
@@ -77,6 +78,11 @@ class Whole:
     def part(self, batch: Batch) -> float:
         """The share of the clips that a part holds."""
         return len(batch["clip"]) / self.clips
+
+
+def with_targets(parts: Sequence[Batch], task: Task, network: nn.Module) -> list[Batch]:
+    """The parts with "target" beside their labels: what the loss compares with, clip after clip."""
+    return [part | {"target": task.targets(part["label"].flatten(0, 1), network=network)} for part in parts]
 
 
 def sums(passes: Passes, values: Iterable[Tensor]) -> Tensor:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.data.frames import normalise
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
-from deltadistill.training.passes import Batch, Whole, buffers_kept
+from deltadistill.training.passes import Batch, Whole, buffers_kept, with_targets
 
 
 @dataclass
@@ -18,11 +18,11 @@ class PerFrameTraining:
     """A trainee (see training.loop) that learns single frames; batches hold clips of any length.
 
     frozen_batch_norm: keep batch norm's statistics, as in delta distillation.
-    teacher: a network whose class distributions are imitated as well as the labels (logit distillation).
+    teacher: a network whose output is imitated as well as the labels (logit distillation).
     """
 
     descent: Descent
-    task: Segmentation
+    task: Task
     tune_score: Callable[[Callable[[], None]], float]
     frozen_batch_norm: bool = False
     teacher: nn.Module | None = None
@@ -33,8 +33,8 @@ class PerFrameTraining:
         return self.descent.network
 
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
-        """Yield the loss of each pass over clips (N, T, 3, H, W) with labels (N, T, H, W); weights stay."""
-        parts = self.descent.passes.split(batch)
+        """Yield the loss of each pass over clips (N, T, 3, H, W) with labels (N, T, …); weights stay."""
+        parts = with_targets(self.descent.passes.split(batch), self.task, self.network)
         whole = self._survey(parts)
         for part in parts:
             yield {"loss": self._loss(part, whole)}
@@ -52,21 +52,23 @@ class PerFrameTraining:
         whole = Whole.of(passes, parts)
         if len(parts) == 1:
             return whole
+        looks = self.task.extent_needs_outputs
         with buffers_kept(self.network):
-            seen = ((self._logits(part) if self.task.mines_pixels else None, _labels(part)) for part in parts)
-            return replace(whole, pixels=self.task.extent(seen, passes.group))
+            seen = ((self._output(part) if looks else None, part["target"]) for part in parts)
+            return replace(whole, extent=self.task.extent(seen, passes.group))
 
-    def _logits(self, part: Batch) -> Tensor:
+    def _output(self, part: Batch) -> Any:
         return self.network(_frames(part))
 
     def _loss(self, part: Batch, whole: Whole) -> Tensor:
-        logits, labels = self._logits(part), _labels(part)
-        pixels = whole.pixels or self.task.extent([(logits, labels)], self.descent.passes.group)
-        loss = self.task.loss(logits, labels, pixels)
+        output, targets, group = self._output(part), part["target"], self.descent.passes.group
+        extent = self.task.extent([(output, targets)], group) if whole.extent is None else whole.extent
+        loss = self.task.loss(output, targets, extent, network=self.network)
         if self.teacher is not None:
             with torch.no_grad():
-                teacher_logits = self.teacher(_frames(part))
-            loss = loss + whole.part(part) * self.task.imitation_loss(logits, teacher_logits)
+                taught = self.teacher(_frames(part))
+            imitation = self.task.imitation_loss(output, taught, network=self.network)
+            loss = loss + whole.part(part) * imitation
         return loss
 
     def may_be_best(self, steps_done: int) -> bool:
@@ -84,7 +86,3 @@ class PerFrameTraining:
 
 def _frames(part: Batch) -> Tensor:
     return normalise(part["clip"].flatten(0, 1))
-
-
-def _labels(part: Batch) -> Tensor:
-    return part["label"].flatten(0, 1)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Predictions, Task
 from deltadistill.variants.copy import Copy
 from deltadistill.variants.per_frame import PerFrame
 from deltadistill.variants.stream import Streamed
@@ -22,10 +22,10 @@ class Variant(Protocol):
     def reset(self) -> None:
         """Forget the streams so far; the next frame starts new ones."""
 
-    def predict(self, frame: Tensor) -> Tensor:
-        """Labels (N, H, W), uint8, for the next normalised frame (N, 3, H, W) of N streams.
+    def predict(self, frame: Tensor) -> Predictions:
+        """What the task says about the next normalised frame (N, 3, H, W) of N streams, one entry each.
 
-        The network may be on any device; labels are on the processor.
+        The network may be on any device; predictions are on the processor.
         """
 
     @staticmethod
@@ -36,7 +36,7 @@ class Variant(Protocol):
 _VARIANTS = {"per_frame": PerFrame, "stream": Streamed, "copy": Copy}
 
 
-def build(predict: str, network: nn.Module, task: Segmentation, *, period: int) -> Variant:
+def build(predict: str, network: nn.Module, task: Task, *, period: int) -> Variant:
     """Make the variant `predict` ("per_frame", "stream", "copy") with a key frame every `period` frames."""
     if predict not in _VARIANTS:
         raise ValueError(f"variant {predict!r} is unknown; allowed: {sorted(_VARIANTS)}")

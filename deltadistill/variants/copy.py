@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.processes import device_of
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Predictions, Task, on_processor
 
 
 class Copy:
@@ -12,7 +12,7 @@ class Copy:
 
     uses_history = True
 
-    def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
+    def __init__(self, network: nn.Module, task: Task, *, period: int):
         self._network = network
         self._device = device_of(network)
         self._task = task
@@ -22,13 +22,14 @@ class Copy:
     def reset(self) -> None:
         """Make the next frame a key frame."""
         self._frames_since_key = 0
-        self._prediction: Tensor | None = None
+        self._prediction: Predictions | None = None
 
     @torch.no_grad()
-    def predict(self, frame: Tensor) -> Tensor:
-        """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
+    def predict(self, frame: Tensor) -> Predictions:
+        """What the task says about each of the frames (N, 3, H, W)."""
         if self._frames_since_key == 0:
-            self._prediction = self._task.predict(self._network(frame.to(self._device))).cpu()
+            output = self._network(frame.to(self._device))
+            self._prediction = on_processor(self._task.predict(output, network=self._network))
         self._frames_since_key = (self._frames_since_key + 1) % self._period
         return self._prediction
 

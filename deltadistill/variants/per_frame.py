@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.processes import device_of
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Predictions, Task, on_processor
 
 
 class PerFrame:
@@ -12,7 +12,7 @@ class PerFrame:
 
     uses_history = False
 
-    def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
+    def __init__(self, network: nn.Module, task: Task, *, period: int):
         self._network = network
         self._device = device_of(network)
         self._task = task
@@ -21,9 +21,10 @@ class PerFrame:
         """Nothing is remembered."""
 
     @torch.no_grad()
-    def predict(self, frame: Tensor) -> Tensor:
-        """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
-        return self._task.predict(self._network(frame.to(self._device))).cpu()
+    def predict(self, frame: Tensor) -> Predictions:
+        """What the task says about each of the frames (N, 3, H, W)."""
+        output = self._network(frame.to(self._device))
+        return on_processor(self._task.predict(output, network=self._network))
 
     @staticmethod
     def amortised(key: float, delta: float, period: int) -> float:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from deltadistill.processes import device_of
 from deltadistill.stream import Stream
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Predictions, Task, on_processor
 
 
 class Streamed:
@@ -13,7 +13,7 @@ class Streamed:
 
     uses_history = True
 
-    def __init__(self, network: nn.Module, task: Segmentation, *, period: int):
+    def __init__(self, network: nn.Module, task: Task, *, period: int):
         self._stream = Stream(network, period=period)
         self._task = task
         self._device = device_of(network)
@@ -23,9 +23,10 @@ class Streamed:
         self._stream.reset()
 
     @torch.no_grad()
-    def predict(self, frame: Tensor) -> Tensor:
-        """Labels (N, H, W), uint8, for frame (N, 3, H, W)."""
-        return self._task.predict(self._stream(frame.to(self._device))).cpu()
+    def predict(self, frame: Tensor) -> Predictions:
+        """What the task says about each of the frames (N, 3, H, W)."""
+        output = self._stream(frame.to(self._device))
+        return on_processor(self._task.predict(output, network=self._stream.network))
 
     @staticmethod
     def amortised(key: float, delta: float, period: int) -> float:

@@ -7,7 +7,15 @@ import torch
 
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation import positions
+from deltadistill.measures import MIOU
 from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.tasks import Segmentation
+
+TASK = Segmentation(2)
+
+
+def is_labelled(frame):
+    return frame.label is not None
 
 
 def clip_of(length, labelled=None):
@@ -18,20 +26,20 @@ def clip_of(length, labelled=None):
 
 
 def test_every_scored_frame_stands_once_at_every_distance():
-    runs = positions.position_runs({"a": clip_of(6)}, 3, labels_needed=True)
+    runs = positions.position_runs({"a": clip_of(6)}, 3, counts=is_labelled)
     placed = sorted((run.frames[d].index, d) for run in runs for d, scored in enumerate(run.scored) if scored)
     assert placed == [(index, d) for index in (2, 3, 4, 5) for d in range(3)]
 
 
 def test_a_sparse_label_is_reached_from_every_earlier_start():
-    runs = positions.position_runs({"a": clip_of(30, labelled=[19])}, 3, labels_needed=True)
+    runs = positions.position_runs({"a": clip_of(30, labelled=[19])}, 3, counts=is_labelled)
     assert [[frame.index for frame in run.frames] for run in runs] == [[17, 18, 19], [18, 19], [19]]
 
 
 def test_frames_without_labels_count_when_none_are_needed():
     clips = {"a": clip_of(4, labelled=[])}
-    assert positions.position_runs(clips, 2, labels_needed=True) == []
-    assert len(positions.position_runs(clips, 2, labels_needed=False)) == 4
+    assert positions.position_runs(clips, 2, counts=is_labelled) == []
+    assert len(positions.position_runs(clips, 2)) == 4
 
 
 class _Echo:
@@ -53,8 +61,8 @@ def store():
 
 
 def test_predictions_are_counted_under_their_distance(store):
-    task = SimpleNamespace(metric=lambda: ConfusionMatrix(4))
-    runs = positions.position_runs({"a": clip_of(5)}, 3, labels_needed=True)
+    task = Segmentation(4)
+    runs = positions.position_runs({"a": clip_of(5)}, 3, counts=is_labelled)
     reference = lambda frame: torch.full((2, 2), 1, dtype=torch.uint8)  # noqa: E731
     matrices = positions.score_positions(_Echo(), task, store, runs, reference, longest=3, batch=2)
     # three scored frames of four pixels, each at every distance; the prediction at distance d is d
@@ -70,7 +78,7 @@ def test_a_length_averages_miou_over_its_positions():
     labels = torch.tensor([0, 0, 1, 1])
     good.update(labels, labels)
     bad.update(torch.tensor([0, 1, 1, 0]), labels)  # IoU 1/3 for both classes
-    scores = positions.length_scores([good, bad], 2, ["x", "y"])
+    scores = positions.length_scores([TASK.scores(good), TASK.scores(bad)], 2, ["x", "y"], MIOU)
     assert scores["miou"] == pytest.approx((100 + 100 / 3) / 2)
     assert scores["miou_per_distance"] == pytest.approx([100, 100 / 3])
     assert scores["iou"]["x"] == pytest.approx((100 + 100 / 3) / 2)
@@ -79,7 +87,7 @@ def test_a_length_averages_miou_over_its_positions():
 def test_a_class_that_is_nowhere_has_no_iou():
     matrix = ConfusionMatrix(2)
     matrix.update(torch.zeros(3, dtype=torch.uint8), torch.zeros(3, dtype=torch.uint8))
-    scores = positions.length_scores([matrix], 1, ["x", "y"])
+    scores = positions.length_scores([TASK.scores(matrix)], 1, ["x", "y"], MIOU)
     assert scores["iou"] == {"x": 100.0, "y": None}
     assert scores["miou"] == pytest.approx(100)
 
@@ -99,6 +107,6 @@ def test_scores_by_length_hold_all_clips_together_and_each_alone():
     matrices = {clip: [ConfusionMatrix(2)] for clip in "ab"}
     matrices["a"][0].update(labels, labels)
     matrices["b"][0].update(torch.tensor([0, 1, 1, 0]), labels)  # IoU 1/3 for both classes
-    scores = positions.scores_by_length(matrices, [1], ["x", "y"])[1]
+    scores = positions.scores_by_length(TASK, matrices, [1], ["x", "y"])[1]
     assert scores["miou_per_clip"] == pytest.approx({"a": 100, "b": 100 / 3})
     assert scores["miou"] == pytest.approx(100 * 6 / 10)  # 3 of 5 pixels in each class's union

@@ -178,23 +178,23 @@ def _write_teacher(tree: Tree, seed: int) -> None:
     for step in range(0, 1501, 25):
         tune = 76 * (1 - np.exp(-step / 350)) + rng.normal(0, 0.3) if step and step % 150 == 0 else ""
         rows.append([step, 2 * np.exp(-step / 300) + 0.2 + rng.uniform(0, 0.05), 0.003, tune])
-    _csv(folder / "curve.csv", ["step", "loss", "learning_rate", "tune_miou"], rows)
-    _csv(folder / "per_class_iou.csv", ["class", "iou"], [[name, 75.0] for name in CLASSES])
-    _json(folder / "metrics.json", {"tune_miou": 75.2, "best_step": 1500})
+    _csv(folder / "curve.csv", ["step", "loss", "learning_rate", "tune_score"], rows)
+    _csv(folder / "per_class.csv", ["class", "score"], [[name, 75.0] for name in CLASSES])
+    _json(folder / "metrics.json", {"tune_score": 75.2, "best_step": 1500})
     _provenance(folder, 3.1, seed=seed)
 
 
 def _write_distilled(tree: Tree, seed: int, name: str) -> None:
     folder = tree.results / "per_seed" / f"seed{seed}" / "distill" / name
     rng = np.random.default_rng(10 + seed)
-    columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_miou"]
+    columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_score"]
     rows = []
     for step in range(0, 601, 20):
         share = min(0.8, step / 350 * 0.8) if name != "finetuned" else ""
         tune = 76 - 8 * np.exp(-step / 120) * (name != "finetuned") + rng.normal(0, 0.2)
         rows.append([step, 0.4, 0.3, 0.05, 0.05, share, tune if step % 100 == 0 else ""])
     _csv(folder / "curve.csv", columns, rows)
-    _json(folder / "metrics.json", {"tune_miou": 75.9})
+    _json(folder / "metrics.json", {"tune_score": 75.9})
     if name in ("delta", "feature"):
         chosen = [
             {
@@ -255,7 +255,7 @@ def _write_sweep(tree: Tree, seed, name, predict, *, video: bool) -> None:
         {"variant": name, "reference": reference, "labelled_frames": 210, "lengths": lengths},
     )
     rows = [[t, r["miou"], r["gmacs"], r["macs_ratio"]] for t, r in lengths.items()]
-    _csv(folder / "sweep.csv", ["length", "miou", "gmacs", "macs_ratio"], rows)
+    _csv(folder / "sweep.csv", ["length", "score", "gmacs", "macs_ratio"], rows)
     _provenance(folder, 0.2, seed=seed, variant=name)
 
 

@@ -13,7 +13,7 @@ def with_variant(results, summary, name, *, like, gmacs, everything_compressed=F
     runs = results.distilled[like]
     if everything_compressed:
         runs = {seed: compress(run) for seed, run in runs.items()}
-    points = {3: Point(miou=70.0, gmacs=gmacs, macs_ratio=gmacs / 0.316)}
+    points = {3: Point(score=70.0, gmacs=gmacs, macs_ratio=gmacs / 0.316)}
     variants, distilled = {**results.variants, name: "stream"}, {**results.distilled, name: runs}
     return (
         dataclasses.replace(results, variants=variants, distilled=distilled),

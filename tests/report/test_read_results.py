@@ -70,8 +70,8 @@ def test_a_file_that_is_not_json_is_named(tree, read):
 
 def test_a_missing_key_is_named_by_its_place(tree, read):
     path = tree.results / "per_seed/seed0/sweep_sequence_length/delta/sweep.json"
-    edit(path, lambda content: content["lengths"]["3"].pop("miou"))
-    with pytest.raises(ValueError, match=r"sweep\.json is malformed: lengths\.3\.miou: Field required"):
+    edit(path, lambda content: content["lengths"]["3"].pop("gmacs"))
+    with pytest.raises(ValueError, match=r"sweep\.json is malformed: lengths\.3\.gmacs: .*got"):
         read(tree)
 
 
@@ -79,7 +79,7 @@ def test_a_missing_key_is_named_by_its_place(tree, read):
 def test_an_impossible_miou_is_refused(tree, read, wrong):
     path = tree.results / "per_seed/seed0/sweep_sequence_length/delta/sweep.json"
     edit(path, lambda content: content["lengths"]["3"].update(miou=wrong))
-    with pytest.raises(ValueError, match=r"lengths\.3\.miou: .*got"):
+    with pytest.raises(ValueError, match=r"lengths\.3\.score: .*got"):
         read(tree)
 
 
@@ -93,7 +93,7 @@ def test_nan_is_no_number_in_a_result_file(tree, read):
 def test_an_absent_class_is_null(tree, read):
     path = tree.results / "per_seed/seed0/sweep_sequence_length/delta/sweep.json"
     edit(path, lambda content: content["lengths"]["3"]["iou"].update(person=None))
-    assert read(tree).sweeps["delta"][0].lengths[3].iou["person"] is None
+    assert read(tree).sweeps["delta"][0].lengths[3].per_class["person"] is None
 
 
 def test_a_broken_row_of_a_table_is_named(tree, read):

@@ -169,7 +169,7 @@ def test_a_toy_run_of_short_sequences_still_gives_a_page(tree, read):
             content["lengths"] = {t: v for t, v in content["lengths"].items() if t in ("1", "2")}
             path.write_text(json.dumps(content))
     (tree.results / "per_seed/seed0/pretrain_teacher/curve.csv").write_text(
-        "step,loss,learning_rate,tune_miou\n"
+        "step,loss,learning_rate,tune_score\n"
     )
     layers = tree.results / "per_seed/seed0/distill/delta/layers.csv"
     layers.write_text("layer,part,error_before,error_after\nstem.0,stem,0,0\nstem.1,stem,nan,nan\n")

@@ -56,5 +56,5 @@ def test_errors_are_means_over_the_layers_that_have_one(results):
 def test_accuracy_and_cost_stand_beside(results):
     point = summarise(results).variants["delta"][3]
     found = row(results, "delta")
-    assert found["mIoU %, T = 3"] == f"{point.miou:.1f}"
+    assert found["mIoU %, T = 3"] == f"{point.score:.1f}"
     assert found["GMACs, T = 3"] == f"{point.gmacs:.3f}"

@@ -21,13 +21,13 @@ def test_figures_are_mean_and_sample_deviation_over_seeds(build, read, tmp_path)
     for seed, miou in enumerate((70.0, 71.0, 75.0)):
         set_miou(tree, seed, miou)
     point = summarise(read(tree)).variants["delta"][3]
-    assert point.miou == pytest.approx(72.0)
-    assert point.miou_std == pytest.approx(2.646, abs=1e-3)  # sqrt((4 + 1 + 9) / 2)
+    assert point.score == pytest.approx(72.0)
+    assert point.score_std == pytest.approx(2.646, abs=1e-3)  # sqrt((4 + 1 + 9) / 2)
 
 
 def test_a_single_seed_has_no_spread(tree, read, tmp_path):
     summary = summarise(read(tree))
-    assert summary.variants["delta"][3].miou_std is None
+    assert summary.variants["delta"][3].score_std is None
     write_summary(summary, tmp_path / "summary.json")
     point = json.loads((tmp_path / "summary.json").read_text())["variants"]["delta"]["3"]
     assert set(point) == {"miou", "gmacs", "macs_ratio", "consistency"}

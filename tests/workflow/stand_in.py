@@ -18,7 +18,7 @@ ARTIFACTS = {
 }
 RESULTS = {
     "prepare_dataset": ["contact_sheet.png", "dataset.json"],
-    "pretrain_teacher": ["metrics.json", "curve.csv", "per_class_iou.csv"],
+    "pretrain_teacher": ["metrics.json", "curve.csv", "per_class.csv"],
     "profile_macs": ["macs.csv", "totals.json", "macs.png"],
     "distill": ["metrics.json", "curve.csv", "layers.csv", "architecture.json"],
     "sweep_sequence_length": ["sweep.json", "sweep.csv"],
@@ -63,7 +63,7 @@ def write(folder: str | None, names: list[str], digest: str) -> None:
         number = int(digest[:4], 16) / 1000
         text = {
             ".json": json.dumps({"digest": digest, "miou": number}),
-            ".csv": f"step,loss,length,miou,class,iou\n0,{number},1,{number},road,{number}\n",
+            ".csv": f"step,loss,length,score,class\n0,{number},1,{number},road\n",
         }.get(path.suffix, digest)
         path.write_text(text)
 

@@ -96,5 +96,5 @@ def test_metrics_and_plots_can_be_compared_with_the_commit(smoke):
     assert "summary.json" in dvc(folder, "metrics", "diff")
     dvc(folder, "plots", "show", "--out", "plots")
     page = (folder / "plots" / "index.html").read_text()
-    for title in ("Teacher, seed 0: training loss", "delta, seed 0: mIoU against the sequence length"):
+    for title in ("Teacher, seed 0: training loss", "delta, seed 0: accuracy against the sequence length"):
         assert title in page

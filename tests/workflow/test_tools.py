@@ -75,7 +75,7 @@ def test_params_metrics_and_plots_can_be_compared_with_the_commit(finished):
     assert "sweep_sequence_length/finetuned" not in changed
     finished.run("dvc", "plots", "show", "--out", "plots")
     page = (finished.folder / "plots" / "index.html").read_text()
-    assert "mIoU against the sequence length" in page
+    assert "accuracy against the sequence length" in page
     assert "training loss" in page
 
 

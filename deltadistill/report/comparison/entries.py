@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deltadistill.measures import Measure
 from deltadistill.report.comparison.listing import Listed, Listing
 from deltadistill.report.files import MissingError, Record, read_json
 from deltadistill.report.records import Consistency, Provenance, Sweep, TrainingScore
@@ -20,8 +21,8 @@ class Entry:
     """One variant in one setting.
 
     swept: whether it belongs to a setting; else it stands beside all settings of its teacher.
-    points: by sequence length, mean over seeds. tune: mean and deviation of the mIoU on the tune split at the
-    step that was kept, in percent; None for a variant that is no network's own prediction.
+    points: by sequence length, mean over seeds. tune: mean and deviation of the score on the tune split at
+    the step that was kept, in percent; None for a variant that is no network's own prediction.
     """
 
     setting: str
@@ -32,6 +33,7 @@ class Entry:
     points: Mapping[int, Point]
     tune: tuple[float, float | None] | None
     reference: str
+    measure: Measure
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> E
     ]
     stage, _, trained = row.network.partition("/")
     scores = [_read(folder, stage, trained, "metrics.json", TrainingScore) for folder in folders]
-    known = [score.tune_miou for score in scores if score.tune_miou is not None]
+    known = [score.tune_score for score in scores if score.tune_score is not None]
     return Entry(
         setting=part.name,
         variant=variant,
@@ -99,6 +101,7 @@ def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> E
         points=_points(sweeps, consistencies),
         tune=average(known) if row.predict != COPY and len(known) == len(folders) else None,
         reference=" and ".join(sorted({sweep.reference for sweep in sweeps})),
+        measure=sweeps[0].measure,
     )
 
 
@@ -124,15 +127,16 @@ def _points(sweeps: list[Sweep], consistencies: list[Consistency]) -> dict[int, 
 def _score(sweep: Sweep, found: Consistency, length: int) -> Score:
     record = sweep.lengths[length]
     steady = found.lengths[length].headline.consistency if length in found.lengths else None
-    return Score(record.miou, record.gmacs, record.macs_ratio, steady)
+    return Score(record.score, record.gmacs, record.macs_ratio, steady, record.more)
 
 
 def _check_comparable(comparison: Comparison) -> None:
-    references = {entry.reference for entry in comparison.entries}
+    references = {(entry.reference, entry.measure.name) for entry in comparison.entries}
     if len(references) > 1:
+        listed = ", ".join(f"{name} against {reference}" for reference, name in sorted(references))
         raise ValueError(
-            f"sweep {comparison.listing.sweep}: accuracy against {sorted(references)} cannot be compared; "
-            "sweep data sets with labels and without apart from each other"
+            f"sweep {comparison.listing.sweep}: {listed} cannot be compared; sweep data sets with labels and "
+            "without, with label maps and with boxes, apart from each other"
         )
     if not comparison.lengths:
         raise ValueError(

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from deltadistill.report.comparison.entries import Comparison, Entry
 from deltadistill.report.drawings import Drawing
 from deltadistill.report.figures import labels, style
+from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
-from deltadistill.report.figures.miou_against_length import accuracy_name
 
 LENGTH = 3  # the sequence length that figures and tables are about, or else the longest
 # From low to high values; all of it stands out from a white page and from a dark one.
@@ -27,7 +27,7 @@ def shown_length(comparison: Comparison) -> int:
 
 def drawings(comparison: Comparison) -> list[Drawing]:
     """All figures with captions."""
-    measure, length = accuracy_name(comparison.entries[0].reference), shown_length(comparison)
+    measure, length = _accuracy(comparison), shown_length(comparison)
     colour = comparison.listing.colour
     over = [
         Drawing(
@@ -72,11 +72,11 @@ def against_macs(comparison: Comparison) -> Figure:
         _point(axes, entry, length, colour=look["teacher"].color, marker=look[entry.variant].marker)
     axes.margins(0.12, 0.15)
     axes.set_xlabel(f"GMACs per frame at T = {length}")
-    style.caption(axes, accuracy_name(comparison.entries[0].reference))
+    style.caption(axes, _accuracy(comparison))
     style.legend(drawn, axes, columns=4)
     points = [(entry.variant, entry.points[length]) for entry in beside]
     labels.place(
-        axes, [labels.Label(name, point.gmacs, point.miou, look["teacher"].color) for name, point in points]
+        axes, [labels.Label(name, point.gmacs, point.score, look["teacher"].color) for name, point in points]
     )
     return drawn
 
@@ -92,10 +92,10 @@ def over_key(comparison: Comparison, key: str) -> Figure:
         line.sort(key=lambda entry: entry.values[key])
         variant = line[0].variant
         points = [entry.points[length] for entry in line]
-        deviations = [point.miou_std or 0 for point in points]
+        deviations = [point.score_std or 0 for point in points]
         axes.errorbar(
             [entry.values[key] for entry in line],
-            [point.miou for point in points],
+            [point.score for point in points],
             yerr=deviations if any(deviations) else None,
             label=None if variant in named else variant,
             alpha=1 if len(lines) <= LONGEST_LEGEND else 0.5,
@@ -106,7 +106,7 @@ def over_key(comparison: Comparison, key: str) -> Figure:
     if values[0] > 0 and values[-1] > LOGARITHMIC * values[0]:
         axes.set_xscale("log")
     axes.set_xlabel(key)
-    style.caption(axes, f"{accuracy_name(comparison.entries[0].reference)}, T = {length}")
+    style.caption(axes, f"{_accuracy(comparison)}, T = {length}")
     style.legend(drawn, axes)
     return drawn
 
@@ -144,8 +144,8 @@ def _point(axes: Any, entry: Entry, length: int, *, colour: str, marker: str) ->
     point = entry.points[length]
     axes.errorbar(
         [point.gmacs],
-        [point.miou],
-        yerr=point.miou_std or None,
+        [point.score],
+        yerr=point.score_std or None,
         color=colour,
         marker=marker,
         linestyle="none",
@@ -160,3 +160,8 @@ def _colour(value: Any, values: list[Any]) -> str:
 def _is_named(value: Any, values: list[Any]) -> bool:
     """Whether the legend names a value: all of a few, else the lowest, the middle and the highest."""
     return len(values) <= LONGEST_LEGEND or values.index(value) in (0, len(values) // 2, len(values) - 1)
+
+
+def _accuracy(comparison: Comparison) -> str:
+    first = comparison.entries[0]
+    return accuracy_name(first.measure, first.reference)

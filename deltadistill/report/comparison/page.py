@@ -31,7 +31,8 @@ def render(comparison: Comparison) -> str:
 
 def measure(comparison: Comparison) -> str:
     """Name of the accuracy figure."""
-    return "mIoU" if comparison.entries[0].reference == "labels" else "fidelity"
+    first = comparison.entries[0]
+    return first.measure.name if first.reference == "labels" else "fidelity"
 
 
 def written(value: Any) -> str:
@@ -66,7 +67,7 @@ def _sentence(best: Best, comparison: Comparison) -> str:
     }.get(best.within, f"; {best.within} of the {best.rivals} others lie within the spread of its seeds")
     return (
         f"{entry.variant}: {values} ({spread(*entry.tune, 2)} on the tune split{told_apart}). On the test "
-        f"split: {spread(point.miou, point.miou_std, 2)} {measure(comparison)} at {point.macs_ratio:.3f} of "
+        f"split: {spread(point.score, point.score_std, 2)} {measure(comparison)} at {point.macs_ratio:.3f} of "
         f"the teacher's MACs, T = {length}."
     )
 
@@ -86,8 +87,9 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
         f"consist\u00adency, T = {shown}",
     )
     rows = [_row(entry, keys, lengths, shown) for entry in entries]
+    tune = comparison.entries[0].measure.name
     caption = (
-        "Every setting. Tune: mIoU on the tune split at the step that was kept, of the setting's own measure."
+        f"Every setting. Tune: {tune} on the tune split at the step that was kept, by the setting itself."
         if swept
         else "Measured once, beside all settings."
     )
@@ -100,7 +102,7 @@ def _row(entry: Entry, keys: list[str], lengths: list[int], shown: int) -> tuple
         entry.variant,
         *(written(entry.values[key]) for key in keys),
         spread(*entry.tune, 2) if entry.tune else DASH,
-        *(spread(entry.points[length].miou, entry.points[length].miou_std, 2) for length in lengths),
+        *(spread(entry.points[length].score, entry.points[length].score_std, 2) for length in lengths),
         f"{point.gmacs:.3f}",
         f"{point.macs_ratio:.3f}",
         spread(point.consistency, point.consistency_std, 2),

@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import labels, style
+from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
-from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.summary import Point, Summary, is_per_frame
 
 LABELLED_LENGTH = 3  # beside the longest
@@ -18,10 +18,10 @@ def draw(summary: Summary) -> Figure:
     for name, points in summary.variants.items():
         lengths = sorted(points)[:1] if is_per_frame(points) else sorted(points)
         shown = [points[length] for length in lengths]
-        deviations = [point.miou_std or 0 for point in shown]
+        deviations = [point.score_std or 0 for point in shown]
         axes.errorbar(
             [point.gmacs for point in shown],
-            [point.miou for point in shown],
+            [point.score for point in shown],
             yerr=deviations if any(deviations) else None,
             label=name,
             **look[name].line,
@@ -29,7 +29,7 @@ def draw(summary: Summary) -> Figure:
     axes.set_xlim(left=0)
     axes.margins(y=0.12)
     axes.set_xlabel("GMACs per frame, amortised over the sequence")
-    style.caption(axes, accuracy_name(summary.reference))
+    style.caption(axes, accuracy_name(summary.measure, summary.reference))
     style.legend(drawn, axes)
     streamed = {
         name: points
@@ -45,7 +45,7 @@ def draw(summary: Summary) -> Figure:
 def _lengths(points: dict[int, Point], colour: str) -> list[labels.Label]:
     """T beside the points that matter: 3 and the longest."""
     return [
-        labels.Label(f"T = {length}", point.gmacs, point.miou, colour)
+        labels.Label(f"T = {length}", point.gmacs, point.score, colour)
         for length, point in points.items()
         if length in (LABELLED_LENGTH, max(points))
     ]

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from deltadistill.report.equal_cost import LENGTH, is_everything_compressed, predicted
 from deltadistill.report.figures import style
+from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import Look, looks
-from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.results import Results
 from deltadistill.report.summary import Point, Summary
 
@@ -30,7 +30,7 @@ def draw(results: Results, summary: Summary) -> Figure:
         _plot(axes, [points[name]], name, look[name])
     axes.margins(0.08, 0.12)
     axes.set_xlabel(f"GMACs per frame at T = {LENGTH}")
-    style.caption(axes, accuracy_name(summary.reference))
+    style.caption(axes, accuracy_name(summary.measure, summary.reference))
     style.legend(drawn, axes, columns=2)
     return drawn
 
@@ -65,10 +65,10 @@ def _has_students_of(results: Results, name: str, method: str) -> bool:
 
 
 def _plot(axes: Axes, points: list[Point], label: str, look: Look) -> None:
-    deviations = [point.miou_std or 0 for point in points]
+    deviations = [point.score_std or 0 for point in points]
     axes.errorbar(
         [point.gmacs for point in points],
-        [point.miou for point in points],
+        [point.score for point in points],
         yerr=deviations if any(deviations) else None,
         label=label,
         **look.line | ({"linestyle": "none"} if len(points) == 1 else {}),

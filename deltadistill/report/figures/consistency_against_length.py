@@ -3,9 +3,15 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
-from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.summary import Summary, is_per_frame
+
+CARRIED = {
+    "exact": "exact flow, visible pixels",
+    "dis": "DIS flow, visible pixels",
+    "tracks": "detections along true tracks",
+}
 
 
 def draw(summary: Summary) -> Figure:
@@ -14,7 +20,7 @@ def draw(summary: Summary) -> Figure:
     look = looks(summary.variants)
     for name, points in summary.variants.items():
         lengths = sorted(length for length, point in points.items() if point.consistency is not None)
-        for axes, field in ((above, "consistency"), (below, "miou")):
+        for axes, field in ((above, "consistency"), (below, "score")):
             deviations = [getattr(points[length], f"{field}_std") or 0 for length in lengths]
             axes.errorbar(
                 lengths,
@@ -24,8 +30,7 @@ def draw(summary: Summary) -> Figure:
                 **(look[name].level if is_per_frame(points) else look[name].line),
             )
     style.length_axis(below, sorted({length for points in summary.variants.values() for length in points}))
-    flow = "exact flow" if summary.consistency_flow == "exact" else "DIS flow"
-    style.caption(above, f"consistency (%), {flow}, visible pixels")
-    style.caption(below, accuracy_name(summary.reference))
+    style.caption(above, f"consistency (%), {CARRIED[summary.consistency_flow]}")
+    style.caption(below, accuracy_name(summary.measure, summary.reference))
     style.legend(drawn, below)
     return drawn

@@ -10,8 +10,8 @@ from deltadistill.report.results import Results
 
 # One axes each: (what is drawn, field of the curves, factor to percent).
 _PANELS = (
-    ("pretraining of the teacher: tune mIoU (%)", "tune_miou", 1),
-    ("distillation: tune mIoU (%)", "tune_miou", 1),
+    ("pretraining of the teacher: tune {} (%)", "tune_score", 1),
+    ("distillation: tune {} (%)", "tune_score", 1),
     ("distillation: compressed layers (%)", "compressed_share", 100),
 )
 
@@ -29,7 +29,7 @@ def draw(results: Results) -> Figure:
             (name, seed, _points(curve, field)) for name, c in curves.items() for seed, curve in enumerate(c)
         ]
         if any(points for *_, points in lines):
-            shown.append((text, scale, lines))
+            shown.append((text.format(results.measure.name), scale, lines))
     drawn, all_axes = style.figure(height_inches=0.8 + 1.6 * max(1, len(shown)), rows=max(1, len(shown)))
     look = looks([*results.variants, *results.distilled])
     for axes, (text, scale, lines) in zip(all_axes, shown, strict=False):

@@ -16,12 +16,12 @@ from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.evaluation.clips import clip_score, tune_windows
-from deltadistill.evaluation.frames import Reference, inputs, label_reference, teacher_reference
+from deltadistill.evaluation.frames import inputs, teacher_reference
 from deltadistill.macs import count_macs
 from deltadistill.params import Distill, DistillOptimiser, Search
 from deltadistill.processes import device_of
 from deltadistill.search import gate_probabilities, learning_parameters
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Reference, Task
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights, layer_errors
 from deltadistill.training.recipes.running import Running, Trained, start_descent, train_on_clips
 from deltadistill.where import WHERE
@@ -29,7 +29,7 @@ from deltadistill.where import WHERE
 
 def distill(
     teacher: nn.Module,
-    task: Segmentation,
+    task: Task,
     store: FrameStore,
     settings: Distill,
     *,
@@ -56,7 +56,7 @@ def distill(
 
     def tune_score(between: Callable[[], None]) -> float:
         shared = {"group": running.group, "between": between}
-        return 100 * clip_score(network, task, store, windows, reference, **shared).miou()
+        return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
 
     trainee = DistillTraining(
         start_descent(network, groups, settings, running=running, clip_norm=rates.clip_norm),
@@ -97,9 +97,9 @@ def layer_table(
     ]
 
 
-def _reference(teacher: nn.Module, task: Segmentation, store: FrameStore, settings: Distill) -> Reference:
+def _reference(teacher: nn.Module, task: Task, store: FrameStore, settings: Distill) -> Reference:
     if settings.loss.task == "labels":
-        return label_reference(store)
+        return task.reference(store)
     return teacher_reference(deepcopy(teacher), task, store)
 
 

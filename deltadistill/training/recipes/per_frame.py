@@ -6,9 +6,9 @@ from copy import deepcopy
 from torch import nn
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.evaluation.frames import label_reference, labelled_frames, per_frame_score, split_frames
+from deltadistill.evaluation.frames import labelled_frames, per_frame_score, split_frames
 from deltadistill.params import Distill, PretrainTeacher
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks import Task
 from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.loop import Outcome
 from deltadistill.training.per_frame import PerFrameTraining
@@ -23,7 +23,7 @@ from deltadistill.training.recipes.running import (
 
 def train_per_frame(
     network: nn.Module,
-    task: Segmentation,
+    task: Task,
     store: FrameStore,
     settings: PretrainTeacher,
     *,
@@ -33,7 +33,7 @@ def train_per_frame(
 ) -> Outcome:
     """Train `network` in place on single frames; it ends with the best weights by the tune split.
 
-    teacher: a network whose logits are imitated as well as the labels, for a cheaper network that is to be
+    teacher: a network whose output is imitated as well as the labels, for a cheaper network that is to be
         as good as it can: the rival that needs no students.
     """
     network = synchronised_batch_norm(network, running.group)
@@ -49,7 +49,7 @@ def train_per_frame(
 
 def finetune(
     teacher: nn.Module,
-    task: Segmentation,
+    task: Task,
     store: FrameStore,
     settings: Distill,
     *,
@@ -70,12 +70,13 @@ def finetune(
 
 
 def _tune_score(
-    network: nn.Module, task: Segmentation, store: FrameStore, running: Running
+    network: nn.Module, task: Task, store: FrameStore, running: Running
 ) -> Callable[[Callable[[], None]], float]:
     frames = labelled_frames(store, "tune") or split_frames(store, "tune")
 
     def score(between: Callable[[], None]) -> float:
         shared = {"group": running.group, "between": between}
-        return 100 * per_frame_score(network, task, store, frames, label_reference(store), **shared).miou()
+        metric = per_frame_score(network, task, store, frames, task.reference(store), **shared)
+        return 100 * task.score(metric)
 
     return score

@@ -5,8 +5,8 @@ from statistics import mean
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
+from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
-from deltadistill.report.figures.miou_against_length import accuracy_name
 from deltadistill.report.results import Results
 from deltadistill.report.scores import average, length_score
 
@@ -31,7 +31,7 @@ def draw(results: Results) -> Figure:
         )
     axes.set_xticks(range(length))
     axes.set_xlabel(f"distance to the key frame (frames), T = {length}")
-    style.caption(axes, accuracy_name(results.reference))
+    style.caption(axes, accuracy_name(results.measure, results.reference))
     style.legend(drawn, axes)
     return drawn
 
@@ -45,6 +45,6 @@ def _curve(results: Results, name: str, seed: int, length: int) -> tuple[float, 
     record = length_score(results, name, seed, length)
     if record is None:
         return ()
-    if len(record.miou_per_distance) == length:
-        return record.miou_per_distance
-    return (mean(record.miou_per_distance),) * length  # a per-frame network knows no distance
+    if len(record.per_distance) == length:
+        return record.per_distance
+    return (mean(record.per_distance),) * length  # a per-frame network knows no distance

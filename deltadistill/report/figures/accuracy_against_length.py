@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from deltadistill.measures import Measure
 from deltadistill.report.figures import style
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.summary import Summary, is_per_frame
@@ -13,20 +14,22 @@ def draw(summary: Summary) -> Figure:
     look = looks(summary.variants)
     for name, points in summary.variants.items():
         lengths = sorted(points)
-        deviations = [points[length].miou_std or 0 for length in lengths]
+        deviations = [points[length].score_std or 0 for length in lengths]
         axes.errorbar(
             lengths,
-            [points[length].miou for length in lengths],
+            [points[length].score for length in lengths],
             yerr=deviations if any(deviations) else None,
             label=name,
             **(look[name].level if is_per_frame(points) else look[name].line),
         )
     style.length_axis(axes, sorted({length for points in summary.variants.values() for length in points}))
-    style.caption(axes, accuracy_name(summary.reference))
+    style.caption(axes, accuracy_name(summary.measure, summary.reference))
     style.legend(drawn, axes)
     return drawn
 
 
-def accuracy_name(reference: str) -> str:
+def accuracy_name(measure: Measure, reference: str) -> str:
     """What the accuracy axis shows, with its unit."""
-    return "mIoU (%)" if reference == "labels" else "fidelity to the per-frame teacher (mIoU, %)"
+    if reference == "labels":
+        return f"{measure.name} (%)"
+    return f"fidelity to the per-frame teacher ({measure.name}, %)"

@@ -1,0 +1,26 @@
+"""What accuracy is called, task by task: in files and in words. Nothing else knows both names of a score."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The main score of a task, between 0 and 1, and what stands beside it.
+
+    `key` and `name` are what it is called in files and in words, `class_key` and `class_name` the same for
+    one class. `also` are the keys of further scores, `parts` those of the score over some of the objects.
+    """
+
+    key: str
+    name: str
+    class_key: str
+    class_name: str
+    also: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+
+MIOU = Measure("miou", "mIoU", "iou", "IoU")
+MAP50 = Measure(
+    "map50", "mAP@0.5", "ap50", "AP@0.5", also=("map",), parts=("map50_slow", "map50_medium", "map50_fast")
+)
+MEASURES = {measure.key: measure for measure in (MIOU, MAP50)}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 NO_TRACK = -1
+PADDING = -1  # in the place of a class, where boxes of several frames make one array: there is no box
+UNKNOWN = -2  # the same, in a frame's first row: the frame is not annotated, so nothing is known of it
 
 
 @dataclass(frozen=True, eq=False)

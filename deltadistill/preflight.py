@@ -18,6 +18,8 @@ from deltadistill import params as parameters
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion import convert
 from deltadistill.data import label_table
+from deltadistill.data.class_table import read_class_table
+from deltadistill.data.dataset_info import KINDS_OF_BOXES
 from deltadistill.training.recipes.distill import search_costs, search_course
 from deltadistill.where import WHERE
 
@@ -41,15 +43,18 @@ def check(*paths: Path) -> None:
 
 def _checked_values(params: parameters.Params) -> dict[str, Any]:
     """All that is looked at, and a little more."""
-    loss = {"pretrain_teacher": {"loss": {"class_weights"}}}
-    distill = {"distill": {"steps", "students", "search", "variants"}}
+    loss = {"pretrain_teacher": {"loss": {"class_weights"}, "augment": {"crop"}}}
+    distill = {"distill": {"steps", "students", "search", "variants", "augment"}}
     return params.model_dump(mode="json", include={"model": True, "prepare_dataset": True} | loss | distill)
 
 
 def _require_workable(params: parameters.Params) -> None:
-    classes = len(label_table.table(_label_table(params)))
+    classes = _classes(params)
+    if classes is None:
+        return
     _require_weights(params, classes)
     network = _built("model", params.model.name, classes, params.model.options)
+    _require_anchors(network, params)
     for name, variant in params.distill.variants.items():
         key = f"distill.variants.{name}"
         if variant.method == "small":
@@ -58,16 +63,21 @@ def _require_workable(params: parameters.Params) -> None:
             _require_reach(key, network, params, name)
 
 
-def _label_table(params: parameters.Params) -> str:
+def _classes(params: parameters.Params) -> int | None:
+    """How many classes the data set has; None where only the data tell."""
     dataset = params.prepare_dataset
+    if dataset.kind == "coco_video":
+        return None
+    if dataset.kind in ("generated_detection", "imagenet_vid"):
+        return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))
     tables = {"cityscapes": dataset.cityscapes.label_table, "video": dataset.video.label_table}
-    return tables.get(dataset.kind, "street_8")
+    return len(label_table.table(tables.get(dataset.kind, "street_8")))
 
 
 def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
     dataset = params.prepare_dataset
-    known = {"generated": dataset.generated, "video": dataset.video}.get(dataset.kind)
-    return (known.height, known.width) if known else None
+    known = getattr(dataset, dataset.kind)
+    return None if dataset.kind == "cityscapes" else (known.height, known.width)
 
 
 def _require_weights(params: parameters.Params, classes: int) -> None:
@@ -77,6 +87,30 @@ def _require_weights(params: parameters.Params, classes: int) -> None:
             f"pretrain_teacher.loss.class_weights: {len(weights)} weights for {classes} classes; "
             "give one for each class"
         )
+
+
+def _require_anchors(network: nn.Module, params: parameters.Params) -> None:
+    """Boxes ask for a network with anchors, and those lie in frames of one size."""
+    kind, size = params.prepare_dataset.kind, _frame_size(params)
+    if kind not in KINDS_OF_BOXES:
+        return
+    anchors = getattr(network, "anchors", None)
+    if anchors is None:
+        raise ValueError(
+            f"model.name: {params.model.name} is no detector, and prepare_dataset.kind {kind} has boxes"
+        )
+    if tuple(anchors.image_size) != size:
+        raise ValueError(
+            f"model.options: the network is for frames of {anchors.image_size[0]}×{anchors.image_size[1]}, "
+            f"those of prepare_dataset.{kind} have {size[0]}×{size[1]}; set image_size: {[*size]}"
+        )
+    crops = {"pretrain_teacher": params.pretrain_teacher.augment, "distill": params.distill.augment}
+    for section, augment in crops.items():
+        if tuple(augment.crop) != size:
+            raise ValueError(
+                f"{section}.augment.crop: {[*augment.crop]}, but the network's anchors are for frames of "
+                f"{size[0]}×{size[1]}; crop to {[*size]}"
+            )
 
 
 def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:

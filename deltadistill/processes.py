@@ -85,11 +85,14 @@ class Group:
 
     def first_known(self, value: str | None) -> str | None:
         """The value of the first process that has one."""
-        if self.size == 1:
-            return value
-        values: list[str | None] = [None] * self.size
-        _together(dist.all_gather_object, values, value)
-        return next((known for known in values if known is not None), None)
+        return next((known for known in self.all_of(value) if known is not None), None)
+
+    def all_of(self, value: Any) -> list[Any]:
+        """What each process has for `value`, by rank: anything that can be pickled."""
+        values = [value] * self.size
+        if self.size > 1:
+            _together(dist.all_gather_object, values, value)
+        return values
 
     @torch.no_grad()
     def copy_from_first(self, tensors: Iterable[Tensor]) -> None:

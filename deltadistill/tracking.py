@@ -186,19 +186,23 @@ class _MlflowRun:
     def model(self, network: "torch.nn.Module", example: "torch.Tensor") -> None:
         import torch
         from mlflow.models import infer_signature
+        from torch.utils._pytree import tree_leaves
 
         with torch.no_grad():
-            signature = infer_signature(example.numpy(), network(example).numpy())
+            outputs = [output.numpy() for output in tree_leaves(network(example))]
+        named = {f"output_{number}": output for number, output in enumerate(outputs)}
+        signature = infer_signature(example.numpy(), outputs[0] if len(outputs) == 1 else named)
         logged = self._client.create_logged_model(self._experiment, name=self._stage, source_run_id=self._run)
-        # An exported graph needs no code of ours to load; given requirements spare MLflow a trial load.
-        self._mlflow.pytorch.log_model(
-            network,
-            model_id=logged.model_id,
-            signature=signature,
-            input_example=example.numpy(),
-            serialization_format="pt2",
-            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
-        )
+        with _without_complaint_about_serving(len(outputs) > 1):
+            # An exported graph needs no code of ours to load; given requirements spare MLflow a trial load.
+            self._mlflow.pytorch.log_model(
+                network,
+                model_id=logged.model_id,
+                signature=signature,
+                input_example=example.numpy(),
+                serialization_format="pt2",
+                pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            )
 
     def dataset(self, manifest: Path) -> None:
         from mlflow.entities import Dataset, DatasetInput
@@ -258,3 +262,16 @@ class _MlflowRun:
 def _numbers(values: Mapping[Any, Any]) -> list[tuple[Any, float]]:
     """The entries MLflow can draw: None and NaN, which stand for not measured, are left out."""
     return [(key, float(v)) for key, v in values.items() if v is not None and math.isfinite(v)]
+
+
+@contextmanager
+def _without_complaint_about_serving(several_outputs: bool) -> Iterator[None]:
+    """MLflow's own server answers with one tensor; of a network with several it logs that, and the input."""
+    complaining = logging.getLogger("mlflow.models.model")
+    before = complaining.level
+    if several_outputs:
+        complaining.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        complaining.setLevel(before)

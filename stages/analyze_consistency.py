@@ -40,7 +40,7 @@ def main() -> None:
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
-        task = tasks.build(store.manifest.info)
+        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
         network = load_network(args.network).to(group.device)
         by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
@@ -49,7 +49,7 @@ def main() -> None:
             by_length,
             store,
             clips,
-            agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=0.5),
+            agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score),
             batch=mine.batch,
             progress=lambda batches: tqdm(
                 batches, desc=f"consistency of {args.variant}", unit="batch", disable=not group.is_first

@@ -49,13 +49,17 @@ def main() -> None:
         teacher = load_network(args.teacher).to(group.device)
         checkpoint = checkpoint_of(
             f"distill-{args.variant}",
-            [mine.model_dump(), params.pretrain_teacher.model_dump(), args.seed],
+            [mine.model_dump(), params.boxes.model_dump(), params.pretrain_teacher.model_dump(), args.seed],
             [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
             minutes=params.training.checkpoint_minutes,
         )
         passes = Passes(group, params.training.frames_at_once)
         running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), args.variant, passes)
-        task = tasks.build(store.manifest.info, loss=params.pretrain_teacher.loss.model_dump())
+        task = tasks.build(
+            store.manifest.info,
+            boxes=params.boxes.model_dump(),
+            loss=params.pretrain_teacher.loss.model_dump(),
+        )
         common = {"seed": args.seed, "running": running}
         if variant.method == "per_frame":
             trained = finetune(teacher, task, store, mine, **common)

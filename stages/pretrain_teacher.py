@@ -44,7 +44,7 @@ def main() -> None:
             "classes": len(store.classes),
             "options": dict(params.model.options),
         }
-        task = tasks.build(store.manifest.info, loss=mine.loss.model_dump())
+        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), loss=mine.loss.model_dump())
         torch.manual_seed(args.seed)
         network = models.build(model["name"], classes=model["classes"], **model["options"])
         if str(args.start_from) != parameters.NO_WEIGHTS:
@@ -54,7 +54,7 @@ def main() -> None:
 
         checkpoint = checkpoint_of(
             "pretrain_teacher",
-            [mine.model_dump(), model, args.seed],
+            [mine.model_dump(), params.boxes.model_dump(), model, args.seed],
             [args.data / "manifest.csv", args.data / "dataset.json", args.start_from],
             minutes=params.training.checkpoint_minutes,
         )

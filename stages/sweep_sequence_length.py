@@ -43,7 +43,7 @@ def main() -> None:
         ) as run,
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
-        task = tasks.build(store.manifest.info)
+        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
         network = load_network(args.network).to(group.device)
         teacher = load_network(args.teacher).to(group.device)
         clips, longest = store.manifest.clips("test"), max(mine.lengths)

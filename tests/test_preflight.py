@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from deltadistill import overlay, preflight
 
 ROOT = Path(__file__).resolve().parents[1]
+DETECTOR = ("model.name", "efficientdet_d0")
 CONTENT = YAML(typ="safe").load(ROOT / "params.yaml")
 
 
@@ -44,11 +45,30 @@ def test_parameters_that_cannot_work_are_named(tmp_path, key, value, message):
         preflight.check(written(tmp_path, (key, value)))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ((), r"model\.name: ddrnet23_slim is no detector, and .*kind generated_detection has boxes"),
+        ((DETECTOR,), r"network is for frames of 512×512, .*have 128×256; set image_size: \[128, 256\]"),
+        (
+            (DETECTOR, ("model.options", {"image_size": [128, 256]})),
+            r"pretrain_teacher\.augment\.crop: \[96, 192\], .*crop to \[128, 256\]",
+        ),
+    ],
+)
+def test_boxes_ask_for_a_detector_of_the_frames_size(tmp_path, monkeypatch, changes, message):
+    monkeypatch.chdir(ROOT)
+    boxes = ("prepare_dataset.kind", "generated_detection")
+    with pytest.raises(ValueError, match=message):
+        preflight.check(written(tmp_path, boxes, ("model.options", {}), *changes))
+
+
 def test_the_default_experiment_and_every_overlay_can_work(tmp_path, monkeypatch):
     path = written(tmp_path)
     preflight.check(path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "networks").symlink_to(ROOT / "networks")
+    (tmp_path / "class_tables").symlink_to(ROOT / "class_tables")
     overlays = sorted((ROOT / "experiments").glob("*.yaml"))
     assert len(overlays) > 3
     for each in overlays:

@@ -1,19 +1,26 @@
 """Training batches: a pure function of (seed, step), so that a training resumes to the same result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from deltadistill.data.box_lists import pack_boxes
+from deltadistill.data.box_view import objects_in_view
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.data.transforms import Augment, draw_view
+from deltadistill.data.mixture import EvenMixture
+from deltadistill.data.transforms import Augment, View, draw_view
+
+Drawn = tuple[list[Frame], View]
 
 
 class TrainingBatches(Dataset):
     """Item i is the batch of step i: {"clip": uint8 (N, T, 3, h, w), "label": uint8 (N, T, h, w)}.
 
+    For a data set with boxes, "label" is float32 (N, T, M, 5), see box_lists; single frames are drawn from
+    videos and stills, 1 : 1, where it has both (mixture.EvenMixture).
     `clip_length` T: 1 gives single frames; 2 a key frame and a frame 1 to `max_distance` later, uniformly;
     more gives T frames at rising random gaps that span at most `max_distance`. The last frame is a labelled
     one wherever the split has labels at all; frames without label have label 255 throughout.
@@ -48,7 +55,9 @@ class TrainingBatches(Dataset):
         self._length, self._augment, self._seed = clip_length, augment, seed
         self._spans = max_distance if clip_length > 1 else 0
         self._clips = list(store.manifest.clips(split).values())
-        self._ends = _ends(self._clips, clip_length - 1, self._spans, split)
+        self._ends = _ends(self._clips, clip_length - 1, self._spans, split, store.is_annotated)
+        self._has_boxes = store.manifest.info.task == "detection"
+        self._mixture = EvenMixture(store.manifest, split) if self._has_boxes and clip_length == 1 else None
 
     def __len__(self) -> int:
         return self._steps
@@ -57,19 +66,44 @@ class TrainingBatches(Dataset):
         if not 0 <= step < self._steps:
             raise IndexError(f"step {step} of {self._steps}")
         draws = np.random.default_rng((self._seed, step))
-        drawn = [
+        drawn = self._draw(draws)
+        mine = [drawn[index] for index in self._rows]
+        height, width = self._augment.crop
+        clip = np.empty((len(mine), self._length, height, width, 3), np.uint8)
+        for row, (frames, view) in zip(clip, mine, strict=True):
+            for place, frame in zip(row, frames, strict=True):
+                place[:] = view.image(self._store.image_array(frame))
+        channels_first = np.ascontiguousarray(clip.transpose(0, 1, 4, 2, 3))
+        label = self._boxes(mine) if self._has_boxes else self._label_maps(mine)
+        return {"clip": torch.from_numpy(channels_first), "label": torch.from_numpy(label)}
+
+    def _draw(self, draws: np.random.Generator) -> list[Drawn]:
+        if self._mixture:
+            frames = self._mixture.draw(self._batch, draws)
+            return [([frame], draw_view(self._augment, self._store.size, draws)) for frame in frames]
+        return [
             (self._draw_frames(draws), draw_view(self._augment, self._store.size, draws))
             for _ in range(self._batch)
         ]
-        height, width = self._augment.crop
-        clip = np.empty((len(self._rows), self._length, height, width, 3), np.uint8)
-        label = np.empty((len(self._rows), self._length, height, width), np.uint8)
-        for row, (frames, view) in enumerate(drawn[index] for index in self._rows):
-            for t, frame in enumerate(frames):
-                clip[row, t] = view.image(self._store.image_array(frame))
-                label[row, t] = view.label(self._store.label_array(frame))
-        channels_first = np.ascontiguousarray(clip.transpose(0, 1, 4, 2, 3))
-        return {"clip": torch.from_numpy(channels_first), "label": torch.from_numpy(label)}
+
+    def _label_maps(self, drawn: Sequence[Drawn]) -> np.ndarray:
+        label = np.empty((len(drawn), self._length, *self._augment.crop), np.uint8)
+        for row, (frames, view) in zip(label, drawn, strict=True):
+            for place, frame in zip(row, frames, strict=True):
+                place[:] = view.label(self._store.label_array(frame))
+        return label
+
+    def _boxes(self, drawn: Sequence[Drawn]) -> np.ndarray:
+        store = self._store
+        return pack_boxes(
+            [
+                [
+                    objects_in_view(store.boxes(frame), view) if store.is_annotated(frame) else None
+                    for frame in frames
+                ]
+                for frames, view in drawn
+            ]
+        )
 
     def _draw_frames(self, draws: np.random.Generator) -> list[Frame]:
         """Distances back from the last frame first, then a last frame that has them all inside its clip."""
@@ -82,17 +116,21 @@ class TrainingBatches(Dataset):
 
 
 def _ends(
-    clips: list[tuple[Frame, ...]], shortest: int, longest: int, split: str
+    clips: list[tuple[Frame, ...]],
+    shortest: int,
+    longest: int,
+    split: str,
+    is_annotated: Callable[[Frame], bool],
 ) -> dict[int, list[tuple[int, int]]]:
     """Per span of a sequence, the (clip number, frame index) at which one of that span may end."""
-    any_label = any(frame.label is not None for clip in clips for frame in clip)
+    any_label = any(is_annotated(frame) for clip in clips for frame in clip)
     ends = {}
     for span in range(shortest, longest + 1):
         ends[span] = [
             (number, index)
             for number, clip in enumerate(clips)
             for index in range(span, len(clip))
-            if clip[index].label is not None or not any_label
+            if not any_label or is_annotated(clip[index])
         ]
         if not ends[span]:
             raise ValueError(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from deltadistill.params.boxes import Boxes
 from deltadistill.params.dataset import PrepareDataset
 from deltadistill.params.distill import Distill
 from deltadistill.params.evaluation import (
@@ -31,6 +32,7 @@ class Params(Section):
     experiment: Name
     seeds: Annotated[list[Count], Field(min_length=1)]
     model: Model
+    boxes: Boxes
     prepare_dataset: PrepareDataset
     pretrain_teacher: PretrainTeacher
     training: Training

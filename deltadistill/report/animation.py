@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from deltadistill.report.paint import overlay
 from deltadistill.report.scenes import Scene
 
 MAX_BYTES = 1_500_000
@@ -53,7 +52,7 @@ def compose(scene: Scene, frame: int, table: np.ndarray, *, panels: tuple[str, .
     pictures = [(f"input, {state}", scene.images[frame])]
     for name in panels:
         if name in scene.predictions:
-            pictures.append((name, overlay(scene.images[frame], scene.predictions[name][frame], table)))
+            pictures.append((name, scene.blended(name, frame, table)))
     return grid(pictures, columns=COLUMNS)
 
 

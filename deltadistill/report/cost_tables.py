@@ -1,5 +1,6 @@
 """The page's tables of MACs, latency, data and provenance, as text cells."""
 
+from deltadistill.measures import MAP50, Measure
 from deltadistill.report.records import DatasetInfo, Latency, MacConvention, Provenance, Timing
 from deltadistill.report.results import Results
 from deltadistill.report.tables import DASH, Table, number
@@ -83,14 +84,15 @@ def _timing(timing: Timing | None) -> str:
     return DASH if timing is None else f"{timing.median:.2f} ({timing.p95:.2f})"
 
 
-def dataset_table(dataset: DatasetInfo) -> Table:
+def dataset_table(dataset: DatasetInfo, measure: Measure) -> Table:
     """Clips and frames of each split."""
     rows = [
         (split, str(dataset.clips.get(split, 0)), str(frames)) for split, frames in dataset.frames.items()
     ]
     height, width = dataset.size
     flow = "with exact flow" if dataset.flow else "flow only as estimated"
-    caption = f"Kind: {dataset.kind}; frames of {height}×{width}, {len(dataset.classes)} classes, {flow}."
+    what = "with boxes" if measure == MAP50 else flow
+    caption = f"Kind: {dataset.kind}; frames of {height}×{width}, {len(dataset.classes)} classes, {what}."
     return Table(caption, ("split", "clips", "frames"), tuple(rows))
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 
 from deltadistill.report.animation import encode, grid
-from deltadistill.report.paint import overlay
 from deltadistill.report.results import Results
 from deltadistill.report.scenes import Scene
 
@@ -57,8 +56,7 @@ def _frame(scene: Scene, index: int, table: np.ndarray, *, tile_width: int) -> I
         "delta": f"delta, T = {scene.period}, "
         + (f"{distance} after key frame" if distance else "key frame"),
     }
-    image = scene.images[index]
-    panels = [(titles[name], overlay(image, scene.predictions[name][index], table)) for name in PANELS]
+    panels = [(titles[name], scene.blended(name, index, table)) for name in PANELS]
     return grid(panels, columns=2, tile_width=tile_width)
 
 

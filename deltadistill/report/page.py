@@ -54,7 +54,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "agreement": architecture_tables.agreement_table(results),
         "students": students_table(results, summary),
         "latency_table": cost_tables.latency_table(results.latency),
-        "dataset_table": cost_tables.dataset_table(results.dataset),
+        "dataset_table": cost_tables.dataset_table(results.dataset, results.measure),
         "minutes_table": cost_tables.minutes_table(summary.minutes),
         "provenance_table": cost_tables.provenance_table(results.provenances),
         "stage_params": _stage_params(results),

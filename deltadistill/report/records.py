@@ -42,9 +42,7 @@ class ClassInfo:
 class DatasetInfo:
     """dataset.json beside the manifest; ``size`` is (height, width)."""
 
-    kind: Literal[
-        "generated", "cityscapes", "video", "generated_detection", "imagenet_vid", "coco_video"
-    ]
+    kind: Literal["generated", "cityscapes", "video", "generated_detection", "imagenet_vid", "coco_video"]
     size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]
     frames: dict[str, Count]

@@ -132,7 +132,9 @@ class DistillTraining:
             return whole
         if labelled:
             looks = self.task.extent_needs_outputs
-            outputs = (all_frames(self._run(index, p, probing=False).output) if looks else None for p in parts)
+            outputs = (
+                all_frames(self._run(index, p, probing=False).output) if looks else None for p in parts
+            )
             seen = zip(outputs, (part["target"] for part in parts), strict=True)
             whole = replace(whole, extent=self.task.extent(seen, passes.group))
         if self.weights.alpha > 0:

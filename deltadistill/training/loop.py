@@ -195,6 +195,11 @@ class _Training:
 
     def _keep_if_best(self, row: Row) -> None:
         outcome, trainee = self.outcome, self.trainee
+        if math.isnan(row["tune_score"]):
+            raise ValueError(
+                "the tune split gives no score: nothing in it is annotated, or the teacher that stands for "
+                "annotations finds nothing; choose other tune clips"
+            )
         if row["tune_score"] > outcome.best_score and trainee.may_be_best(int(row["step"])):
             outcome.best_score, outcome.best_step = row["tune_score"], int(row["step"])
             outcome.best_state = {k: v.detach().clone() for k, v in trainee.network.state_dict().items()}

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image, ImageSequence
 
 from deltadistill.report.animation import MAX_BYTES, animate, bar_height, compose, label_font, panel_rows
+from deltadistill.report.label_scene import LabelScene
 from deltadistill.report.overlay_video import overlay_animation, overlay_video
 from deltadistill.report.paint import MISTAKE, mistakes, overlay, palette
-from deltadistill.report.scenes import Scene, read_scenes
+from deltadistill.report.scenes import read_scenes
 from deltadistill.report.storyboard import storyboard
 
 TABLE = palette([(128, 64, 128), (0, 0, 142)])
@@ -23,7 +24,7 @@ def scene(*, labels=True, frames=12, period=10, height=16, width=32):
     images = np.repeat(truth[..., None] * 90 + 60, 3, axis=3).astype(np.uint8)
     copied = truth[[frame - frame % period for frame in range(frames)]]
     predictions = {"teacher": truth.copy(), "delta": truth.copy(), "copy": copied}
-    return Scene("clip", period, images, truth if labels else None, predictions)
+    return LabelScene("clip", period, images, truth if labels else None, predictions)
 
 
 def test_wrong_pixels_are_counted_against_the_labels_without_the_ignored():

@@ -67,8 +67,8 @@ def _sentence(best: Best, comparison: Comparison) -> str:
     }.get(best.within, f"; {best.within} of the {best.rivals} others lie within the spread of its seeds")
     return (
         f"{entry.variant}: {values} ({spread(*entry.tune, 2)} on the tune split{told_apart}). On the test "
-        f"split: {spread(point.score, point.score_std, 2)} {measure(comparison)} at {point.macs_ratio:.3f} of "
-        f"the teacher's MACs, T = {length}."
+        f"split: {spread(point.score, point.score_std, 2)} {measure(comparison)} at {point.macs_ratio:.3f} "
+        f"of the teacher's MACs, T = {length}."
     )
 
 

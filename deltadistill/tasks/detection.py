@@ -1,0 +1,170 @@
+"""Object detection: losses and boxes by the kind of detector, mean average precision by pycocotools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deltadistill.boxes import Detections, Objects
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.manifest import Frame
+from deltadistill.measures import MAP50, Measure
+from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
+from deltadistill.metrics.motion_speed import motion_iou
+from deltadistill.processes import ALONE, Group
+from deltadistill.tasks.anchors import AnchorMaps
+from deltadistill.tasks.suppression import Suppression
+from deltadistill.tasks.task import Reference, Scores
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be found in a frame: its objects, their motion IoU (n,), and (clip, index) of the frame."""
+
+    objects: Objects
+    motion: np.ndarray
+    place: tuple[str, int]
+
+
+@dataclass
+class DetectionMetric:
+    """Collects (detections, what is wanted) of frames; those of several metrics add up."""
+
+    frames: list[tuple[Detections, Wanted]] = field(default_factory=list)
+
+    def update(self, prediction: Detections, reference: Wanted) -> None:
+        """Add one frame."""
+        self.frames.append((prediction, reference))
+
+    def __add__(self, other: DetectionMetric) -> DetectionMetric:
+        return DetectionMetric(self.frames + other.frames)
+
+    def precision(self, classes: int, max_detections: int) -> MeanAveragePrecision:
+        """The metric of pycocotools over all frames, whose order decides between equal scores."""
+        metric = MeanAveragePrecision(classes, max_detections=max_detections)
+        for found, wanted in sorted(self.frames, key=lambda frame: frame[1].place):
+            metric.update(found, wanted.objects, motion=wanted.motion)
+        return metric
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The task of finding objects of `classes` classes; what every method is for says tasks.task.Task.
+
+    suppression: how boxes are chosen. shown_score: from this score on a detection stands for an object where
+    one must say yes or no: in pictures, and where others are compared with it.
+    References of a batch are boxes (N, M, 5), see data.box_lists.
+    """
+
+    measure: ClassVar[Measure] = MAP50
+
+    classes: int
+    suppression: Suppression
+    shown_score: float
+
+    def targets(self, references: Tensor, *, network: nn.Module) -> Any:
+        """What each of the network's anchors is to say."""
+        return detector_of(network).targets(references, network)
+
+    @property
+    def extent_needs_outputs(self) -> bool:
+        """The boxes alone decide which anchors are positive."""
+        return False
+
+    def extent(self, parts: Iterable[tuple[Any, Any]], group: Group = ALONE) -> Tensor:
+        """The number of positive anchors of a whole batch, float64."""
+        return group.total(torch.stack([targets.positives for _, targets in parts]).sum(0))
+
+    def loss(self, output: Any, targets: Any, of: Tensor | None = None, *, network: nn.Module) -> Tensor:
+        """The detector's own loss over classes and boxes; a scalar."""
+        of = self.extent([(output, targets)]) if of is None else of
+        return detector_of(network).loss(output, targets, network, of)
+
+    def imitation_loss(self, output: Any, teacher_output: Any, *, network: nn.Module) -> Tensor:
+        """How far scores and offsets are from the teacher's, mean over frames; 0 where they are the same."""
+        return detector_of(network).imitation_loss(output, teacher_output, network)
+
+    def predict(self, output: Any, *, network: nn.Module) -> list[Detections]:
+        """Boxes of each frame, in pixels of the network's input."""
+        return detector_of(network).predict(output, network, self.suppression)
+
+    def reference(self, store: FrameStore) -> Reference:
+        """The data set's objects, with their motion."""
+        motions: dict[tuple[str, str], Mapping[int, np.ndarray]] = {}
+
+        def wanted(frame: Frame) -> Wanted:
+            clip = (frame.split, frame.clip)
+            if clip not in motions:
+                motions[clip] = _motions(store, store.manifest.clips(frame.split)[frame.clip])
+            return Wanted(store.boxes(frame), motions[clip][frame.index], (frame.clip, frame.index))
+
+        return wanted
+
+    def as_reference(self, prediction: Detections, frame: Frame) -> Wanted:
+        """Detections that are sure enough, as if they were the data set's objects; of unknown motion."""
+        shown = _shown(prediction, self.shown_score)
+        objects = Objects(shown.boxes, shown.classes)
+        return Wanted(objects, np.full(len(objects), np.nan), (frame.clip, frame.index))
+
+    def metric(self) -> DetectionMetric:
+        """Make an empty metric."""
+        return DetectionMetric()
+
+    def score(self, metric: DetectionMetric) -> float:
+        """mAP at an IoU of 0.5."""
+        return self._precision(metric).score().map50
+
+    def scores(self, metric: DetectionMetric) -> Scores:
+        """mAP at IoU 0.5 and over IoU 0.5 … 0.95; the former by speed of motion and by class."""
+        precision = self._precision(metric)
+        overall, by_speed = precision.score(), precision.score_per_speed()
+        speeds = {f"{MAP50.key}_{speed}": found.map50 for speed, found in by_speed.items()}
+        return Scores({"map50": overall.map50, "map": overall.map, **speeds}, overall.ap50)
+
+    def add_up(self, metrics: Iterable[DetectionMetric], group: Group) -> None:
+        """Give each metric the frames of all processes."""
+        metrics = list(metrics)
+        if group.size == 1:
+            return
+        for metric, parts in zip(
+            metrics, zip(*group.all_of([m.frames for m in metrics]), strict=True), strict=True
+        ):
+            metric.frames = [frame for part in parts for frame in part]
+
+    def as_array(self, predictions: Sequence[Detections]) -> np.ndarray:
+        """Detections to be shown, float32 (F, max_detections, 6): x0, y0, x1, y1, score, class or −1."""
+        array = np.full((len(predictions), self.suppression.max_detections, 6), -1, np.float32)
+        for row, found in zip(array, predictions, strict=True):
+            shown = _shown(found, self.shown_score)
+            row[: len(shown)] = np.column_stack([shown.boxes, shown.scores, shown.classes])
+        return array
+
+    def _precision(self, metric: DetectionMetric) -> MeanAveragePrecision:
+        return metric.precision(self.classes, self.suppression.max_detections)
+
+
+def detector_of(network: nn.Module) -> AnchorMaps:
+    """How the network's outputs are read. ValueError for a network that is no detector."""
+    if hasattr(network, "anchors"):
+        return AnchorMaps()
+    raise ValueError(
+        f"{type(network).__name__} is no detector that can be read: the data set has boxes, and the network "
+        "carries no `anchors` (models.anchor_layout); choose one of the models for detection"
+    )
+
+
+def _shown(found: Detections, min_score: float) -> Detections:
+    sure = found.scores >= min_score
+    return Detections(found.boxes[sure], found.scores[sure], found.classes[sure])
+
+
+def _motions(store: FrameStore, frames: Sequence[Frame]) -> dict[int, np.ndarray]:
+    """Motion IoU of the objects of every annotated frame of a clip, by its index."""
+    nothing = Objects(np.zeros((0, 4)), [])
+    clip = [store.boxes(frame) if store.is_annotated(frame) else nothing for frame in frames]
+    return {frame.index: motion for frame, motion in zip(frames, motion_iou(clip), strict=True)}

@@ -1,0 +1,133 @@
+"""The trainings on boxes, at toy size, through the same recipes as those on label maps."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from data.small_box_dataset import SIZE, make_box_manifest
+from ruamel.yaml import YAML
+from tasks.detectors import OPTIONS
+
+from deltadistill import models, params, tasks, variants
+from deltadistill.consistency import agreement, measure
+from deltadistill.data.frames import FrameStore
+from deltadistill.evaluation.frames import labelled_frames, per_frame_score, teacher_reference
+from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
+from deltadistill.macs import count_macs
+from deltadistill.training.recipes.distill import distill
+from deltadistill.training.recipes.per_frame import finetune, train_per_frame
+from deltadistill.training.recipes.running import Running
+
+ROOT = Path(__file__).resolve().parents[2]
+BOXES = {"min_score": 0.01, "max_iou": 0.5, "candidates": 200, "max_detections": 20, "shown_score": 0.3}
+
+
+def toy(*, steps=2, learning_rate=0.003, **changes):
+    content = YAML(typ="safe").load(ROOT / "params.yaml")
+    small = {"batch": 2, "augment": {"crop": list(SIZE), "scale": [1.0, 1.0], "flip": False}}
+    content["pretrain_teacher"] |= small | {"steps": steps, "evaluate_every": steps}
+    content["pretrain_teacher"]["optimiser"]["learning_rate"] = learning_rate
+    content["distill"] |= small | {"steps": steps, "evaluate_every": steps, "max_distance": 2}
+    content["distill"]["students"] |= {"where": "published_convolutions", "rank": "min"}
+    content["distill"]["search"] |= {"target": {"cost": 0.8, "length": 3}}
+    for section, values in changes.items():
+        content["distill"][section] |= values
+    return params.parse(content)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FrameStore(make_box_manifest(tmp_path))
+
+
+@pytest.fixture
+def task(store):
+    return tasks.build(store.manifest.info, boxes=BOXES)
+
+
+@pytest.fixture(params=OPTIONS)
+def teacher(request):
+    torch.manual_seed(0)
+    return models.build(request.param, classes=2, **OPTIONS[request.param]).eval()
+
+
+@pytest.mark.parametrize("predicts", ["delta", "feature"])
+def test_students_are_distilled_to_a_network_within_the_target(predicts, store, task, teacher):
+    settings = toy().distill
+    trained = distill(teacher, task, store, settings, predicts=predicts, seed=0, running=Running())
+    table = count_macs(trained.network, (3, *SIZE))
+    assert table.amortised(3) <= 0.8 * table.teacher
+    assert {row["layer"] for row in trained.layers} == set(trained.architecture["blocks"])
+    assert trained.outcome.curve[0]["task"] > 0
+
+
+def test_without_labels_the_later_frames_imitate_the_teacher(store, task, teacher):
+    torch.nn.init.constant_(teacher.class_net.predict.conv_pw.bias, -0.5)  # so that it finds something
+    changes = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}
+    settings = toy(**changes).distill
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+    assert trained.outcome.curve[0]["task"] > 0
+    weights = teacher.state_dict()
+    assert torch.equal(weights["backbone.conv_stem.weight"], trained.network.backbone.conv_stem.weight)
+
+
+def test_a_teacher_that_finds_nothing_cannot_stand_for_annotations(store, task, teacher):
+    torch.nn.init.constant_(teacher.class_net.predict.conv_pw.bias, -9.0)
+    changes = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}
+    with pytest.raises(ValueError, match=r"the tune split gives no score: .*finds nothing"):
+        distill(teacher, task, store, toy(**changes).distill, predicts="delta", seed=0, running=Running())
+
+
+def test_finetuning_leaves_the_teacher_as_it_is(store, task, teacher):
+    before = copy.deepcopy(teacher.state_dict())
+    finetune(teacher, task, store, toy().distill, seed=0, running=Running())
+    assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())
+
+
+def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teacher):
+    losses = {}
+    for imitated in (None, teacher):
+        small = copy.deepcopy(teacher)
+        torch.nn.init.normal_(small.class_net.predict.conv_pw.weight)
+        outcome = train_per_frame(
+            small, task, store, toy().pretrain_teacher, seed=0, running=Running(), teacher=imitated
+        )
+        losses[imitated] = outcome.curve[0]["loss"]
+    assert losses[teacher] > losses[None]
+
+
+def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(store, task, teacher):
+    settings = toy(steps=140, learning_rate=0.01).pretrain_teacher
+    train_per_frame(teacher, task, store, settings, seed=0, running=Running())
+    train = labelled_frames(store, "train")
+    score = task.score(per_frame_score(teacher, task, store, train, task.reference(store)))
+    assert score > 0.5
+
+    clips = store.manifest.clips("train")
+    runs = position_runs(clips, 2, counts=store.is_annotated)
+    scores = {}
+    for predict in ("per_frame", "copy"):
+        variant = variants.build(predict, teacher, task, period=2)
+        metrics = score_positions(variant, task, store, runs, task.reference(store), longest=2, batch=3)
+        scores[predict] = scores_by_length(task, metrics, [1, 2], store.classes)
+    per_frame, copied = scores["per_frame"][2], scores["copy"][2]
+    assert per_frame["map50_per_distance"][0] == per_frame["map50_per_distance"][1]
+    assert copied["map50_per_distance"][0] == per_frame["map50"]
+    assert copied["map"] < per_frame["map"]  # 6 of 32 pixels behind
+    assert set(copied["ap50"]) == {"red", "green"}
+    assert copied["map50_slow"] is None  # IoU with the frame before: 26 / 38
+    assert copied["map50_fast"] == copied["map50"]
+
+    along = agreement.build(store, clips, dis_preset="fast", min_score=0.3)
+    streams = {T: variants.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
+    steady = measure(streams, store, clips, along, batch=2)
+    assert steady[1]["tracks"]["all"]["coverage"] > 50
+    assert steady[1]["tracks"]["all"]["consistency"] > steady[3]["tracks"]["all"]["consistency"]
+
+
+def test_fidelity_to_the_teacher_itself_is_perfect(store, task, teacher):
+    torch.nn.init.constant_(teacher.class_net.predict.conv_pw.bias, -0.5)
+    frames = labelled_frames(store, "test")
+    metric = per_frame_score(teacher, task, store, frames, teacher_reference(teacher, task, store), batch=1)
+    assert task.score(metric) == pytest.approx(1)

@@ -65,7 +65,7 @@ def run(tool: str, folder: Path) -> str | None:
     return None
 
 
-def copy_working_tree(folder: Path) -> None:
+def copy_working_tree(folder: Path, overlay: str = OVERLAY) -> None:
     """Copy what git knows or would add, uncommitted changes included, to a toy-sized repository."""
     _, listed = call(ROOT, ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"))
     names = [name for name in listed.split("\0") if name and not name.startswith("results/")]
@@ -73,7 +73,7 @@ def copy_working_tree(folder: Path) -> None:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    call(folder, (sys.executable, "-m", "deltadistill.overlay", "put", OVERLAY))
+    call(folder, (sys.executable, "-m", "deltadistill.overlay", "put", overlay))
     for command in ("init --quiet", "add --all", "commit --quiet --message copy"):
         call(folder, ("git", *command.split()))
 

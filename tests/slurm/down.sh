@@ -24,4 +24,4 @@ done < <(tac "$folder/pids" 2> /dev/null)
 if grep -qs '^# deltadistill' /etc/slurm/slurm.conf; then
     rm -f /etc/slurm/{slurm,gres,cgroup}.conf
 fi
-rm -rf "$folder"/{pids,state,gpu?,munge*} "$folder"/spool-*
+rm -rf "$folder"/{pids,state,jobs.log,gpu?,munge*} "$folder"/spool-*

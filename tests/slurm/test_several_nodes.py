@@ -30,7 +30,7 @@ def submit(slurm, tmp_path):
     changes = {"PATH": f"{stand_in.parent}:{os.environ['PATH']}", PROCESSES: "1"}
 
     def do(trouble: str, *, inside: str = "") -> str:
-        sbatch = ["sbatch", "--parsable", "--partition=toy", "--nodes=2", "--mem=1000", "--time=5"]
+        sbatch = ["sbatch", "--parsable", "--partition=toy", "--nodes=2", "--mem=3000", "--time=5"]
         script = f"#!/bin/sh\nexec {inside} {sys.executable} {TOY_STAGE} {tmp_path} '{trouble}'\n"
         options = [*sbatch, f"--output={tmp_path / 'log'}"]
         done = subprocess.run(

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Starts a Slurm with fake GPUs on this machine: up.sh [FOLDER]. Everything but /etc/slurm/*.conf lies in FOLDER, the
-# daemons' process ids too, one a line in FOLDER/pids; down.sh [FOLDER] ends them.
+# Starts a Slurm with fake GPUs on this machine: up.sh [FOLDER [CPUS]], CPUS being the processors of each of its nodes.
+# Everything but /etc/slurm/*.conf lies in FOLDER, the daemons' process ids too, one a line in FOLDER/pids; down.sh
+# [FOLDER] ends them.
 # Exit code 3 and a reason: such a Slurm cannot be had here.
 set -euo pipefail
 folder=${1:-/run/deltadistill-slurm}
+cpus=${2:-4}
 here=$(cd "$(dirname "$0")" && pwd)
 
 cannot() { echo "$*" >&2; exit 3; }
@@ -30,7 +32,8 @@ start() { # the process keeps its id through exec
     echo $! >> "$folder/pids"
 }
 
-fill() { sed -e "s|HOST|$(hostname -s)|" -e "s|FOLDER|$folder|" "$here/$1" > "/etc/slurm/$1"; }
+fill() { sed -e "s|HOST|$(hostname -s)|" -e "s|FOLDER|$folder|" -e "s|CPUS|$cpus|" -e "s|MEMORY|$((cpus * 4000))|" \
+    "$here/$1" > "/etc/slurm/$1"; }
 fill slurm.conf
 fill gres.conf
 fill cgroup.conf

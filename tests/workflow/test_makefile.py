@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()
 
 
 # A make around the tests hands on its flags and level by these; they change what a make inside prints.
@@ -45,4 +46,17 @@ def test_a_missing_video_is_named():
 
 def test_continuous_integration_runs_style_and_tests():
     script = (ROOT / ".ci" / "run").read_text()
-    assert script.index("make lint") < script.index("make test\n") < script.index("make test-zoo\n")
+    assert (
+        script.index("make lint")
+        < script.index("make test\n")
+        < script.index("make test-zoo\n")
+        < script.index("make test-slurm\n")
+    )
+
+
+def test_every_target_that_runs_a_pipeline_holds_the_lock():
+    recipes = re.findall(
+        r"^\t(.*(?:dvc repro|overlay|OVERLAY|own_video|workflow\.sweep).*)$", MAKEFILE, re.MULTILINE
+    )
+    assert len(recipes) >= 8
+    assert [recipe for recipe in recipes if not recipe.startswith(("@$(LOCKED) ", "@echo "))] == []

@@ -12,10 +12,18 @@ SIZE = {"frames": 3, "height": 48, "width": 96, "seed": 4, "noise": 0.03}
 
 def digests(root):
     return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(root).as_posix(): hashlib.sha256(content(path)).hexdigest()
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def content(path):
+    """A file's bytes; of arrays their values, since the archive around them depends on Python's version."""
+    if path.suffix != ".npz":
+        return path.read_bytes()
+    with np.load(path) as arrays:
+        return b"".join(name.encode() + arrays[name].tobytes() for name in sorted(arrays.files))
 
 
 def test_any_number_of_workers_writes_the_same_files(tmp_path):
@@ -29,7 +37,7 @@ def test_any_number_of_workers_writes_the_same_files(tmp_path):
     assert counted == [3] * 8
 
 
-def test_files_bytes_are_the_same_on_every_machine(tmp_path):
+def test_files_hold_the_same_on_every_machine(tmp_path):
     write_street(tmp_path, {"tune": 1}, **SIZE, workers=1)
     joined = json.dumps(digests(tmp_path)).encode()
     assert hashlib.sha256(joined).hexdigest() == KNOWN_FILES
@@ -58,4 +66,4 @@ def test_splits_share_no_clip(tmp_path):
     assert len(set(first)) == 3
 
 
-KNOWN_FILES = "fe506be33208e4613b9d5e10e2529365f5d7cd1a9ebdecba44bd6bba3b87cb87"
+KNOWN_FILES = "58a213810f84cd64f3ff88ec469e7660e8b425e5c39fb0ab7120e34eaac1c930"

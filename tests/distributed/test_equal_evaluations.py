@@ -13,11 +13,12 @@ import deltadistill as dd
 from deltadistill import models
 from deltadistill.blocks.designs import student_design
 from deltadistill.conversion import delta_blocks
-from deltadistill.evaluation.sharing import add_up, share, turns
+from deltadistill.evaluation.sharing import share, turns
 from deltadistill.launch import PROCESSES
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.network_file import save_network
 from deltadistill.processes import ALONE, Group
+from deltadistill.tasks import Segmentation
 
 MODEL = {"name": "ddrnet23_slim", "classes": 8, "options": {"width": 8, "stem_strides": [2, 1]}}
 STAGES = ("sweep_sequence_length", "analyze_consistency")
@@ -95,5 +96,5 @@ def test_every_batch_is_taken_once_in_as_many_turns_everywhere():
 def test_counts_of_one_process_stay_as_they_are():
     matrix = ConfusionMatrix(2)
     matrix.update(torch.tensor([0, 1]), torch.tensor([1, 1]))
-    add_up([matrix], ALONE)
+    Segmentation(2).add_up([matrix], ALONE)
     assert matrix.counts.tolist() == [[0, 0], [1, 1]]

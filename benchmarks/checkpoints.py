@@ -71,7 +71,7 @@ def checkpoint_of(name: str, runs: int) -> tuple[int, float, float]:
     network = convert(network, LinearStudent(gamma=4), WHERE["inner_convolutions"])
     optimiser = optimisers.build("adamw", [(network.parameters(), 1e-3)], weight_decay=0.0, momentum=0.0)
     descent = Descent(network, optimiser, Course(1, "constant"))
-    descent.step(0, sum(parameter.square().sum() for parameter in network.parameters()))
+    descent.step(0, [{"loss": sum(parameter.square().sum() for parameter in network.parameters())}])
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         checkpoint = Checkpoint(Path(folder), minutes=1)
         saving = [take(checkpoint, descent) for _ in range(runs)]

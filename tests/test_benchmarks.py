@@ -16,3 +16,13 @@ def test_a_benchmark_explains_itself(script):
     )
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
+
+
+def test_a_checkpoint_is_measured(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import checkpoints
+
+    size, saving, loading = checkpoints.checkpoint_of("ddrnet23_slim", 1)
+    assert size > 100 * 2**20  # weights of teacher and students, and AdamW's two averages of each
+    assert saving > 0
+    assert loading > 0

@@ -27,6 +27,11 @@ class Stage:
     meta: dict[str, Any]
 
     @property
+    def project(self) -> str:
+        """The project file that the stage is written in, relative to the root."""
+        return self.address.partition(":")[0] if ":" in self.address else PROJECT
+
+    @property
     def rule(self) -> str:
         """The address as a Snakemake rule name."""
         return rule_name(self.address)

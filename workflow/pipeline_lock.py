@@ -96,6 +96,9 @@ def main() -> None:
     if not command:
         raise SystemExit(__doc__)
     if take(" ".join(command)):
+        from workflow import dvc_files  # here, since the Snakefile imports this module without its package
+
+        dvc_files.mend(os.curdir, dvc_files.projects(os.curdir))
         for descriptor in _held:  # whatever of the command is left when it is killed still works here
             os.set_inheritable(descriptor, True)
         os.environ.setdefault(HOLDER, str(os.getpid()))

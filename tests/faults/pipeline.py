@@ -31,9 +31,11 @@ STAGES = (
     "measure_latency",
     "write_report",
 )
-TOOLS = (
-    ("dvc", "repro"),
-    ("snakemake", "--quiet", "rules"),
+LOCKED = "python -m workflow.pipeline_lock"
+CHECKED = "python -m deltadistill.preflight"
+TOOLS = (  # as make run and make snakemake call them
+    f"{LOCKED} bash -c '{CHECKED} && dvc repro'",
+    f"{CHECKED} && snakemake --quiet rules",
 )
 PATIENCE_S = 300
 # What differs between two whole runs of the same thing: when it was, and how long it took.
@@ -57,13 +59,13 @@ class Pipeline:
         (folder / "params.yaml").write_text(commented_yaml.dump(params))
         smoke.call(folder, ("git", "commit", "--quiet", "--all", "--message", "toy"))
 
-    def finish(self, tool: tuple[str, ...]) -> str:
+    def finish(self, tool: str) -> str:
         """Run to the end and return what was printed."""
         process = self._start(tool)
         assert process.wait(PATIENCE_S) == 0, self.log()
         return self.log()
 
-    def kill_in(self, stage: str, tool: tuple[str, ...], seconds: float) -> bool:
+    def kill_in(self, stage: str, tool: str, seconds: float) -> bool:
         """Run, and kill everything `seconds` after a script of `stage` has begun; whether it came to that."""
         process = self._start(tool)
         began = time.monotonic()
@@ -96,7 +98,17 @@ class Pipeline:
 
     def status(self) -> dict[str, Any]:
         """What DVC says is not up to date."""
-        return json.loads(self._dvc("status", "--json"))
+        command = f"{LOCKED} dvc status --json"
+        done = subprocess.run(
+            command.split(),
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
 
     def outputs(self) -> dict[str, list[Path]]:
         """The outputs of every stage, by its address."""
@@ -119,19 +131,21 @@ class Pipeline:
         files = [file for top in tops for file in top.rglob("*") if file.is_file()]
         return [f for f in files if not any(p.startswith(".") for p in f.relative_to(self.folder).parts)]
 
-    def _start(self, tool: tuple[str, ...]) -> subprocess.Popen:
-        environment = dict(os.environ) | {
+    @property
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ) | {
             "PYTHONPATH": str(self.folder),
             "DELTADISTILL_TRACKING": "off",
             "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
-        checked = f"python -m deltadistill.preflight && exec {' '.join(tool)}"
+
+    def _start(self, tool: str) -> subprocess.Popen:
         with (self.folder / "run.log").open("w") as log:
             return subprocess.Popen(
-                ["bash", "-c", checked],
+                ["bash", "-c", tool],
                 cwd=self.folder,
-                env=environment,
+                env=self._environment,
                 stdout=log,
                 stderr=log,
             )
@@ -142,15 +156,6 @@ class Pipeline:
             return any(f"stages/{stage}.py" in child.cmdline() for child in below)
         except psutil.Error:  # one ended meanwhile
             return False
-
-    def _dvc(self, *command: str) -> str:
-        return subprocess.run(
-            [Path(sys.executable).with_name("dvc"), *command],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
 
 
 def kill_tree(pid: int) -> None:

@@ -1,11 +1,13 @@
 """DVC and Snakemake agree about what is up to date, and DVC's own commands work, on the real graph."""
 
 import re
+import shutil
 
 import pytest
 
 UP_TO_DATE = "Data and pipelines are up to date."
 NOTHING_TO_DO = "Nothing to be done"
+LOCKED = ("python", "-m", "workflow.pipeline_lock", "true")  # as every target of make begins
 
 
 def stale(project):
@@ -45,6 +47,30 @@ def test_a_list_of_busy_files_that_a_killed_job_left_half_written_stops_nothing(
     assert "corrupted" in finished.run("dvc", "status", check=False)
     assert NOTHING_TO_DO in finished.run("snakemake", "--dry-run")
     assert UP_TO_DATE in finished.run("dvc", "status")
+
+
+@pytest.mark.parametrize("share", [0, 0.4, 0.7])
+@pytest.mark.parametrize("command", [("snakemake", "--dry-run"), LOCKED], ids=["snakemake", "make"])
+def test_a_dvc_lock_that_was_cut_off_comes_back(finished, command, share):
+    lock = finished.folder / "dvc.lock"
+    whole = lock.read_bytes()
+    finished.run(*LOCKED)  # any pipeline before
+    cut = whole[: int(share * len(whole))]
+    lock.write_bytes(cut[: cut.rfind(b"cmd:")])  # where DVC refuses it
+    assert finished.run("dvc", "status", check=False).count("validation failed") or share == 0
+    said = finished.run(*command)
+    assert "dvc.lock was left half-written by a killed process, and is as it was at" in said
+    assert lock.read_bytes() == whole
+    assert UP_TO_DATE in finished.run("dvc", "status")
+
+
+def test_a_dvc_lock_that_was_cut_off_without_a_copy_is_taken_away(finished):
+    kept = finished.folder / ".pipeline" / "kept"
+    shutil.rmtree(kept, ignore_errors=True)
+    (finished.folder / "dvc.lock").write_bytes(b"")
+    said = finished.run(*LOCKED)
+    assert "dvc.lock was left half-written by a killed process, and is taken away" in said
+    assert "prepare_dataset@street" in stale(finished)
 
 
 def test_another_experiment_and_back_leaves_both_up_to_date(finished):

@@ -79,8 +79,11 @@ def later_frames(clips: Any) -> Any:
 
 
 def all_frames(clips: Any) -> Any:
-    """All frames of tensors (N, T, …) in any tree, clip after clip: (N·T, …)."""
-    return tree_map(lambda tensor: tensor.flatten(0, 1), clips)
+    """All frames of tensors (N, T, …) in any tree, time first: (T·N, …).
+
+    What `forward_clip` returns lies in this order already and is not copied.
+    """
+    return tree_map(lambda tensor: tensor.transpose(0, 1).flatten(0, 1), clips)
 
 
 def forward_clip(

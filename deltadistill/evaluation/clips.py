@@ -50,7 +50,8 @@ def clip_score(
             clip = torch.stack([inputs(store, window) for window in some]).to(device_of(network))
             output = all_frames(forward_clip(network, clip))
             predictions = task.predict(output, network=network)
-            for frame, prediction in zip((f for window in some for f in window), predictions, strict=True):
+            frames = (frame for together in zip(*some, strict=True) for frame in together)
+            for frame, prediction in zip(frames, predictions, strict=True):
                 metric.update(prediction, reference(frame))
         between()
     task.add_up([metric], group)

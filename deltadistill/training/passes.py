@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.processes import ALONE, Group
+from deltadistill.stream import all_frames
 from deltadistill.tasks import Task
 
 Batch = dict[str, Any]
@@ -81,8 +82,8 @@ class Whole:
 
 
 def with_targets(parts: Sequence[Batch], task: Task, network: nn.Module) -> list[Batch]:
-    """The parts with "target" beside their labels: what the loss compares with, clip after clip."""
-    return [part | {"target": task.targets(part["label"].flatten(0, 1), network=network)} for part in parts]
+    """The parts with "target" beside their labels: what the loss compares with, frames as in `all_frames`."""
+    return [part | {"target": task.targets(all_frames(part["label"]), network=network)} for part in parts]
 
 
 def sums(passes: Passes, values: Iterable[Tensor]) -> Tensor:

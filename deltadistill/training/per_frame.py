@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.data.frames import normalise
+from deltadistill.stream import all_frames
 from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, buffers_kept, with_targets
@@ -85,4 +86,4 @@ class PerFrameTraining:
 
 
 def _frames(part: Batch) -> Tensor:
-    return normalise(part["clip"].flatten(0, 1))
+    return normalise(all_frames(part["clip"]))

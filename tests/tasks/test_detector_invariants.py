@@ -39,8 +39,8 @@ def per_frame(network, frames):
 def whole_clip(network, frames):
     with torch.no_grad():
         found = boxes(network, all_frames(dd.forward_clip(network, frames)))
-    length = frames.shape[1]
-    return [[found[n * length + t] for n in range(len(frames))] for t in range(length)]
+    clips, length = frames.shape[:2]
+    return [found[t * clips : (t + 1) * clips] for t in range(length)]
 
 
 def streamed(network, frames, period=None):

@@ -80,9 +80,17 @@ class Detection:
         """The number of positive anchors of a whole batch, float64."""
         return group.total(torch.stack([targets.positives for _, targets in parts]).sum(0))
 
-    def loss(self, output: Any, targets: Any, of: Tensor | None = None, *, network: nn.Module) -> Tensor:
+    def loss(
+        self,
+        output: Any,
+        targets: Any,
+        of: Tensor | None = None,
+        *,
+        group: Group = ALONE,
+        network: nn.Module,
+    ) -> Tensor:
         """The detector's own loss over classes and boxes; a scalar."""
-        of = self.extent([(output, targets)]) if of is None else of
+        of = self.extent([(output, targets)], group) if of is None else of
         return detector_of(network).loss(output, targets, network, of)
 
     def imitation_loss(self, output: Any, teacher_output: Any, *, network: nn.Module) -> Tensor:

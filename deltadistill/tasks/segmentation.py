@@ -70,19 +70,21 @@ class Segmentation:
         labels: Tensor,
         of: Extent | None = None,
         *,
+        group: Group = ALONE,
         network: nn.Module | None = None,
     ) -> Tensor:
         """Mean loss of logits (N, classes, H, W) against labels (N, H, W), 255 ignored; a scalar.
 
         of: the extent of a whole batch, of which these are a part; then what they add to the whole's mean.
+        group: without `of`, the processes whose logits and labels are a whole together.
         """
-        of = of or self.extent([(logits, labels)])
-        loss = F.cross_entropy(
-            logits, labels.long(), weight=self._weights(logits), ignore_index=IGNORED, reduction="none"
-        )
+        losses = _pixel_losses(logits, labels)
+        of = of or self._extent_of([losses.detach()], [labels], group)
         if of.threshold is not None:
-            loss = loss[labels != IGNORED][self._true_class(logits, labels) <= of.threshold]
-        return loss.sum() / of.weight.to(loss)
+            losses = losses.where(_true_class(losses.detach()) <= of.threshold, 0)
+        if self.class_weights is not None:
+            losses = losses * self._weights(losses)[labels.long().clamp(max=self.classes - 1)]
+        return losses.sum() / of.weight.to(losses)
 
     @torch.no_grad()
     def extent(self, parts: Iterable[tuple[Tensor | None, Tensor]], group: Group = ALONE) -> Extent:
@@ -91,10 +93,12 @@ class Segmentation:
         parts: (logits, labels) of this process's parts; logits may be None unless `extent_needs_outputs`.
         group: the processes that have the other parts, and call this together.
         """
-        if self.extent_needs_outputs:
-            return self._hard_extent(torch.cat([self._true_class(*part) for part in parts]), group)
-        weights = [self._weight_of(labels) for _, labels in parts]
-        return Extent(group.total(torch.stack(weights).sum(0)))
+        losses, labels = [], []
+        for logits, label in parts:  # one after the other, so that no two parts' logits are held at once
+            labels.append(label)
+            if self.extent_needs_outputs:
+                losses.append(_pixel_losses(logits, label))
+        return self._extent_of(losses, labels, group)
 
     def imitation_loss(
         self, logits: Tensor, teacher_logits: Tensor, *, network: nn.Module | None = None
@@ -143,8 +147,14 @@ class Segmentation:
         """Labels (F, H, W), uint8."""
         return np.stack([labels.numpy() for labels in predictions])
 
-    def _weights(self, like: Tensor) -> Tensor | None:
-        return None if self.class_weights is None else like.new_tensor(self.class_weights)
+    def _extent_of(self, losses: Sequence[Tensor], labels: Sequence[Tensor], group: Group) -> Extent:
+        if self.extent_needs_outputs:
+            seen = [_true_class(loss)[label != IGNORED] for loss, label in zip(losses, labels, strict=True)]
+            return self._hard_extent(torch.cat(seen), group)
+        return Extent(group.total(torch.stack([self._weight_of(label) for label in labels]).sum(0)))
+
+    def _weights(self, like: Tensor) -> Tensor:
+        return like.new_tensor(self.class_weights)
 
     def _weight_of(self, labels: Tensor) -> Tensor:
         """The number of labelled pixels, each weighted by its class where the loss does so; float64."""
@@ -153,13 +163,6 @@ class Segmentation:
             return labelled.sum().double()
         counts = torch.bincount(labels[labelled].long(), minlength=self.classes).double()
         return torch.dot(counts, self._weights(counts))
-
-    @torch.no_grad()
-    def _true_class(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Probability of the true class of every labelled pixel."""
-        labelled = labels != IGNORED
-        true_class = torch.where(labelled, labels, 0).long()[:, None]
-        return logits.softmax(1).gather(1, true_class)[:, 0][labelled]
 
     def _hard_extent(self, probability: Tensor, group: Group) -> Extent:
         """Pixels below the threshold, or the hardest of all processes' where those would be too few."""
@@ -170,6 +173,16 @@ class Segmentation:
             threshold = float(group.gathered(probability).kthvalue(kept).values)
             seen, hard = _counts(probability, threshold, group)
         return Extent(torch.tensor(float(max(hard, 1)), dtype=torch.float64), threshold)
+
+
+def _pixel_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log of the probability of the true class (N, H, W), 0 where there is none."""
+    return F.cross_entropy(logits, labels.long(), ignore_index=IGNORED, reduction="none")
+
+
+def _true_class(losses: Tensor) -> Tensor:
+    """The probability of the true class that a pixel's loss comes from."""
+    return torch.exp(-losses)
 
 
 def _counts(probability: Tensor, threshold: float, group: Group) -> list[int]:

@@ -57,10 +57,18 @@ class Task(Protocol):
         group: the processes that have the other parts, and call this together.
         """
 
-    def loss(self, output: Any, targets: Any, of: Any | None = None, *, network: nn.Module) -> Tensor:
+    def loss(
+        self,
+        output: Any,
+        targets: Any,
+        of: Any | None = None,
+        *,
+        group: Group = ALONE,
+        network: nn.Module,
+    ) -> Tensor:
         """The loss, a scalar; of a part of a batch, what it adds to the whole's.
 
-        of: the extent of the whole batch; None: of what is given here.
+        of: the extent of the whole batch; None: that of what the processes of `group` give here together.
         """
 
     def imitation_loss(self, output: Any, teacher_output: Any, *, network: nn.Module) -> Tensor:

@@ -166,9 +166,8 @@ class DistillTraining:
 
     def _task_loss(self, run: "_Run", part: Batch, whole: Whole) -> Tensor:
         if self.weights.task == "labels":
-            output, targets, group = all_frames(run.output), part["target"], self.descent.passes.group
-            extent = self.task.extent([(output, targets)], group) if whole.extent is None else whole.extent
-            return self.task.loss(output, targets, extent, network=self.network)
+            output, group = all_frames(run.output), self.descent.passes.group
+            return self.task.loss(output, part["target"], whole.extent, group=group, network=self.network)
         if self.weights.task == "teacher":
             later = later_frames(run.output)
             return whole.part(part) * self.task.imitation_loss(later, run.probe.output, network=self.network)

@@ -62,9 +62,8 @@ class PerFrameTraining:
         return self.network(_frames(part))
 
     def _loss(self, part: Batch, whole: Whole) -> Tensor:
-        output, targets, group = self._output(part), part["target"], self.descent.passes.group
-        extent = self.task.extent([(output, targets)], group) if whole.extent is None else whole.extent
-        loss = self.task.loss(output, targets, extent, network=self.network)
+        output, group = self._output(part), self.descent.passes.group
+        loss = self.task.loss(output, part["target"], whole.extent, group=group, network=self.network)
         if self.teacher is not None:
             with torch.no_grad():
                 taught = self.teacher(_frames(part))

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from deltadistill.data.encoded_picture import write_picture
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import SPLITS, DatasetInfo, Frame, Manifest
 from deltadistill.data.shots import ShotDetector
@@ -168,9 +169,7 @@ def _extract(
         if detector.begins_shot(small):
             shots.append([])
         path = folder / f"shot_{len(shots) - 1:02d}" / f"{len(shots[-1]):06d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _, png = cv2.imencode(".png", small[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
-        path.write_bytes(png)  # cv2.imwrite does not say when a disk is full
+        write_picture(path, small, [cv2.IMWRITE_PNG_COMPRESSION, 3])
         shots[-1].append(path)
         progress(1)
     return shots

@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import cv2
 
+from deltadistill.data.encoded_picture import write_picture
 from deltadistill.data.street.clip import render_clip
 from deltadistill.data.street.things_seen import ThingSeen
 
@@ -133,10 +134,8 @@ def write_clip(job: ClipJob, *, look: Look) -> set[str]:
         kinds |= {thing.kind for thing in things}
         image = job.root / "Data" / f"{place}.JPEG"
         annotation = job.root / "Annotations" / f"{place}.xml"
-        for path in (image, annotation):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(image), frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]):
-            raise OSError(f"cannot write {image}")
+        write_picture(image, frame.image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        annotation.parent.mkdir(parents=True, exist_ok=True)
         annotation.write_bytes(_to_xml(place, look, things, still))
     return kinds
 

@@ -55,18 +55,16 @@ class PerFrameTraining:
             return whole
         looks = self.task.extent_needs_outputs
         with buffers_kept(self.network):
-            seen = ((self._output(part) if looks else None, part["target"]) for part in parts)
+            seen = ((self.network(_frames(part)) if looks else None, part["target"]) for part in parts)
             return replace(whole, extent=self.task.extent(seen, passes.group))
 
-    def _output(self, part: Batch) -> Any:
-        return self.network(_frames(part))
-
     def _loss(self, part: Batch, whole: Whole) -> Tensor:
-        output, group = self._output(part), self.descent.passes.group
+        frames, group = _frames(part), self.descent.passes.group
+        output = self.network(frames)
         loss = self.task.loss(output, part["target"], whole.extent, group=group, network=self.network)
         if self.teacher is not None:
             with torch.no_grad():
-                taught = self.teacher(_frames(part))
+                taught = self.teacher(frames)
             imitation = self.task.imitation_loss(output, taught, network=self.network)
             loss = loss + whole.part(part) * imitation
         return loss

@@ -30,13 +30,14 @@ class BoxConsistency:
     def update(self, before: tuple[Detections, Objects], now: tuple[Detections, Objects]) -> None:
         """Count the tracks of two successive frames of a clip, each given as detections and true objects."""
         then, current = (self._detected(*frame) for frame in (before, now))
-        for track in true_boxes(before[1]).keys() & true_boxes(now[1]).keys():
+        source, target = (true_boxes(objects) for _, objects in (before, now))
+        for track in source.keys() & target.keys():
             self._pairs += 1
             if track not in then and track not in current:
                 continue
             self._counted += 1
             if track in then and track in current:
-                moved = carry(then[track], true_boxes(before[1])[track], true_boxes(now[1])[track])
+                moved = carry(then[track], source[track], target[track])
                 self._agreement += float(iou_matrix(moved[None], current[track][None])[0, 0])
 
     @property

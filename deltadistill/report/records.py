@@ -236,7 +236,7 @@ class LayerError:
 
 @dataclass(frozen=True)
 class TrainingScore:
-    """metrics.json of a training: mIoU on the tune split at the step that was kept; None where none was."""
+    """metrics.json of a training: main score on the tune split at the step kept; None where none was."""
 
     tune_score: Percent | None = None
 

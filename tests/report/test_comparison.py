@@ -148,6 +148,15 @@ def test_the_page_says_which_split_chose_and_fetches_nothing(comparison):
     assert "None" not in page
 
 
+def test_the_page_calls_the_score_by_its_name(made_up):
+    for path in (made_up / "results").rglob("sweep.json"):
+        path.write_text(path.read_text().replace("miou", "map50").replace('"iou"', '"ap50"'))
+    page = render(read_comparison(made_up / "settings.json", made_up / "results"))
+    assert "Chosen by the mean mAP@0.5 on the tune split" in page
+    assert "Tune: mAP@0.5 on the tune split" in page
+    assert "mIoU" not in page
+
+
 def test_only_keys_that_are_numbers_and_differ_are_drawn(comparison):
     page = render(comparison)
     assert 'id="over_distill_loss_beta"' in page

@@ -54,6 +54,11 @@ class Comparison:
         return [entry for entry in self.entries if entry.swept]
 
     @property
+    def measure(self) -> Measure:
+        """What the scores of all entries are."""
+        return self.entries[0].measure
+
+    @property
     def lengths(self) -> list[int]:
         """Every sequence length that all entries were measured at."""
         return sorted(set.intersection(*(set(entry.points) for entry in self.entries)))

@@ -19,6 +19,7 @@ def render(comparison: Comparison) -> str:
         {
             "title": f"Sweep {listing.sweep.replace('_', ' ')}",
             "lead": _lead(comparison),
+            "tune": comparison.measure.name,
             "best": [_sentence(best, comparison) for best in best_settings(comparison)],
             "beside": _table(comparison, [entry for entry in comparison.entries if not entry.swept]),
             "settings": _table(comparison, comparison.swept),
@@ -87,9 +88,9 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
         f"consist\u00adency, T = {shown}",
     )
     rows = [_row(entry, keys, lengths, shown) for entry in entries]
-    tune = comparison.entries[0].measure.name
     caption = (
-        f"Every setting. Tune: {tune} on the tune split at the step that was kept, by the setting itself."
+        f"Every setting. Tune: {comparison.measure.name} on the tune split at the step that was kept, by the "
+        "setting itself."
         if swept
         else "Measured once, beside all settings."
     )

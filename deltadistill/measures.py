@@ -1,6 +1,7 @@
 """What accuracy is called, task by task: in files and in words. Nothing else knows both names of a score."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,8 @@ MAP50 = Measure(
     "map50", "mAP@0.5", "ap50", "AP@0.5", also=("map",), parts=("map50_slow", "map50_medium", "map50_fast")
 )
 MEASURES = {measure.key: measure for measure in (MIOU, MAP50)}
+
+
+def measure_in(found: Any) -> Measure | None:
+    """The measure under whose key a file's mapping has a score; None where it has none, or is no mapping."""
+    return next((m for m in MEASURES.values() if isinstance(found, dict) and m.key in found), None)

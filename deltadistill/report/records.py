@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from deltadistill.measures import MEASURES, Measure
+from deltadistill.measures import MEASURES, Measure, measure_in
 from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_PIXELS
 
 
@@ -69,7 +69,7 @@ class LengthScore:
     @model_validator(mode="before")
     @classmethod
     def _named_by_its_measure(cls, found: Any) -> Any:
-        measure = next((m for m in MEASURES.values() if isinstance(found, dict) and m.key in found), None)
+        measure = measure_in(found)
         if measure is None:
             raise ValueError(f"none of the scores {', '.join(MEASURES)} is there")
         return {

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from deltadistill.measures import MEASURES, MIOU, Measure
+from deltadistill.measures import MEASURES, MIOU, Measure, measure_in
 from deltadistill.report.claims import Claim, judge
 from deltadistill.report.equal_cost import equal_cost_pairs
 from deltadistill.report.files import read_json
@@ -23,7 +23,7 @@ class _Scored:
     @model_validator(mode="before")
     @classmethod
     def _by_its_measure(cls, found: Any) -> Any:
-        measure = next((m for m in MEASURES.values() if isinstance(found, dict) and m.key in found), None)
+        measure = measure_in(found)
         if measure is None:
             return found
         names = {measure.key: "score", f"{measure.key}_std": "score_std"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 NO_TRACK = -1
+NOTHING = -1  # in the place of an object's number: none is found
 PADDING = -1  # in the place of a class, where boxes of several frames make one array: there is no box
 UNKNOWN = -2  # the same, in a frame's first row: the frame is not annotated, so nothing is known of it
 
@@ -84,6 +85,23 @@ def iou_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     shared = np.clip(high - low, 0, None).prod(-1)
     union = area(first)[:, None] + area(second)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def match(found: Detections, objects: Objects, *, min_iou: float) -> np.ndarray:
+    """The number of the object that each detection finds, int64 (n,); NOTHING where it finds none.
+
+    The surest detection chooses first; it finds the free object of its class that it overlaps most, with an
+    IoU of at least `min_iou`, above 0.
+    """
+    overlap = iou_matrix(found.boxes, objects.boxes)
+    overlap[found.classes[:, None] != objects.classes[None]] = 0
+    numbers = np.full(len(found), NOTHING)
+    for detection in np.argsort(-found.scores, kind="stable") if len(objects) else ():
+        best = int(overlap[detection].argmax())
+        if overlap[detection, best] >= min_iou:
+            numbers[detection] = best
+            overlap[:, best] = 0
+    return numbers
 
 
 def area(boxes: np.ndarray) -> np.ndarray:

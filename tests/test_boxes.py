@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltadistill.boxes import NO_TRACK, Detections, Objects, area, iou_matrix
+from deltadistill.boxes import NO_TRACK, NOTHING, Detections, Objects, area, iou_matrix, match
 
 
 def test_overlap_worked_by_hand():
@@ -49,3 +49,32 @@ def test_some_objects_are_chosen_with_all_that_is_known_of_them():
     assert second.boxes.tolist() == [[0, 0, 2, 2]]
     assert (second.classes[0], second.tracks[0], second.occluded[0]) == (3, 8, False)
     assert objects.chosen([1, 0]).tracks.tolist() == [8, 7]
+
+
+def test_matching_worked_by_hand():
+    objects = Objects([[0, 0, 10, 10], [4, 0, 14, 10], [40, 0, 50, 10]], [1, 1, 2])
+    boxes = [
+        [1, 0, 11, 10],  # the surest of class 1: 90 of 110 with the first object, 70 of 130 with the second
+        [0, 0, 10, 10],  # the next: the first is taken, and 60 of 140 with the second is too little
+        [3, 0, 13, 10],  # the third: 90 of 110 with the second
+        [40, 0, 50, 10],  # lies on the third object, but is of class 1
+        [40, 0, 50, 5],  # exactly half of the third object
+        [4, 0, 14, 10],  # nothing is left
+    ]
+    found = Detections(boxes, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [1, 1, 1, 1, 2, 1])
+    assert match(found, objects, min_iou=0.5).tolist() == [0, NOTHING, 1, NOTHING, 2, NOTHING]
+    # less is asked: the second detection takes the second object from the third one
+    assert match(found, objects, min_iou=0.4).tolist() == [0, 1, NOTHING, NOTHING, 2, NOTHING]
+
+
+def test_scores_and_not_the_order_of_detections_decide_what_is_matched():
+    objects = Objects([[0, 0, 10, 10]], [0])
+    boxes, classes = [[0, 0, 10, 10]] * 3, [0, 0, 0]
+    assert match(Detections(boxes, [0.2, 0.9, 0.5], classes), objects, min_iou=0.5).tolist() == [-1, 0, -1]
+    assert match(Detections(boxes, [0.5, 0.5, 0.5], classes), objects, min_iou=0.5).tolist() == [0, -1, -1]
+
+
+def test_without_objects_or_detections_nothing_is_matched():
+    assert match(Detections(), Objects([[0, 0, 1, 1]], [0]), min_iou=0.5).shape == (0,)
+    found = Detections([[0, 0, 1, 1]], [0.5], [0])
+    assert match(found, Objects([], []), min_iou=0.5).tolist() == [NOTHING]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deltadistill.boxes import NO_TRACK, Detections, Objects, iou_matrix
+from deltadistill.boxes import NO_TRACK, NOTHING, Detections, Objects, iou_matrix, match
 
 
 class BoxConsistency:
@@ -60,15 +60,13 @@ class BoxConsistency:
 
     def _detected(self, found: Detections, objects: Objects) -> dict[int, np.ndarray]:
         """Track → box of the detection of it."""
-        overlap = iou_matrix(found.boxes, objects.boxes)
-        overlap[found.classes[:, None] != objects.classes[None]] = 0
-        overlap[found.scores < self.min_score] = 0
-        detected = {}
-        for number in np.argsort(-found.scores, kind="stable") if len(objects) else ():
-            best = int(overlap[number].argmax())
-            if overlap[number, best] >= self.min_iou:
-                detected[int(objects.tracks[best])] = found.boxes[number].astype(np.float64)
-                overlap[:, best] = 0
+        numbers = match(found, objects, min_iou=self.min_iou)
+        # an unsure detection, which chose last, has taken no object from a sure one
+        counts = (numbers != NOTHING) & (found.scores >= self.min_score)
+        detected = {
+            int(track): box.astype(np.float64)
+            for track, box in zip(objects.tracks[numbers[counts]], found.boxes[counts], strict=True)
+        }
         detected.pop(NO_TRACK, None)
         return detected
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from deltadistill.boxes import Detections, Objects, iou_matrix
+from deltadistill.boxes import NOTHING, Detections, Objects, match
 from deltadistill.data.box_picture import draw_boxes
 from deltadistill.report.paint import MISTAKE, mistakes, photo_uri
 from deltadistill.report.tile import Tile
@@ -96,17 +96,6 @@ class BoxScene:
 
 
 def unmatched(found: Detections, wanted: Objects) -> tuple[np.ndarray, np.ndarray]:
-    """Which objects are not found, bool (m,), and which detections find none, bool (n,).
-
-    The surest detection chooses first; it finds the free object of its class that it overlaps most, with an
-    IoU of at least MIN_IOU.
-    """
-    overlap = iou_matrix(found.boxes, wanted.boxes)
-    overlap[found.classes[:, None] != wanted.classes[None]] = 0
-    missed, wrong = np.ones(len(wanted), bool), np.ones(len(found), bool)
-    for number in np.argsort(-found.scores, kind="stable") if len(wanted) else ():
-        best = int(overlap[number].argmax())
-        if overlap[number, best] >= MIN_IOU:
-            missed[best] = wrong[number] = False
-            overlap[:, best] = 0
-    return missed, wrong
+    """Which objects are not found, bool (m,), and which detections find none, bool (n,)."""
+    numbers = match(found, wanted, min_iou=MIN_IOU)
+    return ~np.isin(np.arange(len(wanted)), numbers), numbers == NOTHING

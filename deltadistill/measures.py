@@ -19,6 +19,17 @@ class Measure:
     also: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
+    def against(self, reference: str) -> str:
+        """What accuracy is called: fidelity where `reference` is not "labels" but "teacher"."""
+        return self.name if reference == "labels" else "fidelity"
+
+    def in_full(self, reference: str, *, unit: str = "") -> str:
+        """The same in more words for figures, with the unit in brackets."""
+        title, notes = self.name, [unit] if unit else []
+        if reference != "labels":
+            title, notes = "fidelity to the per-frame teacher", [self.name, *notes]
+        return f"{title} ({', '.join(notes)})" if notes else title
+
 
 MIOU = Measure("miou", "mIoU", "iou", "IoU")
 MAP50 = Measure(

@@ -11,3 +11,12 @@ def test_the_measure_is_the_one_whose_score_is_there():
 @pytest.mark.parametrize("found", [{}, {"map": 3.0, "iou": {}}, ["miou"], "miou", None])
 def test_what_has_no_main_score_has_no_measure(found):
     assert measure_in(found) is None
+
+
+def test_accuracy_is_called_by_what_it_is_measured_against():
+    assert (MIOU.against("labels"), MAP50.against("labels")) == ("mIoU", "mAP@0.5")
+    assert MIOU.against("teacher") == MAP50.against("teacher") == "fidelity"
+    assert MIOU.in_full("labels") == "mIoU"
+    assert MAP50.in_full("labels", unit="%") == "mAP@0.5 (%)"
+    assert MIOU.in_full("teacher") == "fidelity to the per-frame teacher (mIoU)"
+    assert MAP50.in_full("teacher", unit="%") == "fidelity to the per-frame teacher (mAP@0.5, %)"

@@ -39,8 +39,7 @@ class Drawing:
 
 def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
     """All figures by name; those without data (no student was searched) are left out."""
-    name = summary.measure.name
-    accuracy = name if summary.reference == "labels" else f"Fidelity to the per-frame teacher ({name})"
+    accuracy = summary.measure.in_full(summary.reference)
     longest = accuracy_against_distance.longest(results)
     basis = tables.basis(summary)
     drawn = [

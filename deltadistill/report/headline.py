@@ -12,8 +12,7 @@ LENGTHS = (1, 3, 10)
 
 def headline(summary: Summary, *, page: Path | None = None) -> str:
     """Lay out variants × T as aligned text, followed by the verdicts and where the report page is."""
-    measure = summary.measure.name if summary.reference == "labels" else "fidelity"
-    columns = ("T", "variant", measure, "GMACs", "ratio", "consistency")
+    columns = ("T", "variant", summary.accuracy, "GMACs", "ratio", "consistency")
     rows = [
         (str(length), name, *_cells(points[length]))
         for length in LENGTHS

@@ -7,7 +7,7 @@ from deltadistill.report.records import LayerError
 from deltadistill.report.results import Results
 from deltadistill.report.scores import average
 from deltadistill.report.summary import Point, Summary
-from deltadistill.report.tables import DASH, Table, accuracy, basis, number, spread
+from deltadistill.report.tables import DASH, Table, basis, number, spread
 
 _SETTINGS = {
     "linear": ("gamma",),
@@ -29,7 +29,7 @@ def students_table(results: Results, summary: Summary) -> Table | None:
         "Students of each variant. Error: mean over layers of ‖target − student‖² / ‖target‖², before and "
         f"after training, on pairs of the tune split; 1 is a student that predicts nothing. {basis(summary)}"
     )
-    at = [f"{accuracy(summary)} %, T = {t}" for t in LENGTHS] + [f"GMACs, T = {t}" for t in LENGTHS]
+    at = [f"{summary.accuracy} %, T = {t}" for t in LENGTHS] + [f"GMACs, T = {t}" for t in LENGTHS]
     columns = ("variant", "students", "start", "error, before", "error, after", *at)
     return Table(caption, columns, tuple(rows)) if rows else None
 

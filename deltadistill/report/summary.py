@@ -80,6 +80,11 @@ class Summary:
     measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
 
+    @property
+    def accuracy(self) -> str:
+        """What the scores are called."""
+        return self.measure.against(self.reference)
+
 
 def summarise(results: Results) -> Summary:
     """Average the results over seeds and judge the paper's claims on them."""

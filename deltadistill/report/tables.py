@@ -33,7 +33,7 @@ def basis(summary: Summary) -> str:
 
 def headline_tables(summary: Summary) -> list[Table]:
     """One table for each headline T: accuracy, cost and consistency of every variant."""
-    columns = ("variant", f"{accuracy(summary)} %", "GMACs", "ratio", "consist\u00adency %")
+    columns = ("variant", f"{summary.accuracy} %", "GMACs", "ratio", "consist\u00adency %")
     titles = {1: "T = 1: every frame is a key frame"}
     tables = []
     for length in HEADLINE_LENGTHS:
@@ -106,7 +106,7 @@ def consistency_table(results: Results, summary: Summary) -> Table:
                 rows.append((f"{name}, T = {length}", score, *cells))
     explained = _TRACKS_EXPLAINED if ways == ("tracks",) else _FLOW_EXPLAINED
     caption = f"Consistency in percent. {explained} {basis(summary)}"
-    return Table(caption, ("variant", accuracy(summary), *heads, *coverages), tuple(rows))
+    return Table(caption, ("variant", summary.accuracy, *heads, *coverages), tuple(rows))
 
 
 _WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",)}
@@ -139,11 +139,6 @@ def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str
 
 def _spread_of(values: list[float | None]) -> str:
     return DASH if None in values else spread(*average(values), 1)
-
-
-def accuracy(summary: Summary) -> str:
-    """Name of the accuracy figure: that of the task against labels, or fidelity to the per-frame teacher."""
-    return summary.measure.name if summary.reference == "labels" else "fidelity"
 
 
 def _headline_cells(point: Point) -> tuple[str, str, str, str]:

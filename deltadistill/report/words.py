@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from deltadistill.report.records import Latency
 from deltadistill.report.results import Results
 from deltadistill.report.summary import Point, Summary
-from deltadistill.report.tables import accuracy, signed, spread
+from deltadistill.report.tables import signed, spread
 
 TIME_SAVED = 1.1  # a smaller speed-up is not worth being called time saved
 
@@ -50,10 +50,9 @@ def tiles(summary: Summary) -> list[Tile]:
     delta = summary.variants.get("delta", {})
     if 3 not in delta:
         return []
-    measure = accuracy(summary)
     found = [
         Tile(_percent(delta[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", delta)),
-        Tile(spread(delta[3].score, delta[3].score_std, 1), f"{measure} in percent at T = 3"),
+        Tile(spread(delta[3].score, delta[3].score_std, 1), f"{summary.accuracy} in percent at T = 3"),
     ]
     base = "finetuned" if "finetuned" in summary.variants else "teacher"
     for length, rival in ((3, base), (10, "copy")):
@@ -61,7 +60,7 @@ def tiles(summary: Summary) -> list[Tile]:
         if length in points and length in delta:
             against = "copying the key frame" if rival == "copy" else f"{rival} on every frame"
             difference = signed(delta[length].score - points[length].score, 1)
-            found.append(Tile(difference, f"{measure} against {against}, T = {length}"))
+            found.append(Tile(difference, f"{summary.accuracy} against {against}, T = {length}"))
     return found
 
 
@@ -77,10 +76,10 @@ def _outcome(summary: Summary) -> str:
     points = summary.variants.get("delta", {})
     if 3 not in points:
         return "Delta distillation at T = 3 was not measured."
-    point, measure = points[3], accuracy(summary)
+    point = points[3]
     sentence = (
-        f"At T = 3 delta distillation reaches {spread(point.score, point.score_std, 1)} % {measure} at "
-        f"{_percent(point.macs_ratio)} of the teacher's MACs"
+        f"At T = 3 delta distillation reaches {spread(point.score, point.score_std, 1)} % {summary.accuracy} "
+        f"at {_percent(point.macs_ratio)} of the teacher's MACs"
     )
     base = summary.variants.get("finetuned", {}).get(3)
     if base is not None:

@@ -59,6 +59,11 @@ class Comparison:
         return self.entries[0].measure
 
     @property
+    def reference(self) -> str:
+        """What the scores of all entries are against: "labels" or the "teacher"."""
+        return self.entries[0].reference
+
+    @property
     def lengths(self) -> list[int]:
         """Every sequence length that all entries were measured at."""
         return sorted(set.intersection(*(set(entry.points) for entry in self.entries)))

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from deltadistill.report.comparison.entries import Comparison, Entry
 from deltadistill.report.drawings import Drawing
 from deltadistill.report.figures import labels, style
-from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
 
 LENGTH = 3  # the sequence length that figures and tables are about, or else the longest
@@ -163,5 +162,4 @@ def _is_named(value: Any, values: list[Any]) -> bool:
 
 
 def _accuracy(comparison: Comparison) -> str:
-    first = comparison.entries[0]
-    return accuracy_name(first.measure, first.reference)
+    return comparison.measure.in_full(comparison.reference, unit="%")

@@ -30,12 +30,6 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def measure(comparison: Comparison) -> str:
-    """Name of the accuracy figure."""
-    first = comparison.entries[0]
-    return first.measure.name if first.reference == "labels" else "fidelity"
-
-
 def written(value: Any) -> str:
     """A value as the parameter file has it."""
     return value if isinstance(value, str) else json.dumps(value)
@@ -61,28 +55,28 @@ def _lead(comparison: Comparison) -> list[str]:
 def _sentence(best: Best, comparison: Comparison) -> str:
     entry, length = best.entry, shown_length(comparison)
     values = ", ".join(f"{key} {written(value)}" for key, value in entry.values.items())
-    point = entry.points[length]
+    point, accuracy = entry.points[length], comparison.measure.against(comparison.reference)
     told_apart = {
         None: "",
         0: "; no other setting lies within the spread of its seeds",
     }.get(best.within, f"; {best.within} of the {best.rivals} others lie within the spread of its seeds")
     return (
         f"{entry.variant}: {values} ({spread(*entry.tune, 2)} on the tune split{told_apart}). On the test "
-        f"split: {spread(point.score, point.score_std, 2)} {measure(comparison)} at {point.macs_ratio:.3f} "
+        f"split: {spread(point.score, point.score_std, 2)} {accuracy} at {point.macs_ratio:.3f} "
         f"of the teacher's MACs, T = {length}."
     )
 
 
 def _table(comparison: Comparison, entries: list[Entry]) -> Table:
     lengths = [length for length in HEADLINE_LENGTHS if length in comparison.lengths] or comparison.lengths
-    shown = shown_length(comparison)
+    shown, accuracy = shown_length(comparison), comparison.measure.against(comparison.reference)
     swept = all(entry.swept for entry in entries)
     keys = [key for key in comparison.listing.keys if swept or not key.startswith("distill.")]
     columns = (
         "variant",
         *(key.replace(".", ". ") for key in keys),
         "tune",
-        *(f"{measure(comparison)}, T = {length}" for length in lengths),
+        *(f"{accuracy}, T = {length}" for length in lengths),
         f"GMACs, T = {shown}",
         f"ratio, T = {shown}",
         f"consist\u00adency, T = {shown}",

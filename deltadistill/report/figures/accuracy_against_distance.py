@@ -5,7 +5,6 @@ from statistics import mean
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
-from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.results import Results
 from deltadistill.report.scores import average, length_score
@@ -31,7 +30,7 @@ def draw(results: Results) -> Figure:
         )
     axes.set_xticks(range(length))
     axes.set_xlabel(f"distance to the key frame (frames), T = {length}")
-    style.caption(axes, accuracy_name(results.measure, results.reference))
+    style.caption(axes, results.measure.in_full(results.reference, unit="%"))
     style.legend(drawn, axes)
     return drawn
 

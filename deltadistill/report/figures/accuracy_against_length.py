@@ -2,7 +2,6 @@
 
 from matplotlib.figure import Figure
 
-from deltadistill.measures import Measure
 from deltadistill.report.figures import style
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.summary import Summary, is_per_frame
@@ -23,13 +22,6 @@ def draw(summary: Summary) -> Figure:
             **(look[name].level if is_per_frame(points) else look[name].line),
         )
     style.length_axis(axes, sorted({length for points in summary.variants.values() for length in points}))
-    style.caption(axes, accuracy_name(summary.measure, summary.reference))
+    style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, axes)
     return drawn
-
-
-def accuracy_name(measure: Measure, reference: str) -> str:
-    """What the accuracy axis shows, with its unit."""
-    if reference == "labels":
-        return f"{measure.name} (%)"
-    return f"fidelity to the per-frame teacher ({measure.name}, %)"

@@ -3,7 +3,6 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import labels, style
-from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.summary import Point, Summary, is_per_frame
 
@@ -29,7 +28,7 @@ def draw(summary: Summary) -> Figure:
     axes.set_xlim(left=0)
     axes.margins(y=0.12)
     axes.set_xlabel("GMACs per frame, amortised over the sequence")
-    style.caption(axes, accuracy_name(summary.measure, summary.reference))
+    style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, axes)
     streamed = {
         name: points

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 
 from deltadistill.report.equal_cost import LENGTH, is_everything_compressed, predicted
 from deltadistill.report.figures import style
-from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import Look, looks
 from deltadistill.report.results import Results
 from deltadistill.report.summary import Point, Summary
@@ -30,7 +29,7 @@ def draw(results: Results, summary: Summary) -> Figure:
         _plot(axes, [points[name]], name, look[name])
     axes.margins(0.08, 0.12)
     axes.set_xlabel(f"GMACs per frame at T = {LENGTH}")
-    style.caption(axes, accuracy_name(summary.measure, summary.reference))
+    style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, axes, columns=2)
     return drawn
 

@@ -3,7 +3,6 @@
 from matplotlib.figure import Figure
 
 from deltadistill.report.figures import style
-from deltadistill.report.figures.accuracy_against_length import accuracy_name
 from deltadistill.report.figures.looks import looks
 from deltadistill.report.summary import Summary, is_per_frame
 
@@ -31,6 +30,6 @@ def draw(summary: Summary) -> Figure:
             )
     style.length_axis(below, sorted({length for points in summary.variants.values() for length in points}))
     style.caption(above, f"consistency (%), {CARRIED[summary.consistency_flow]}")
-    style.caption(below, accuracy_name(summary.measure, summary.reference))
+    style.caption(below, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, below)
     return drawn

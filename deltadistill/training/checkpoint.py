@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import torch
 
 from deltadistill import atomic
+from deltadistill.reading.tensors import read_tensors
 
 FOLDER = Path(".checkpoints")
 _LIBRARY = Path(__file__).parents[1]
@@ -95,8 +95,8 @@ class Checkpoint:
             if not path.is_file():
                 continue
             try:
-                return _read(path)
-            except Exception as error:  # torch.load raises what its archive and pickle readers raise
+                return read_tensors(path, checksums=True)
+            except (OSError, ValueError) as error:
                 if path == self.path and not self.previous.is_file():
                     instead = "starting from the beginning"
                 log.warning("checkpoint %s cannot be read (%s); %s", path, error, instead)
@@ -142,10 +142,3 @@ class Checkpoint:
                     os.replace(self.path, self.previous)
         except OSError as error:
             log.warning("no new checkpoint, but the training goes on: %s", error)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    with ZipFile(path) as archive:  # torch.load does not look at the checksums
-        if broken := archive.testzip():
-            raise ValueError(f"{broken} is damaged")
-    return torch.load(path, weights_only=True, map_location="cpu")

@@ -102,7 +102,7 @@ def score_positions(
 def over_all_clips(metrics: Mapping[str, Sequence[Metric]]) -> list[Metric]:
     """Sum the metrics of all clips, distance by distance; of one and the same at all distances, once."""
     columns = list(zip(*metrics.values(), strict=True))
-    if all(column == columns[0] for column in columns):
+    if all(one is other for column in columns for one, other in zip(column, columns[0], strict=True)):
         return [functools.reduce(operator.add, columns[0])] * len(columns)
     return [functools.reduce(operator.add, column) for column in columns]
 

@@ -102,6 +102,28 @@ def test_clips_add_up_distance_by_distance():
     assert [matrix.counts.tolist() for matrix in together] == [[[2, 0], [0, 2]], [[0, 1], [1, 0]]]
 
 
+class _Sum:
+    """A metric that is equal to every other."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return True
+
+    def __add__(self, other):
+        return _Sum(self.value + other.value)
+
+
+def test_only_one_and_the_same_metric_stands_for_all_distances():
+    one, other = _Sum(1), _Sum(20)
+    together = positions.over_all_clips({"a": [one, one], "b": [other, other]})
+    assert [metric.value for metric in together] == [21, 21]
+    assert together[0] is together[1]
+    apart = positions.over_all_clips({"a": [one, _Sum(3)], "b": [other, other]})
+    assert [metric.value for metric in apart] == [21, 23]
+
+
 def test_scores_by_length_hold_all_clips_together_and_each_alone():
     labels = torch.tensor([0, 0, 1, 1])
     matrices = {clip: [ConfusionMatrix(2)] for clip in "ab"}

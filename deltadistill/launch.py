@@ -128,11 +128,9 @@ def launch(command: Sequence[str]) -> int:
     from torch.distributed.elastic.rendezvous import RendezvousError
 
     agent = _agent(command)
-    # what they say is told below, once
+    # what they say of a failure is told below, once
     for module in ("multiprocessing", "agent", "rendezvous"):
-        logging.getLogger(f"torch.distributed.elastic.{module}").setLevel(
-            logging.CRITICAL
-        )  # told below, once
+        logging.getLogger(f"torch.distributed.elastic.{module}").setLevel(logging.CRITICAL)
     interrupted = []
 
     def pass_on(number: Signals) -> None:

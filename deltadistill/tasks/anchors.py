@@ -6,7 +6,9 @@ published with (Tan et al., arXiv 1911.09070, §4): focal loss of the classes, H
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -58,7 +60,7 @@ class AnchorMaps:
         """Focal and Huber loss of the maps, divided by the extent `of` and one."""
         logits, offsets = output
         _require_levels(logits, network.anchors)
-        return _effdet_loss(
+        return _effdet("loss").loss_fn(
             list(logits),
             list(offsets),
             targets.classes,
@@ -108,9 +110,7 @@ def _frame_detections(
     """Scores (K, C) and offsets (K, 4) of all anchors (K, 4) of one frame to boxes."""
     found, places = suppression.candidates_of(scores.flatten())
     anchor, classes = places // scores.shape[1], places % scores.shape[1]
-    from effdet.anchors import decode_box_outputs  # imported already, by _anchor_boxes
-
-    boxes = decode_box_outputs(offsets[anchor], anchors[anchor], output_xyxy=True)
+    boxes = _effdet("anchors").decode_box_outputs(offsets[anchor], anchors[anchor], output_xyxy=True)
     return suppression.detections(boxes, found, classes, layout.image_size)
 
 
@@ -152,12 +152,8 @@ def _require_levels(logits: Sequence[Tensor], layout: AnchorLayout) -> None:
 
 @lru_cache(maxsize=8)
 def _effdet_anchors(layout: AnchorLayout, device: torch.device) -> nn.Module:
-    import_effdet()
-    from effdet.anchors import Anchors
-
-    return Anchors(
-        *layout.levels, layout.octaves, list(layout.shapes), layout.scale, tuple(layout.image_size)
-    ).to(device)
+    settings = (*layout.levels, layout.octaves, list(layout.shapes), layout.scale, tuple(layout.image_size))
+    return _effdet("anchors").Anchors(*settings).to(device)
 
 
 def _anchor_boxes(layout: AnchorLayout, device: torch.device) -> Tensor:
@@ -168,13 +164,11 @@ def _anchor_boxes(layout: AnchorLayout, device: torch.device) -> Tensor:
 @lru_cache(maxsize=8)
 def _labeler(layout: AnchorLayout, device: torch.device) -> Any:
     anchors = _effdet_anchors(layout, device)
-    from effdet.anchors import AnchorLabeler
-
-    return AnchorLabeler(anchors, num_classes=0)  # which it keeps and never asks for
+    return _effdet("anchors").AnchorLabeler(anchors, num_classes=0)  # which it keeps and never asks for
 
 
-def _effdet_loss(*arguments: Any, **options: Any) -> tuple[Tensor, Tensor, Tensor]:
+@cache
+def _effdet(part: str) -> ModuleType:
+    """A module of effdet, see import_effdet."""
     import_effdet()
-    from effdet.loss import loss_fn
-
-    return loss_fn(*arguments, **options)
+    return import_module(f"effdet.{part}")

@@ -41,14 +41,6 @@ class Letterbox:
 
     def boxes(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes (n, 4) of the source's pixels in `out`'s: float32 (n, 4)."""
-        return (np.asarray(boxes, np.float32) * self._factors()).astype(np.float32)
-
-    def boxes_back(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes (n, 4) of `out`'s pixels in the source's, cut off at its border: float32 (n, 4)."""
-        height, width = self.source
-        back = np.asarray(boxes, np.float32) / self._factors()
-        return back.clip(0, np.array([width, height, width, height], np.float32)).astype(np.float32)
-
-    def _factors(self) -> np.ndarray:
         down, across = (inner / full for inner, full in zip(self.inner, self.source, strict=True))
-        return np.array([across, down, across, down], np.float32)
+        factors = np.array([across, down, across, down], np.float32)
+        return (np.asarray(boxes, np.float32) * factors).astype(np.float32)

@@ -42,12 +42,6 @@ def test_boxes_move_with_the_pixels():
     white = np.argwhere(box.image(pixels)[..., 0] > 200)
     assert white.min(0).tolist() == [4, 12]
     assert (white.max(0) + 1).tolist() == [8, 28]
-    assert box.boxes_back(moved) == pytest.approx(np.array([[30, 10, 70, 20]]))
-
-
-def test_boxes_in_the_filled_part_are_cut_off_on_the_way_back():
-    back = Letterbox((40, 80), (32, 32)).boxes_back([[0, 0, 32, 32]])
-    assert back.tolist() == [[0, 0, 80, 40]]
 
 
 def test_a_picture_of_another_size_is_refused():

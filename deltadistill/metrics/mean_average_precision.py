@@ -1,4 +1,4 @@
-"""Mean average precision of detections by pycocotools: over all, per class, distance and speed of motion.
+"""Mean average precision of detections by pycocotools: over all, per class and speed of motion.
 
 Average precision is COCO's: precision at 101 recalls, at most `max_detections` per frame and class, an object
 marked as crowd neither counts nor makes a detection wrong. ImageNet VID's own evaluator differs in two
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,7 +41,6 @@ class AveragePrecision:
 class _Frame:
     found: Detections
     objects: Objects
-    distance: int | None
     motion: np.ndarray
 
 
@@ -57,18 +56,10 @@ class MeanAveragePrecision:
         self.classes, self.max_detections = classes, max_detections
         self._frames: list[_Frame] = []
 
-    def update(
-        self,
-        found: Detections,
-        objects: Objects,
-        *,
-        distance: int | None = None,
-        motion: np.ndarray | None = None,
-    ) -> None:
+    def update(self, found: Detections, objects: Objects, *, motion: np.ndarray | None = None) -> None:
         """Add one frame: what was found, what there is, both in the same pixels.
 
-        `distance` is the number of frames since the key frame; `motion` the objects' motion IoU (n,), see
-        motion_speed.py. Both are needed only for the scores that ask for them.
+        `motion` is the objects' motion IoU (n,), see motion_speed.py, which only the scores by speed need.
         """
         for name, labels in (("found", found.classes), ("objects", objects.classes)):
             if len(labels) and not (labels.min() >= 0 and labels.max() < self.classes):
@@ -76,19 +67,11 @@ class MeanAveragePrecision:
         motion = np.full(len(objects), np.nan) if motion is None else np.asarray(motion, np.float64)
         if motion.shape != (len(objects),):
             raise ValueError(f"motion is {motion.shape} for {len(objects)} objects")
-        self._frames.append(_Frame(found, objects, distance, motion))
+        self._frames.append(_Frame(found, objects, motion))
 
     def score(self) -> AveragePrecision:
         """Over all frames."""
-        return self._score(self._frames)
-
-    def score_per_distance(self) -> dict[int, AveragePrecision]:
-        """Distance → score of the frames at that distance to the key frame, in rising order."""
-        distances = sorted({frame.distance for frame in self._frames if frame.distance is not None})
-        return {
-            distance: self._score([frame for frame in self._frames if frame.distance == distance])
-            for distance in distances
-        }
+        return self._score()
 
     def score_per_speed(self) -> dict[str, AveragePrecision]:
         """Speed of SPEEDS → score where only objects of that speed are to be found.
@@ -97,17 +80,11 @@ class MeanAveragePrecision:
         wrong detection counts at the speed of the object that it overlaps most, of whatever class; one that
         overlaps none at every speed (FGFA's script shares these out by the speeds of the frame's objects).
         """
-        return {
-            speed: self._score(self._frames, wanted=lambda frame, s=speed: is_of_speed(frame.motion, s))
-            for speed in SPEEDS
-        }
+        return {speed: self._score(lambda frame, s=speed: is_of_speed(frame.motion, s)) for speed in SPEEDS}
 
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def _score(self, frames: Sequence[_Frame], wanted: Wanted | None = None) -> AveragePrecision:
+    def _score(self, wanted: Wanted | None = None) -> AveragePrecision:
         """Class by class, so that memory holds the evaluator's records of one class only."""
-        per_class = [self._precisions(frames, index, wanted) for index in range(self.classes)]
+        per_class = [self._precisions(index, wanted) for index in range(self.classes)]
         of_class = np.stack(per_class, 1)  # (IoUs, classes)
         return AveragePrecision(
             map50=_mean(of_class[0]),
@@ -116,10 +93,11 @@ class MeanAveragePrecision:
             ap=tuple(of_class.mean(0).tolist()),
         )
 
-    def _precisions(self, frames: Sequence[_Frame], index: int, wanted: Wanted | None) -> np.ndarray:
+    def _precisions(self, index: int, wanted: Wanted | None) -> np.ndarray:
         """Average precision of a class at each IoU, (10,); NaN where there is no object of it."""
-        truth = [entry for n, frame in enumerate(frames, 1) for entry in _truth(n, frame, index, wanted)]
-        found = [entry for n, frame in enumerate(frames, 1) for entry in _found(n, frame, index, wanted)]
+        numbered = list(enumerate(self._frames, 1))
+        truth = [entry for n, frame in numbered for entry in _truth(n, frame, index, wanted)]
+        found = [entry for n, frame in numbered for entry in _found(n, frame, index, wanted)]
         if not truth:
             return np.full(len(_IOUS), np.nan)
         images = sorted({entry["image_id"] for entry in truth + found})

@@ -70,19 +70,6 @@ def test_only_the_surest_detections_are_looked_at():
     assert scored((found, Objects([BOX], [0])), max_detections=1).map50 == 0
 
 
-def test_scores_per_distance_to_the_key_frame():
-    metric, right = MeanAveragePrecision(1), Detections([BOX], [0.9], [0])
-    metric.update(right, Objects([BOX], [0]), distance=0)
-    metric.update(right, Objects([BOX], [0]), distance=2)
-    metric.update(right, Objects([FAR], [0]), distance=2)
-    metric.update(right, Objects([FAR], [0]))
-    scores = metric.score_per_distance()
-    assert list(scores) == [0, 2]
-    assert scores[0].map50 == pytest.approx(1)
-    assert scores[2].map50 == pytest.approx(51 / 101)
-    assert len(metric) == 4
-
-
 def test_scores_per_speed_look_for_objects_of_that_speed_only():
     metric = MeanAveragePrecision(1)
     objects = Objects([BOX, FAR, [80, 80, 90, 90]], [0, 0, 0])

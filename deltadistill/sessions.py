@@ -76,7 +76,9 @@ class CallError:
         return cls(functional.mse_loss(prediction, target, reduction="sum"), energy(target))
 
     def relative(self, energy: Tensor | None = None) -> Tensor:
-        """Return ‖target − prediction‖² / ‖target‖²; a target of zero leaves the error undivided.
+        """Return ‖target − prediction‖² / ‖target‖²: 0 is perfect, 1 is as good as predicting no change.
+
+        A target of zero (a static clip) leaves the error undivided.
 
         energy: what to divide by instead, where this call is part of a larger batch.
         """
@@ -272,11 +274,3 @@ def energy(target: Tensor) -> Tensor:
     """‖target‖², a scalar."""
     flat = target.detach().reshape(-1)
     return torch.dot(flat, flat)
-
-
-def relative_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """‖target − prediction‖² / ‖target‖²: 0 is perfect, 1 is as good as predicting no change.
-
-    A target of zero (a static clip) counts as its error alone, without division.
-    """
-    return CallError.of(prediction, target).relative()

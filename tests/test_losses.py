@@ -8,7 +8,7 @@ import deltadistill as dd
 from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable
 from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
-from deltadistill.sessions import ClipSession, relative_error
+from deltadistill.sessions import CallError, ClipSession
 
 
 def three_scalars(predicts="delta"):
@@ -39,11 +39,12 @@ def error_of(network, clip):
 
 def test_the_relative_error_is_the_share_of_the_targets_energy():
     # (1² + 2²) / (2² + 4²) = 5 / 20
-    assert relative_error(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])).item() == pytest.approx(0.25)
+    error = CallError.of(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
+    assert error.relative().item() == pytest.approx(0.25)
 
 
 def test_a_target_of_zero_leaves_the_error_itself():
-    assert relative_error(torch.tensor([3.0]), torch.tensor([0.0])).item() == 9.0
+    assert CallError.of(torch.tensor([3.0]), torch.tensor([0.0])).relative().item() == 9.0
 
 
 def test_delta_distillation_compares_changes_equation_2():

@@ -66,21 +66,12 @@ class Video(Section):
         return self
 
 
-class GeneratedDetection(Section):
+class GeneratedDetection(GeneratedClips):
     """Street clips with boxes, written in the layout of ImageNet VID and DET."""
 
-    train_clips: Positive
-    tune_clips: Positive
-    test_clips: Positive
     stills: Positive
-    frames: Annotated[int, Field(ge=2)]
-    height: Annotated[int, Field(ge=32)]
-    width: Annotated[int, Field(ge=32)]
-    noise: Annotated[float, Field(ge=0, le=0.5)]
     smallest: Positive
     visible: Share
-    seed: Count
-    workers: Positive
     class_table: str
 
 

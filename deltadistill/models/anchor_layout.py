@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 Shape = tuple[float, float]
+SHAPES: tuple[Shape, ...] = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))  # as EfficientDet was published with
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,12 @@ class AnchorLayout:
     scale: float = 4.0
     levels: tuple[int, int] = (3, 7)
     octaves: int = 3
-    shapes: tuple[Shape, ...] = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))
+    shapes: tuple[Shape, ...] = SHAPES
+
+    def __post_init__(self):
+        wrong = [shape for shape in self.shapes if len(shape) != 2 or not min(shape) > 0]
+        if wrong or not self.shapes:
+            raise ValueError(f"anchor shapes are {self.shapes}; expected pairs (width, height) above 0")
 
     @property
     def per_position(self) -> int:

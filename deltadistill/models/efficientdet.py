@@ -11,7 +11,7 @@ from types import ModuleType
 
 from torch import nn
 
-from deltadistill.models.anchor_layout import AnchorLayout
+from deltadistill.models.anchor_layout import SHAPES, AnchorLayout, Shape
 from deltadistill.models.layers import check_sizes
 
 BACKBONE = "tf_efficientnet_b0"
@@ -29,6 +29,7 @@ def build_d0(
     pyramid_repeats: int = 3,
     head_repeats: int = 3,
     anchor_scale: float = 4.0,
+    anchor_shapes: Sequence[Shape] = SHAPES,
     batch_norm_momentum: float = 0.01,
 ) -> nn.Module:
     """Build EfficientDet-D0 for normalised frames (N, 3, height, width), without weights.
@@ -38,9 +39,11 @@ def build_d0(
     at random (stochastic depth), so that two passes over one frame agree. image_size: (height, width), or
     one number for square frames. The other options make smaller networks of the family: `backbone` is any of
     timm's that gives maps of stride 8, 16 and 32 (`tinynet_e` is an EfficientNet-B0 of half the width),
-    `anchor_scale` the length of the smallest anchor in strides, and `batch_norm_momentum` how much pyramid
-    and heads learn from each batch about means and variances: more than published for few steps.
-    Raises ValueError for a size that is no multiple of 128, and ImportError where effdet is not installed.
+    `anchor_scale` the length of the smallest anchor in strides, `anchor_shapes` their (width, height)
+    relative to their length, and `batch_norm_momentum` how much pyramid and heads learn from each batch about
+    means and variances: more than published for few steps. Each shape comes in three sizes per position.
+    Raises ValueError for a size that is no multiple of 128 and for shapes that are no pairs above 0, and
+    ImportError where effdet is not installed.
     """
     check_sizes(classes=classes, pyramid_channels=pyramid_channels)
     check_sizes(pyramid_repeats=pyramid_repeats, head_repeats=head_repeats)
@@ -53,10 +56,12 @@ def build_d0(
     config.num_classes, config.image_size = classes, list(size)
     config.backbone_name, config.backbone_args = backbone, {"drop_path_rate": 0.0}
     config.fpn_channels, config.fpn_cell_repeats = pyramid_channels, pyramid_repeats
+    anchors = AnchorLayout(size, scale=anchor_scale, shapes=tuple(tuple(shape) for shape in anchor_shapes))
     config.box_class_repeats, config.anchor_scale = head_repeats, anchor_scale
+    config.aspect_ratios = list(anchors.shapes)
     config.norm_kwargs = {"eps": BATCH_NORM_EPS, "momentum": batch_norm_momentum}
     network = effdet.EfficientDet(config, pretrained_backbone=False)
-    network.anchors = AnchorLayout(size, scale=anchor_scale)
+    network.anchors = anchors
     network.excluded_layers = _excluded_layers(network)
     network.parts = {"backbone": "backbone", "fpn": "pyramid", "class_net": "head", "box_net": "head"}
     return network

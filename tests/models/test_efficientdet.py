@@ -9,6 +9,7 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill import models
+from deltadistill.tasks.anchors import _anchor_boxes
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,22 @@ def test_no_block_is_dropped_at_random(small):
 def test_an_image_size_that_the_pyramid_cannot_halve_is_refused():
     with pytest.raises(ValueError, match="image_size must be a multiple of 128, got 500"):
         models.build("efficientdet_d0", classes=3, image_size=500)
+
+
+def test_anchors_of_other_shapes_decide_what_is_said_per_position():
+    options = {"image_size": 128, "pyramid_channels": 8, "pyramid_repeats": 1, "head_repeats": 1}
+    thin = models.build("efficientdet_d0", classes=3, anchor_scale=2.0, anchor_shapes=[[0.5, 2.0]], **options)
+    with torch.no_grad():
+        logits, offsets = thin.eval()(torch.randn(1, 3, 128, 128))
+    assert (logits[0].shape[1], offsets[0].shape[1]) == (3 * 3, 3 * 4)
+    y0, x0, y1, x1 = _anchor_boxes(thin.anchors, torch.device("cpu"))[0].tolist()
+    assert (x1 - x0, y1 - y0) == pytest.approx((8, 32))  # 2 strides of 8 pixels, times the shape
+
+
+def test_a_shape_without_an_extent_is_refused():
+    for shapes in ([[1.0, 0.0]], [[1.0]], []):
+        with pytest.raises(ValueError, match="expected pairs"):
+            models.build("efficientdet_d0", classes=3, image_size=128, anchor_shapes=shapes)
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):

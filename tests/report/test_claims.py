@@ -2,6 +2,7 @@
 
 import pytest
 
+from deltadistill.measures import MAP50
 from deltadistill.report.claims import AFTERWARDS, judge
 from deltadistill.report.equal_cost import Pair
 from deltadistill.report.scores import Score
@@ -65,6 +66,44 @@ def test_all_claims_hold_on_the_paper_s_side_of_each_bound():
 )
 def test_a_claim_that_misses_its_bound_by_a_hair_does_not_hold(claim, change):
     assert verdicts(scores([change]))[claim] == "does not hold"
+
+
+BOXES = {  # what delta has to reach on boxes, each figure on its bound
+    ("finetuned", 3): (76.0, 1.0, 83.0),
+    ("delta", 3): (74.0, 0.55, 84.0),
+    ("delta", 10): (66.0, 0.40, 84.0),
+    ("feature", 3): (72.0, 0.55, 65.0),
+    ("copy", 3): (73.0, 0.33, 81.0),
+    ("copy", 10): (61.0, 0.10, 84.0),
+}
+
+
+def box_verdicts(**changed):
+    figures = BOXES | {(name[:-1], int(name[-1]) or 10): values for name, values in changed.items()}
+    table = scores([(*place, values) for place, values in figures.items()])
+    return {claim.name: claim.verdict for claim in judge(table, reference="labels", measure=MAP50)}
+
+
+@pytest.mark.parametrize(
+    ("claim", "change"),
+    [
+        ("half the compute", {"delta3": (74.0, 0.551, 84.0)}),
+        ("half the compute", {"delta0": (66.0, 0.401, 84.0)}),
+        ("accuracy kept", {"delta3": (73.99, 0.55, 84.0)}),
+        ("ahead of feature distillation", {"feature3": (72.01, 0.55, 65.0)}),
+        ("ahead of copying", {"copy3": (73.01, 0.33, 81.0)}),
+        ("ahead of copying", {"copy0": (61.01, 0.10, 84.0)}),
+    ],
+)
+def test_boxes_have_bounds_of_their_own(claim, change):
+    assert box_verdicts()[claim] == "holds"
+    assert box_verdicts(**change)[claim] == "does not hold"
+
+
+def test_shares_of_macs_at_several_lengths_name_them():
+    (claim, *_) = judge(scores(), reference="labels", measure=MAP50)
+    assert claim.figures == "0.500 at T = 3 and 0.284 at T = 10 of the teacher's MACs"
+    assert claim.bound == "at most 0.55 at T = 3 and 0.40 at T = 10 of the teacher's MACs"
 
 
 def test_a_claim_about_a_variant_that_was_not_run_is_not_measured():

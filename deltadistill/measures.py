@@ -9,7 +9,8 @@ class Measure:
     """The main score of a task, between 0 and 1, and what stands beside it.
 
     `key` and `name` are what it is called in files and in words, `class_key` and `class_name` the same for
-    one class. `also` are the keys of further scores, `parts` those of the score over some of the objects.
+    one class. `also` are the keys of further scores, `also_names` what they are called in words, `parts` the
+    keys of the main score over some of the objects.
     """
 
     key: str
@@ -17,6 +18,7 @@ class Measure:
     class_key: str
     class_name: str
     also: tuple[str, ...] = ()
+    also_names: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
     def against(self, reference: str) -> str:
@@ -30,10 +32,20 @@ class Measure:
             title, notes = "fidelity to the per-frame teacher", [self.name, *notes]
         return f"{title} ({', '.join(notes)})" if notes else title
 
+    def part_name(self, key: str) -> str:
+        """Which objects one of `parts` is about, in a word."""
+        return key.removeprefix(f"{self.key}_")
+
 
 MIOU = Measure("miou", "mIoU", "iou", "IoU")
 MAP50 = Measure(
-    "map50", "mAP@0.5", "ap50", "AP@0.5", also=("map",), parts=("map50_slow", "map50_medium", "map50_fast")
+    "map50",
+    "mAP@0.5",
+    "ap50",
+    "AP@0.5",
+    also=("map",),
+    also_names=("mAP@[.5:.95]",),
+    parts=("map50_slow", "map50_medium", "map50_fast"),
 )
 MEASURES = {measure.key: measure for measure in (MIOU, MAP50)}
 

@@ -14,6 +14,7 @@ from deltadistill.report.animation import animate, longest, panel_rows
 from deltadistill.report.claims import judged, unmeasured
 from deltadistill.report.drawings import drawings
 from deltadistill.report.figures.looks import looks
+from deltadistill.report.motion_table import motion_table
 from deltadistill.report.overlay_video import FILE_NAME, has_overlay
 from deltadistill.report.paint import data_uri, palette, shrink
 from deltadistill.report.rendering import render_page
@@ -46,6 +47,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "headline_tables": tables.headline_tables(summary),
         "per_class": tables.per_class_table(results, summary),
         "per_clip": tables.per_clip_table(results, summary),
+        "motion": motion_table(results, summary),
         "consistency": tables.consistency_table(results, summary),
         "macs": cost_tables.mac_totals_table(results),
         "uncounted": cost_tables.uncounted_table(results),

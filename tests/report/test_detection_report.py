@@ -9,11 +9,13 @@ from deltadistill.boxes import Objects
 from deltadistill.report.animation import compose
 from deltadistill.report.box_scene import BoxScene, unmatched
 from deltadistill.report.headline import headline
+from deltadistill.report.motion_table import motion_table
 from deltadistill.report.page import render
 from deltadistill.report.paint import palette
 from deltadistill.report.publish import headline_figures, write_figures
 from deltadistill.report.storyboard import storyboard
 from deltadistill.report.summary import read_summary, summarise, write_summary
+from deltadistill.report.tables import DASH
 
 TABLE = palette([(128, 64, 128), (0, 0, 142)])
 NAMES = {"miou": "map50", "iou": "ap50", "miou_per_distance": "map50_per_distance"}
@@ -61,7 +63,9 @@ def test_headline_claims_and_tracked_figures_speak_of_map(results):
     assert "mIoU" not in text
     claims = {claim.name: claim for claim in summary.claims}
     assert claims["accuracy kept"].bound == "at most 2.0 mAP@0.5 below finetuned"
-    assert claims["half the compute"].bound.startswith("at most 0.55 at T = 3 and 0.40 at T = 10")
+    assert (
+        claims["half the compute"].bound == "at most 0.55 at T = 3 and 0.40 at T = 10 of the teacher's MACs"
+    )
     assert "delta_T3_map50" in headline_figures(summary)
 
 
@@ -75,6 +79,22 @@ def test_the_page_names_scores_and_consistency_of_boxes(results, tmp_path):
     assert clip.legend in page
     (by_length, _) = write_figures(summary, tmp_path)
     assert by_length.name == "map50_against_length.png"
+
+
+def test_a_table_has_the_scores_of_slow_medium_and_fast_objects(results):
+    table = motion_table(results, summarise(results))
+    assert table.columns == ("variant", "mAP@0.5 %", "mAP@[.5:.95]", "slow", "medium", "fast")
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows)[:3] == ["teacher, T = 1", "finetuned, T = 1", "delta, T = 1"]
+    assert {name for name in rows if name.startswith("copy")} == {f"copy, T = {t}" for t in (1, 3, 10)}
+    score = results.sweeps["delta"][0].lengths[3].score
+    assert rows["delta, T = 3"] == (f"{score:.1f}", f"{score / 2:.1f}", "90.0", DASH, "10.0")
+    assert "mean IoU above 0.9" in render(results, summarise(results), ())
+
+
+def test_masks_have_no_table_of_motion(tree, read):
+    masks = read(tree)
+    assert motion_table(masks, summarise(masks)) is None
 
 
 def scene(**changes):

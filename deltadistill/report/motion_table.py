@@ -1,0 +1,44 @@
+"""The page's table of boxes by motion: how well slow, medium and fast objects are found."""
+
+from deltadistill.report.results import Results
+from deltadistill.report.scores import average, length_score
+from deltadistill.report.summary import Summary
+from deltadistill.report.tables import DASH, HEADLINE_LENGTHS, Table, accuracy, basis, spread
+
+_SPEEDS = (
+    "An object is slow where its box overlaps those of its own track, up to 10 frames before and after, by a "
+    "mean IoU above 0.9, and fast where by less than 0.7; a column counts the objects of its speed alone."
+)
+
+
+def motion_table(results: Results, summary: Summary) -> Table | None:
+    """Scores of per-frame variants once, of the others at the headline lengths; None where none has parts.
+
+    The main score stands first, then those beside it, then those over objects of each speed.
+    """
+    measure = summary.measure
+    if not measure.parts:
+        return None
+    keys = (*measure.also, *measure.parts)
+    rows = [
+        (f"{name}, T = {length}", *_cells(results, name, length, keys))
+        for name, predict in results.variants.items()
+        for length in ((1,) if predict == "per_frame" else HEADLINE_LENGTHS)
+        if length in summary.variants[name]
+    ]
+    columns = (
+        "variant",
+        f"{accuracy(summary)} %",
+        *measure.also_names,
+        *map(measure.part_name, measure.parts),
+    )
+    caption = (
+        f"{accuracy(summary)} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH}: no such object."
+    )
+    return Table(caption, columns, tuple(rows))
+
+
+def _cells(results: Results, name: str, length: int, keys: tuple[str, ...]) -> list[str]:
+    records = [length_score(results, name, seed, length) for seed in results.seeds]
+    columns = [[record.score for record in records], *([r.more.get(key) for r in records] for key in keys)]
+    return [DASH if None in column else spread(*average(column), 1) for column in columns]

@@ -15,6 +15,7 @@ from torch.nn import functional
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.delta import State
 from deltadistill.blocks.straight_through import Choice
+from deltadistill.half_precision import in_single_precision
 
 Call = tuple[DeltaBlock, int]
 """A block and the how-manieth call of it within the frame: a block may run several times per frame."""
@@ -73,6 +74,7 @@ class CallError:
     @classmethod
     def of(cls, prediction: Tensor, target: Tensor) -> "CallError":
         """Compare a prediction with its target."""
+        prediction, target = in_single_precision(prediction), in_single_precision(target)
         return cls(functional.mse_loss(prediction, target, reduction="sum"), energy(target))
 
     def relative(self, energy: Tensor | None = None) -> Tensor:
@@ -272,5 +274,5 @@ def hint_at_channels(network: nn.Module, frames: Tensor) -> None:
 
 def energy(target: Tensor) -> Tensor:
     """‖target‖², a scalar."""
-    flat = target.detach().reshape(-1)
+    flat = in_single_precision(target.detach()).reshape(-1)
     return torch.dot(flat, flat)

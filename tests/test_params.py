@@ -79,6 +79,13 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("pretrain_teacher.loss.class_weights", [1.0, -1.0], "greater than or equal to 0"),
         ("distill.loss.alpha", float("inf"), r"distill\.loss\.alpha: .*finite"),
         ("variants.delta", {"network": "pretrain_teacher", "predict": "stream"}, "no students"),
+        ("pretrain_teacher.schedule.drops", [0.7, 0.3], "must rise"),
+        ("pretrain_teacher.schedule.drops", [1.0], "less than 1"),
+        ("distill.schedule", {"name": "step", "power": 0.9, "drops": []}, "has no drops"),
+        ("pretrain_teacher.ema_decay", 1.0, "less than 1"),
+        ("distill.precision", "int8", "'float32', 'bfloat16' or 'float16'"),
+        ("pretrain_teacher.batch_norm", "frozen", "there are no statistics to keep"),
+        ("distill.loss.alpha_until", 0.0, "greater than 0"),
         ("seeds", [1, 1], "differ from one another"),
         ("seeds", [], "at least 1 item"),
         ("experiment", "My Street", "experiment: .*pattern"),
@@ -94,6 +101,21 @@ def test_sequences_must_fit_into_generated_clips_with_boxes(content):
     content = changed(content, "prepare_dataset.kind", "generated_detection")
     content = changed(content, "prepare_dataset.generated_detection.frames", 5)
     with pytest.raises(ValueError, match=r"6 frames in a row, but .*generated_detection\.frames is 5"):
+        params.parse(content)
+
+
+@pytest.mark.parametrize(("alpha", "until"), [(0.0, 1.0), (0.3, 0.5)])
+def test_without_task_loss_the_distillation_loss_must_last(content, alpha, until):
+    content = changed(content, "distill.optimiser.learning_rate_teacher", 0.0)
+    loss = {"alpha": alpha, "alpha_until": until, "beta": 0.6, "task": "none"}
+    with pytest.raises(ValueError, match="leave steps without any"):
+        params.parse(changed(content, "distill.loss", loss))
+
+
+def test_a_small_network_cannot_keep_statistics_that_it_has_not(content):
+    content = changed(content, "pretrain_teacher.start_from", "teacher.pt")
+    content = changed(content, "pretrain_teacher.batch_norm", "frozen")
+    with pytest.raises(ValueError, match=r"distill\.variants\.small is trained from random weights"):
         params.parse(content)
 
 

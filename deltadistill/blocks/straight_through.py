@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from deltadistill.half_precision import in_single_precision
+
 UNCOMPRESSED, COMPRESSED = "uncompressed", "compressed"
 Choice = str | Tensor
 """A candidate's name, or a gate's sample: a scalar, 1 for uncompressed and 0 for compressed."""
@@ -45,5 +47,6 @@ class _WithGateGradient(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         (difference,) = ctx.saved_tensors
         shape, dtype = ctx.choice_like
-        product = torch.dot(gradient.reshape(-1), difference.to(gradient.dtype).reshape(-1))
+        wide = in_single_precision(gradient)
+        product = torch.dot(wide.reshape(-1), difference.to(wide.dtype).reshape(-1))
         return gradient, product.to(dtype).reshape(shape), None

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from deltadistill.params.dataset import PrepareDataset
-from deltadistill.params.distill import Distill, DistillOptimiser, Search
+from deltadistill.params.distill import Distill, DistillLoss, DistillOptimiser, Search
 from deltadistill.params.experiment import Params
 from deltadistill.params.faults import fault
 from deltadistill.params.section import Section
@@ -17,6 +17,7 @@ from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 __all__ = [
     "NO_WEIGHTS",
     "Distill",
+    "DistillLoss",
     "DistillOptimiser",
     "ParameterSweep",
     "Params",

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from deltadistill import amortised_target
 from deltadistill.params.faults import fault
 from deltadistill.params.section import Name, Positive, Section, Share
-from deltadistill.params.training import AugmentParams, Schedule
+from deltadistill.params.training import AugmentParams, Decay, Precision, Schedule
 
 
 class DistillOptimiser(Section):
@@ -94,8 +94,19 @@ class DistillLoss(Section):
     """Weights of Eq. 5."""
 
     alpha: Annotated[float, Field(ge=0)]
+    alpha_until: Annotated[float, Field(gt=0, le=1)]
     beta: Annotated[float, Field(ge=0)]
     task: Literal["labels", "teacher", "none"]
+
+    @model_validator(mode="after")
+    def _something_is_learnt_to_the_end(self) -> "DistillLoss":
+        if self.task == "none" and (self.alpha == 0 or self.alpha_until < 1):
+            raise ValueError(
+                f"without a task loss the distillation loss is all there is; alpha {self.alpha} and "
+                f"alpha_until {self.alpha_until} leave steps without any; set alpha above 0 and alpha_until "
+                "to 1"
+            )
+        return self
 
 
 class TrainedVariant(Section):
@@ -126,6 +137,8 @@ class Distill(Section):
     augment: AugmentParams
     optimiser: DistillOptimiser
     schedule: Schedule
+    ema_decay: Decay | None
+    precision: Precision
     students: Students
     search: Search
     loss: DistillLoss

@@ -54,6 +54,17 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _small_networks_learn_their_statistics(self) -> "Params":
+        small = [name for name, variant in self.distill.variants.items() if variant.method == "small"]
+        if small and self.pretrain_teacher.batch_norm == "frozen":
+            raise ValueError(
+                f"distill.variants.{small[0]} is trained from random weights with the settings of "
+                "pretrain_teacher, whose batch_norm is frozen: it has no statistics to keep; take the "
+                "variant out, or set batch_norm to synchronised"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sequences_fit_into_the_clips(self) -> "Params":
         kind = self.prepare_dataset.kind
         if kind not in ("generated", "generated_detection"):

@@ -6,14 +6,25 @@ from pydantic import Field, model_validator
 
 from deltadistill.params.section import Count, Positive, Section
 
+Decay = Annotated[float, Field(gt=0, lt=1)]
+Precision = Literal["float32", "bfloat16", "float16"]
 NO_WEIGHTS = "weights/random"  # pretrain_teacher.start_from of a network with random weights
 
 
 class Schedule(Section):
     """Course of the learning rate over the steps."""
 
-    name: Literal["one_cycle", "poly", "constant"]
+    name: Literal["one_cycle", "poly", "step", "constant"]
     power: Annotated[float, Field(gt=0)]
+    drops: list[Annotated[float, Field(gt=0, lt=1)]]
+
+    @model_validator(mode="after")
+    def _drops_rise(self) -> "Schedule":
+        if self.drops != sorted(set(self.drops)):
+            raise ValueError(f"drops {self.drops} must rise, each once")
+        if self.name == "step" and not self.drops:
+            raise ValueError("schedule step has no drops and would be constant; name that, or give drops")
+        return self
 
 
 class AugmentParams(Section):
@@ -38,6 +49,7 @@ class TeacherOptimiser(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
+    clip_norm: Annotated[float, Field(gt=0)] | None
 
 
 class SegmentationLoss(Section):
@@ -57,9 +69,21 @@ class PretrainTeacher(Section):
     batch: Positive
     optimiser: TeacherOptimiser
     schedule: Schedule
+    ema_decay: Decay | None
+    precision: Precision
+    batch_norm: Literal["synchronised", "frozen"]
     loss: SegmentationLoss
     augment: AugmentParams
     evaluate_every: Positive
+
+    @model_validator(mode="after")
+    def _frozen_statistics_are_some(self) -> "PretrainTeacher":
+        if self.batch_norm == "frozen" and self.start_from == NO_WEIGHTS:
+            raise ValueError(
+                f"batch_norm is frozen, but start_from is {NO_WEIGHTS}: there are no statistics to keep; "
+                "start from a checkpoint, or set batch_norm to synchronised"
+            )
+        return self
 
 
 class Training(Section):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.half_precision import in_single_precision
 from deltadistill.processes import Group
 
 
@@ -49,15 +50,16 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """Normalise maps (N, C, H, W)."""
         if not self.training:
             return super().forward(x)
+        given, x = x.dtype, in_single_precision(x)
         count = self.group.total(torch.tensor(float(x.numel() // x.shape[1]), dtype=torch.float64)).item()
         mean = self.group.differentiable_total(x.sum((0, 2, 3))) / count
         centred = x - mean[:, None, None]
         variance = self.group.differentiable_total(centred.square().sum((0, 2, 3))) / count
         self._note(mean.detach(), variance.detach() * count / max(count - 1, 1))
         normalised = centred * torch.rsqrt(variance + self.eps)[:, None, None]
-        if not self.affine:
-            return normalised
-        return normalised * self.weight[:, None, None] + self.bias[:, None, None]
+        if self.affine:
+            normalised = normalised * self.weight[:, None, None] + self.bias[:, None, None]
+        return normalised.to(given)
 
     def _note(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics, as PyTorch's batch norm does."""

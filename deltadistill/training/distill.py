@@ -1,6 +1,7 @@
 """Delta distillation (Eq. 5) and its rival, feature distillation: task, students and search in one step."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,7 +13,6 @@ from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable
 from deltadistill.data.frames import normalise
 from deltadistill.losses import (
-    Probe,
     distillation_loss,
     expected_cost,
     probe_teacher,
@@ -33,11 +33,17 @@ class Weights:
 
     task: "labels"; "teacher" for the teacher's own predictions on the later frames; "none" for no task
         loss. The last two are distillation without labels.
+    alpha_steps: alpha holds for so many steps and is 0 after them; None: to the end.
     """
 
     alpha: float
     beta: float
     task: Literal["labels", "teacher", "none"] = "labels"
+    alpha_steps: int | None = None
+
+    def alpha_at(self, step: int) -> float:
+        """Weight of the distillation loss at a step."""
+        return self.alpha if self.alpha_steps is None or step < self.alpha_steps else 0.0
 
 
 @dataclass(frozen=True)
@@ -137,8 +143,9 @@ class DistillTraining:
             )
             seen = zip(outputs, (part["target"] for part in parts), strict=True)
             whole = replace(whole, extent=self.task.extent(seen, passes.group))
-        if self.weights.alpha > 0:
-            probed = (probed_energies(self.network, normalise(part["clip"])) for part in parts)
+        if self.weights.alpha_at(index) > 0:
+            with self.descent.precision.passes():
+                probed = [probed_energies(self.network, normalise(part["clip"])) for part in parts]
             whole = replace(whole, energies=sums(passes, probed))
         return whole
 
@@ -146,20 +153,29 @@ class DistillTraining:
         """Both passes over a part: the teacher's own, where it is asked for, and the delta network's."""
         clip = normalise(part["clip"])
         draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
-        probe = probe_teacher(self.network, later_frames(clip)) if probing else None
-        targets = probe.targets if probe and self.weights.alpha > 0 else None
-        session = ClipSession(clip.shape[1], choose=draws, targets=targets)
-        return _Run(forward_clip(self.network, clip, session=session), list(session.errors.values()), probe)
+        precision, probe = self.descent.precision, None
+        with precision.passes():
+            if probing:
+                probe = probe_teacher(self.network, later_frames(clip))
+            targets = probe.targets if probe and self.weights.alpha_at(index) > 0 else None
+            session = ClipSession(clip.shape[1], choose=draws, targets=targets)
+            output = forward_clip(self.network, clip, session=session)
+        return _Run(
+            precision.outputs(output),
+            list(session.errors.values()),
+            precision.outputs(probe.output) if probe else None,
+        )
 
     def _losses(self, index: int, part: Batch, whole: Whole) -> dict[str, Tensor]:
-        run = self._run(index, part, probing=self.weights.alpha > 0 or self.weights.task == "teacher")
+        alpha = self.weights.alpha_at(index)
+        run = self._run(index, part, probing=alpha > 0 or self.weights.task == "teacher")
         share, cost = whole.part(part), expected_cost(self.network, self.costs)
         terms = {
             "task": self._task_loss(run, part, whole),
             "distillation": self._distillation_loss(run, part, whole),
             "cost": share * cost,
         }
-        loss = terms["task"] + self.weights.alpha * terms["distillation"]
+        loss = terms["task"] + alpha * terms["distillation"]
         if self.search.warmup <= index < self.search.freeze:
             loss = loss + self.weights.beta * share * self.search.price(cost)
         return {"loss": loss, **terms}
@@ -170,7 +186,7 @@ class DistillTraining:
             return self.task.loss(output, part["target"], whole.extent, group=group, network=self.network)
         if self.weights.task == "teacher":
             later = later_frames(run.output)
-            return whole.part(part) * self.task.imitation_loss(later, run.probe.output, network=self.network)
+            return whole.part(part) * self.task.imitation_loss(later, run.taught, network=self.network)
         return _nothing(part)
 
     def _distillation_loss(self, run: "_Run", part: Batch, whole: Whole) -> Tensor:
@@ -181,12 +197,16 @@ class DistillTraining:
             energies = self.descent.passes.group.total(target_energies(run.errors))
         return distillation_loss(run.errors, energies)
 
+    def judged_weights(self) -> AbstractContextManager[None]:
+        """Inside, the network has the weights that are judged and kept."""
+        return self.descent.judged_weights()
+
     def may_be_best(self, steps_done: int) -> bool:
         """Only a network whose candidates are settled is a result."""
         return steps_done > self.search.freeze or steps_done == self.descent.course.steps
 
     def state(self) -> dict[str, Any]:
-        """Weights, the optimiser's state, and the candidates decided so far."""
+        """Weights, all that makes the next ones, and the candidates decided so far."""
         decided = {name: block.decided for name, block in delta_blocks(self.network).items()}
         return {
             **self.descent.state(),
@@ -203,11 +223,13 @@ class DistillTraining:
 
 @dataclass(frozen=True)
 class _Run:
-    """What a part of a batch gives: the output (N, T, …), errors of all calls, the teacher's own pass."""
+    """What a part of a batch gives: the output (N, T, …), errors of all calls, and what the teacher's own
+    pass over the later frames returned, where there was one.
+    """
 
     output: Any
     errors: list[CallError]
-    probe: Probe | None
+    taught: Any | None
 
 
 def _nothing(part: Batch) -> Tensor:

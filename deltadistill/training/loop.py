@@ -4,6 +4,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -45,6 +46,9 @@ class Trainee(Protocol):
 
         Calls `between` after each batch, or round of batches of several processes; it may raise.
         """
+
+    def judged_weights(self) -> AbstractContextManager[None]:
+        """Inside, the network has the weights that `tune_score` judges and that are kept, if others."""
 
     def may_be_best(self, steps_done: int) -> bool:
         """Whether a network after so many steps may be the training's result."""
@@ -184,9 +188,10 @@ class _Training:
         row = self.row
         look = row["step"] % self.evaluate_every == 0 or row["step"] == self.steps
         if look:
-            with interruption.at_once():
-                row["tune_score"] = self.trainee.tune_score(interruption.agree)
-            self._keep_if_best(row)
+            with self.trainee.judged_weights():
+                with interruption.at_once():
+                    row["tune_score"] = self.trainee.tune_score(interruption.agree)
+                self._keep_if_best(row)
         self.row = None
         if look or row["step"] % self.log_every == 0 or row["step"] == 1:
             self.outcome.curve.append(row)

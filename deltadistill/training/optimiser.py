@@ -1,6 +1,7 @@
 """Optimiser steps: one learning rate per group of parameters, all following one schedule."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.passes import Passes, sums
+from deltadistill.training.precision import Precision
 from deltadistill.training.schedule import multiplier
 
 Groups = Iterable[tuple[Iterable[nn.Parameter], float]]
@@ -33,6 +36,11 @@ class Course:
     steps: int
     schedule: str
     power: float = 0.9
+    drops: tuple[float, ...] = ()
+
+    def share(self, step: int) -> float:
+        """Share of its highest value that a learning rate has at `step`."""
+        return multiplier(self.schedule, step, self.steps, power=self.power, drops=self.drops)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Descent:
 
     clip_norm: longest gradient, over all parameters together, or None.
     passes: how a step's batch is shared among processes and divided into passes.
+    average: what is judged and kept in place of the weights, or None for the weights themselves.
     """
 
     network: nn.Module
@@ -48,27 +57,38 @@ class Descent:
     course: Course
     clip_norm: float | None = None
     passes: Passes = field(default_factory=Passes)
+    precision: Precision = field(default_factory=Precision)
+    average: MovingAverage | None = None
+    scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "scaler", self.precision.scaler())
 
     def step(self, index: int, losses: Iterable[Mapping[str, Tensor]]) -> dict[str, float]:
         """Do optimiser step `index` with the gradient of "loss"; return the terms of the whole batch.
 
         losses: per pass, "loss" and its terms, each of which adds up over passes and processes.
-        Raises FloatingPointError, before weights change, for a loss or a gradient that is not finite.
+        Raises FloatingPointError, before weights change, for a loss or a gradient that is not finite. In
+        float16 such a gradient leaves the weights as they are, and the next is scaled by less.
         """
         self.optimiser.zero_grad(set_to_none=True)
         parts = []
         for terms in losses:
-            terms["loss"].backward()
+            self.scaler.scale(terms["loss"]).backward()
             parts.append({name: term.detach() for name, term in terms.items()})
         totals = self._totals(parts)
         if not isfinite(totals["loss"]):
             raise FloatingPointError(f"the loss is {totals['loss']}")
         self._add_gradients()
+        self.scaler.unscale_(self.optimiser)
         self._bound_gradient()
-        share = multiplier(self.course.schedule, index, self.course.steps, power=self.course.power)
+        share = self.course.share(index)
         for group in self.optimiser.param_groups:
             group["lr"] = group["highest_lr"] * share
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        if self.average:
+            self.average.update(self.network, index)
         return totals
 
     @property
@@ -93,19 +113,38 @@ class Descent:
         parameters = [p for p in self.network.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm([p.grad for p in parameters])
         if not norm.isfinite():
+            if self.scaler.get_scale() > 1:  # of float16: the scaler has seen it, and skips the step
+                return
             wrong = [n for n, p in self.network.named_parameters() if p.grad is not None and _broken(p.grad)]
             raise FloatingPointError(f"the gradient of {wrong[-1] if wrong else 'all'} is not finite")
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
 
+    @contextmanager
+    def judged_weights(self) -> Iterator[None]:
+        """Inside, the network has the weights that are judged and kept."""
+        if self.average is None:
+            yield
+            return
+        with self.average.in_place_of_weights(self.network):
+            yield
+
     def state(self) -> dict[str, Any]:
-        """Weights and the optimiser's state."""
-        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        """Weights, their average where there is one, and the state of optimiser and scaler."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self.average.values if self.average else {},
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.average:
+            self.average.restore(state["average"], self.network)
 
 
 def _broken(tensor: Tensor) -> bool:

@@ -1,6 +1,7 @@
 """Training of a per-frame network: the teacher, and the baseline that is trained on for as long."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,26 +56,37 @@ class PerFrameTraining:
             return whole
         looks = self.task.extent_needs_outputs
         with buffers_kept(self.network):
-            seen = ((self.network(_frames(part)) if looks else None, part["target"]) for part in parts)
+            outputs = (self._output(self.network, _frames(part)) if looks else None for part in parts)
+            seen = zip(outputs, (part["target"] for part in parts), strict=True)
             return replace(whole, extent=self.task.extent(seen, passes.group))
+
+    def _output(self, network: nn.Module, frames: Tensor) -> Any:
+        precision = self.descent.precision
+        with precision.passes():
+            output = network(frames)
+        return precision.outputs(output)
 
     def _loss(self, part: Batch, whole: Whole) -> Tensor:
         frames, group = _frames(part), self.descent.passes.group
-        output = self.network(frames)
+        output = self._output(self.network, frames)
         loss = self.task.loss(output, part["target"], whole.extent, group=group, network=self.network)
         if self.teacher is not None:
             with torch.no_grad():
-                taught = self.teacher(frames)
+                taught = self._output(self.teacher, frames)
             imitation = self.task.imitation_loss(output, taught, network=self.network)
             loss = loss + whole.part(part) * imitation
         return loss
+
+    def judged_weights(self) -> AbstractContextManager[None]:
+        """Inside, the network has the weights that are judged and kept."""
+        return self.descent.judged_weights()
 
     def may_be_best(self, steps_done: int) -> bool:
         """Any network may be the result."""
         return True
 
     def state(self) -> dict[str, Any]:
-        """Weights and the optimiser's state."""
+        """Weights and all that makes the next ones."""
         return self.descent.state()
 
     def restore(self, state: dict[str, Any]) -> None:

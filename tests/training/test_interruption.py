@@ -35,6 +35,10 @@ class _StopAt:
         return self._trainee.tune_score(between)
 
 
+def assert_equal(found, expected):
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
 @pytest.mark.parametrize(
     "stop", [{"step": n} for n in (0, 1, 5, 6, 9, 11)] + [{"look": n} for n in (0, 1, 2)]
 )
@@ -48,10 +52,10 @@ def test_an_interrupted_training_resumes_to_the_same_result(kind, stop, tmp_path
         run(_StopAt(make(), **stop), frames, checkpoint=checkpoint)
     resumed = make()
     outcome = run(resumed, frames, checkpoint=checkpoint)
-    weights = resumed.network.state_dict()
-    assert all(torch.equal(weights[key], value) for key, value in whole.network.state_dict().items())
+    assert_equal(resumed.network.state_dict(), whole.network.state_dict())
+    assert_equal(resumed.state()["average"], whole.state()["average"])
     assert [row["loss"] for row in outcome.curve] == [row["loss"] for row in expected.curve]
-    if kind != "per frame":
+    if not kind.startswith("per frame"):
         chosen = [block.decided for block in delta_blocks(resumed.network).values()]
         assert chosen == [block.decided for block in delta_blocks(whole.network).values()]
 

@@ -19,6 +19,12 @@ def test_poly_is_a_power_of_what_is_left():
     assert multiplier("poly", 5, 10, power=0.9) == pytest.approx(math.exp(0.9 * math.log(0.5)))
 
 
+def test_step_falls_to_a_tenth_at_every_drop():
+    """Seven epochs of ten steps, down after the second and the fifth."""
+    at = {step: multiplier("step", step, 70, drops=[0.2857, 0.7143]) for step in (0, 19, 20, 49, 50, 69)}
+    assert at == pytest.approx({0: 1, 19: 1, 20: 0.1, 49: 0.1, 50: 0.01, 69: 0.01})
+
+
 def test_constant_stays():
     assert multiplier("constant", 7, 10) == 1.0
 

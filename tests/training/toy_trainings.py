@@ -10,8 +10,10 @@ from deltadistill.tasks import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
 from deltadistill.training.loop import train
+from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.optimiser import Course, Descent
 from deltadistill.training.per_frame import PerFrameTraining
+from deltadistill.training.precision import Precision
 
 STEPS = 12
 
@@ -40,21 +42,21 @@ def small_network():
     )  # fmt: skip
 
 
-def per_frame_trainee(rate=0.01):
+def per_frame_trainee(rate=0.01, **descent):
     network = small_network()
     optimiser = optimisers.build("adamw", [(network.parameters(), rate)], weight_decay=0, momentum=0)
     scores = iter(range(100))
-    descent = Descent(network, optimiser, Course(STEPS, "one_cycle"))
+    descent = Descent(network, optimiser, Course(STEPS, "one_cycle"), **descent)
     return PerFrameTraining(descent, Segmentation(2), tune_score=lambda _: float(next(scores)))
 
 
-def distill_trainee(predicts="delta", task="labels", budget=None):
+def distill_trainee(predicts="delta", task="labels", budget=None, alpha_steps=None, **descent):
     network = dd.convert(small_network(), dd.LinearStudent(gamma=2), predicts=predicts)
     optimiser = optimisers.build("adamw", [(network.parameters(), 0.01)], weight_decay=0, momentum=0)
     return DistillTraining(
-        Descent(network, optimiser, Course(STEPS, "constant"), clip_norm=1.0),
+        Descent(network, optimiser, Course(STEPS, "constant"), clip_norm=1.0, **descent),
         Segmentation(2),
-        weights=Weights(alpha=1.0, beta=0.5, task=task),
+        weights=Weights(alpha=1.0, beta=0.5, task=task, alpha_steps=alpha_steps),
         search=SearchCourse(warmup=2, freeze=6, budget=budget),
         costs=macs_of_blocks(dd.count_macs(network, (3, 8, 8))),
         seed=4,
@@ -67,6 +69,11 @@ TRAINEES = {
     "delta": (distill_trainee, 2),
     "delta on longer clips": (distill_trainee, 3),
     "feature": (lambda: distill_trainee("feature"), 2),
+    "per frame, averaged": (lambda: per_frame_trainee(average=MovingAverage(0.7)), 1),
+    "delta, averaged, in bfloat16": (
+        lambda: distill_trainee(average=MovingAverage(0.7), precision=Precision("bfloat16"), alpha_steps=5),
+        2,
+    ),
 }
 
 

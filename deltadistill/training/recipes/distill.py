@@ -18,7 +18,7 @@ from deltadistill.data.transforms import Augment
 from deltadistill.evaluation.clips import clip_score, tune_windows
 from deltadistill.evaluation.frames import inputs, teacher_reference
 from deltadistill.macs import count_macs
-from deltadistill.params import Distill, DistillOptimiser, Search
+from deltadistill.params import Distill, DistillLoss, DistillOptimiser, Search
 from deltadistill.processes import device_of
 from deltadistill.search import gate_probabilities, learning_parameters
 from deltadistill.tasks import Reference, Task
@@ -52,16 +52,16 @@ def distill(
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     reference = _reference(teacher, task, store, settings)
     errors_before = layer_errors(network, probe)
-    rates, groups = settings.optimiser, parameter_groups(network, settings.optimiser)
+    groups = parameter_groups(network, settings.optimiser)
 
     def tune_score(between: Callable[[], None]) -> float:
         shared = {"group": running.group, "between": between}
         return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
 
     trainee = DistillTraining(
-        start_descent(network, groups, settings, running=running, clip_norm=rates.clip_norm),
+        start_descent(network, groups, settings, running=running),
         task,
-        weights=Weights(settings.loss.alpha, settings.loss.beta, settings.loss.task),
+        weights=loss_weights(settings.loss, settings.steps),
         search=search_course(settings.search, settings.steps),
         costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
         seed=seed,
@@ -101,6 +101,12 @@ def _reference(teacher: nn.Module, task: Task, store: FrameStore, settings: Dist
     if settings.loss.task == "labels":
         return task.reference(store)
     return teacher_reference(deepcopy(teacher), task, store)
+
+
+def loss_weights(loss: DistillLoss, steps: int) -> Weights:
+    """The weights of Eq. 5 that a params section describes, over so many steps."""
+    until = None if loss.alpha_until == 1 else round(loss.alpha_until * steps)
+    return Weights(loss.alpha, loss.beta, loss.task, until)
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:

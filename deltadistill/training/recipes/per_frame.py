@@ -36,12 +36,15 @@ def train_per_frame(
     teacher: a network whose output is imitated as well as the labels, for a cheaper network that is to be
         as good as it can: the rival that needs no students.
     """
-    network = synchronised_batch_norm(network, running.group)
+    frozen = settings.batch_norm == "frozen"
+    if not frozen:
+        network = synchronised_batch_norm(network, running.group)
     groups = [(network.parameters(), settings.optimiser.learning_rate)]
     trainee = PerFrameTraining(
         start_descent(network, groups, settings, running=running),
         task,
         tune_score=_tune_score(network, task, store, running),
+        frozen_batch_norm=frozen,
         teacher=teacher,
     )
     return run_training(trainee, store, settings, running, clip_length=1, max_distance=0, seed=seed)
@@ -60,7 +63,7 @@ def finetune(
     network, rates = deepcopy(teacher), settings.optimiser
     groups = [(network.parameters(), rates.learning_rate_teacher)]
     trainee = PerFrameTraining(
-        start_descent(network, groups, settings, running=running, clip_norm=rates.clip_norm),
+        start_descent(network, groups, settings, running=running),
         task,
         tune_score=_tune_score(network, task, store, running),
         frozen_batch_norm=True,

@@ -14,7 +14,9 @@ from deltadistill.processes import Group
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.checkpoint import Checkpoint
 from deltadistill.training.loop import Outcome, Row, Trainee, train
+from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.passes import Passes
+from deltadistill.training.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,25 @@ def start_descent(
     settings: PretrainTeacher | Distill,
     *,
     running: Running,
-    clip_norm: float | None = None,
 ) -> optimisers.Descent:
-    """Make the descent of a network; `groups` are (parameters, highest learning rate)."""
+    """Make the descent of a network; `groups` are (parameters, highest learning rate).
+
+    Raises ValueError for a precision that the device does not have.
+    """
     chosen, schedule = settings.optimiser, settings.schedule
     optimiser = optimisers.build(
         chosen.name, groups, weight_decay=chosen.weight_decay, momentum=chosen.momentum
     )
-    course = optimisers.Course(settings.steps, schedule.name, schedule.power)
-    return optimisers.Descent(network, optimiser, course, clip_norm, running.passes)
+    course = optimisers.Course(settings.steps, schedule.name, schedule.power, tuple(schedule.drops))
+    return optimisers.Descent(
+        network,
+        optimiser,
+        course,
+        chosen.clip_norm,
+        running.passes,
+        Precision(settings.precision, running.group.device),
+        MovingAverage(settings.ema_decay) if settings.ema_decay else None,
+    )
 
 
 def train_on_clips(

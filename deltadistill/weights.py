@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deltadistill.blocks import COMPRESSED, DECISION, UNCOMPRESSED, DeltaBlock
+from deltadistill.candidates import COMPRESSED, DECISION, UNCOMPRESSED
 from deltadistill.models.public_names import as_here, possible_names
 from deltadistill.reading.tensors import read_tensors
 
@@ -132,14 +132,17 @@ def _by_name(path: Path, content: Mapping[Any, Any]) -> dict[str, Any]:
     return dict(content)
 
 
-def _blocks(network: nn.Module) -> dict[str, DeltaBlock]:
-    """Return every converted block under each of its names."""
+def _blocks(network: nn.Module) -> dict[str, Any]:
+    """Return every converted block under each of its names.
+
+    By what they can, not by their class: a teacher starts from these files and depends on no block.
+    """
     modules = network.named_modules(remove_duplicate=False)
-    return {name: module for name, module in modules if isinstance(module, DeltaBlock)}
+    return {name: module for name, module in modules if hasattr(type(module), "drop_unused")}
 
 
 def _assign(
-    found: Mapping[str, Any], own: Mapping[str, Tensor], blocks: Mapping[str, DeltaBlock]
+    found: Mapping[str, Any], own: Mapping[str, Tensor], blocks: Mapping[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Give the values by the network's names, and for every unused name of the file the reason."""
     origins: dict[str, str] = {}
@@ -160,12 +163,12 @@ def _assign(
     return _fitting({name: as_here(public, found[public]) for name, public in origins.items()}, own), reasons
 
 
-def _name_here(public: str, own: Mapping[str, Tensor], blocks: Mapping[str, DeltaBlock]) -> str | None:
+def _name_here(public: str, own: Mapping[str, Tensor], blocks: Mapping[str, Any]) -> str | None:
     candidates = (_in_delta_network(name, own, blocks) for name in possible_names(public))
     return next((name for name in candidates if name in own), None)
 
 
-def _in_delta_network(name: str, own: Mapping[str, Tensor], blocks: Mapping[str, DeltaBlock]) -> str | None:
+def _in_delta_network(name: str, own: Mapping[str, Tensor], blocks: Mapping[str, Any]) -> str | None:
     """Give the network's form of a name, with or without the slot of a delta-distilled convolution."""
     if name in own:
         return name
@@ -224,7 +227,7 @@ def _fitting(values: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, 
     return values
 
 
-def _deployed_choices(values: Mapping[str, Tensor], blocks: Mapping[str, DeltaBlock]) -> dict[str, str]:
+def _deployed_choices(values: Mapping[str, Tensor], blocks: Mapping[str, Any]) -> dict[str, str]:
     """Return the candidate of each block for which the file has one candidate and no gate.
 
     Raises ValueError for teachers that come without students.

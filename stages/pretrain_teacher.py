@@ -1,8 +1,9 @@
 """Train the per-frame network, the teacher of everything later.
 
 Reads the data set's train split, looks at the tune split every so often and keeps the best network.
-With steps: 0 the network of --start-from is taken as it is. An interrupted run goes on from its last
-checkpoint in .checkpoints/ and ends with the same result.
+--start-from is a network of an earlier run, a public checkpoint or an ImageNet backbone (weights.py); what it
+does not have stays random, and is named. With steps: 0 it is taken as it is and must have everything.
+An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
 """
 
 from deltadistill import launch, stage_arguments
@@ -25,12 +26,13 @@ def main() -> None:
     from deltadistill import params as parameters
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frames import labelled_frames, per_frame_score
-    from deltadistill.network_file import load_weights_into, read_network_file, save_network
+    from deltadistill.network_file import save_network
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.loop import Outcome
     from deltadistill.training.passes import Passes
     from deltadistill.training.recipes.per_frame import train_per_frame
     from deltadistill.training.recipes.running import Running
+    from deltadistill.weights import load_weights
 
     params = parameters.load(args.params)
     mine = params.pretrain_teacher
@@ -48,8 +50,9 @@ def main() -> None:
         torch.manual_seed(args.seed)
         network = models.build(model["name"], classes=model["classes"], **model["options"])
         if str(args.start_from) != parameters.NO_WEIGHTS:
-            weights = read_network_file(args.start_from)["state_dict"]
-            load_weights_into(network, weights, source=str(args.start_from))
+            loaded = load_weights(network, args.start_from, strict=mine.steps == 0)
+            if loaded.missing and group.is_first:
+                print(f"{args.start_from} does not have, so random: {', '.join(loaded.missing)}")
         network.to(group.device)
 
         checkpoint = checkpoint_of(

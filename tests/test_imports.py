@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 # From the bottom up: a module or package of the library may import those of earlier lines only.
 LAYERS = (
-    ("amortised_target", "boxes", "fill_room", "half_precision", "launch", "measures", "modes"),
+    ("amortised_target", "boxes", "candidates", "fill_room", "half_precision", "launch", "measures", "modes"),
     ("processes",),
     ("reading", "atomic"),
     ("params", "store_reach", "commented_yaml", "stage_arguments"),

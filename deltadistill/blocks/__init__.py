@@ -1,6 +1,6 @@
 """The method's building blocks: students, gates, and the blocks that join them with their teacher."""
 
-from deltadistill.blocks.delta import DECISION, DeltaBlock, FeatureBlock, Student
+from deltadistill.blocks.delta import DeltaBlock, FeatureBlock, Student
 from deltadistill.blocks.gate import Gate
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.nonlinear import (
@@ -9,7 +9,7 @@ from deltadistill.blocks.nonlinear import (
     NonlinearBlock,
     SpatialStudent,
 )
-from deltadistill.blocks.straight_through import COMPRESSED, UNCOMPRESSED
+from deltadistill.candidates import COMPRESSED, DECISION, UNCOMPRESSED
 
 __all__ = [
     "COMPRESSED",

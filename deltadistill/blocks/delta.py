@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.gate import Gate
-from deltadistill.blocks.straight_through import COMPRESSED, UNCOMPRESSED, Choice, drawn_output
+from deltadistill.blocks.straight_through import Choice, drawn_output
+from deltadistill.candidates import COMPRESSED, DECISION, DECISIONS, UNCOMPRESSED
 from deltadistill.modes import modes_kept
 
 if TYPE_CHECKING:
     from deltadistill.sessions import Seat
 
 State = tuple[Tensor, ...]
-DECISION = "decision"  # name in state dicts of undeployed blocks; the number is an index into the next line
-_DECISIONS = (None, UNCOMPRESSED, COMPRESSED)
 
 
 class Student(Protocol):
@@ -123,12 +122,12 @@ class DeltaBlock(nn.Module):
         """Add the decision: a search finds it, and the gate does not tell; deployed blocks have none."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self.gate is not None:
-            destination[prefix + DECISION] = torch.tensor(_DECISIONS.index(self.decided))
+            destination[prefix + DECISION] = torch.tensor(DECISIONS.index(self.decided))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Take the decision where there is one: state dicts of other sources leave it as it is."""
         if self.gate is not None and (number := state_dict.pop(prefix + DECISION, None)) is not None:
-            self.decided = _DECISIONS[int(number)]
+            self.decided = DECISIONS[int(number)]
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def key(self, x: Tensor) -> tuple[Tensor, State]:

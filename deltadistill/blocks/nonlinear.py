@@ -17,7 +17,8 @@ from deltadistill.blocks.mirror import (
     narrow_mirror,
     output_shape,
 )
-from deltadistill.blocks.straight_through import UNCOMPRESSED, Choice, drawn_output
+from deltadistill.blocks.straight_through import Choice, drawn_output
+from deltadistill.candidates import UNCOMPRESSED
 from deltadistill.modes import modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size

@@ -11,7 +11,7 @@ the one with index 19 is labelled.
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -67,6 +67,8 @@ def read_cityscapes(
     size = _common_size(frames, faults)
     raise_faults(root, faults)
     has_flow = any(frame.flow for frame in frames)
+    if kind == "generated":
+        frames = [replace(frame, origin="generated") for frame in frames]
     return Manifest.of(frames, DatasetInfo(kind, size, classes, "exact" if has_flow else None, source=kind))
 
 

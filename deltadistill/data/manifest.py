@@ -21,9 +21,11 @@ from deltadistill.data.faults import raise_faults
 from deltadistill.reading.limits import MOST_CLIP_FRAMES
 from deltadistill.reading.table import read_rows
 
-COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes")
+COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes", "origin")
 _PLACES = (2, 3, 5, 6)  # of the columns that hold paths
 SPLITS = ("train", "tune", "test")
+PSEUDO = "pseudo"
+ORIGINS = ("true", "generated", PSEUDO)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Frame:
     """One frame: `index` counts from 0 within the clip; what a data set does not have is None.
 
     `label` is a PNG of label ids, `flow` a .npz of backward flow with validity, `boxes` the clip's JSON.
+    `origin` says who made the label, if there is one: "true" (people), "generated" (with the picture) or
+    "pseudo" (another network), which only the train split may have.
     """
 
     clip: str
@@ -40,6 +44,7 @@ class Frame:
     label: Path | None = None
     flow: Path | None = None
     boxes: Path | None = None
+    origin: str = "true"
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,17 @@ class Manifest:
         return {clip: tuple(frames) for clip, frames in clips.items()}
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Frames, labelled frames (with a label or with boxes) and clips per split."""
+        """Frames, labelled frames (with a label or with boxes) and clips per split.
+
+        Of the labelled ones, those with a pseudo-label, where there are any.
+        """
         clips = {split: self.clips(split) for split in SPLITS}
         frames = {split: [frame for clip in clips[split].values() for frame in clip] for split in SPLITS}
+        pseudo = {split: sum(map(_is_pseudo, frames[split])) for split in SPLITS}
         return {
             "frames": {split: len(frames[split]) for split in SPLITS},
             "labelled": {split: sum(map(_is_labelled, frames[split])) for split in SPLITS},
+            **({PSEUDO: pseudo} if any(pseudo.values()) else {}),
             "clips": {split: len(clips[split]) for split in SPLITS},
         }
 
@@ -90,7 +100,8 @@ class Manifest:
                     places.written(place, folder) if place else ""
                     for place in (frame.image, frame.label, frame.flow, frame.boxes)
                 )
-                writer.writerow((frame.clip, frame.index, image, label, frame.split, flow, boxes))
+                origin = frame.origin if frame.label else ""
+                writer.writerow((frame.clip, frame.index, image, label, frame.split, flow, boxes, origin))
         files = _files(self.frames)
         facts = info_to_json(self.info, self.counts(), places.elsewhere(files, folder))
         facts |= {"content_sha256": content_digest(files, folder)}
@@ -124,11 +135,16 @@ def find_faults(frames: tuple[Frame, ...]) -> list[str]:
             f"rows are not sorted by split ({', '.join(SPLITS)}), clip and frame: {_first_unsorted(frames)}"
         )
     faults += _clip_faults(frames)
+    faults += _origin_faults(frames)
     return faults + _missing_files(frames)
 
 
 def _is_labelled(frame: Frame) -> bool:
     return frame.label is not None or frame.boxes is not None
+
+
+def _is_pseudo(frame: Frame) -> bool:
+    return frame.label is not None and frame.origin == PSEUDO
 
 
 def _unknown_splits(frames: tuple[Frame, ...]) -> list[str]:
@@ -161,6 +177,17 @@ def _clip_faults(frames: tuple[Frame, ...]) -> list[str]:
         if lacking:
             faults.append(f"clip {clip} lacks frame {_listed(lacking)}")
     return faults
+
+
+def _origin_faults(frames: tuple[Frame, ...]) -> list[str]:
+    """Labels of unknown origin, and pseudo-labels where something is measured."""
+    unknown = sorted({frame.origin for frame in frames} - set(ORIGINS))
+    allowed = ", ".join(ORIGINS)
+    return [f"unknown origin {origin!r:.30} of a label ({allowed} allowed)" for origin in unknown] + [
+        f"{frame.clip} frame {frame.index} of split {frame.split} has a pseudo-label; only train may have any"
+        for frame in frames
+        if frame.split != "train" and _is_pseudo(frame)
+    ]
 
 
 def _missing_files(frames: tuple[Frame, ...]) -> list[str]:
@@ -204,8 +231,7 @@ def _row_faults(rows: list[list[str]]) -> list[str]:
 
 
 def _frame(row: list[str], folder: Path) -> Frame:
-    clip, index, image, label, split, flow, boxes = row
-    place = {"image": image, "label": label, "flow": flow, "boxes": boxes}
-    return Frame(
-        clip, int(index), split, **{name: folder / text if text else None for name, text in place.items()}
-    )
+    clip, index, image, label, split, flow, boxes, origin = row
+    texts = {"image": image, "label": label, "flow": flow, "boxes": boxes}
+    files = {name: folder / text if text else None for name, text in texts.items()}
+    return Frame(clip, int(index), split, **files, **({"origin": origin} if label else {}))

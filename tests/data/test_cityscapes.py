@@ -54,7 +54,7 @@ def test_every_snippet_becomes_a_clip_with_its_label_at_19(root):
     ]  # fmt: skip
     for frames in clips.values():
         assert len(frames) == 30
-        assert [frame.index for frame in frames if frame.label] == [19]
+        assert [(frame.index, frame.origin) for frame in frames if frame.label] == [(19, "true")]
     assert clips["hamburg_000000_000610"][19].label.name == "hamburg_000000_000629_gtFine_labelIds.png"
 
 
@@ -178,6 +178,6 @@ def test_generated_clips_are_read_by_the_same_reader(tmp_path):
     assert manifest.info.flow == "exact"
     assert manifest.info.size == (32, 64)
     frames = manifest.clips("train")["traintown_000001_000000"]
-    assert all(frame.label and frame.boxes for frame in frames)
+    assert all(frame.label and frame.boxes and frame.origin == "generated" for frame in frames)
     assert [frame.flow is not None for frame in frames] == [False, True, True, True]
     manifest.write(tmp_path / "manifest.csv")

@@ -24,7 +24,7 @@ def test_a_manifest_reads_back_as_written(tmp_path, manifest):
     manifest.write(path)
     assert Manifest.read(path) == manifest
     assert path.read_text().splitlines()[0] == ",".join(COLUMNS)
-    assert path.read_text().splitlines()[1] == "train0,0,train0_0.png,train0_0_label.png,train,,"
+    assert path.read_text().splitlines()[1] == "train0,0,train0_0.png,train0_0_label.png,train,,,true"
 
 
 def test_its_folder_can_be_moved(tmp_path, manifest):
@@ -112,6 +112,7 @@ def test_files_read_in_place_count_by_name_and_size(tmp_path, manifest):
         ({"image": Path("/nowhere/a.png")}, "no file /nowhere/a.png"),
         ({"label": Path("/nowhere/b.png")}, "no file /nowhere/b.png"),
         ({"flow": Path("/nowhere/c.npz")}, "no file /nowhere/c.npz"),
+        ({"origin": "guess"}, r"unknown origin 'guess' of a label \(true, generated, pseudo allowed\)"),
         ({"index": 9}, "rows are not sorted .*: train0 frame 1 comes after train0 frame 9"),
     ],
 )
@@ -128,6 +129,38 @@ def test_a_faulty_manifest_is_neither_written_nor_read(tmp_path, manifest, chang
     path.write_text("\n".join([lines[0], ",".join(values[column] for column in COLUMNS), *lines[2:]]) + "\n")
     message = message.replace("no file /nowhere/", "/nowhere/.* lies outside the data set's folder|")
     with pytest.raises(ValueError, match=message):
+        Manifest.read(path)
+
+
+def test_labels_keep_their_origin(tmp_path, manifest):
+    path = tmp_path / "data" / "manifest.csv"
+    origins = ("generated", "pseudo", "true")
+    frames = tuple(replace(f, origin=o) for f, o in zip(manifest.frames, origins, strict=False))
+    replace(manifest, frames=frames + manifest.frames[3:]).write(path)
+    assert [frame.origin for frame in Manifest.read(path).frames[:3]] == [*origins]
+    assert Manifest.read(path).counts()["pseudo"] == {"train": 1, "tune": 0, "test": 0}
+    assert json.loads((path.parent / "dataset.json").read_text())["pseudo"]["train"] == 1
+
+
+def test_a_frame_without_a_label_has_no_origin(tmp_path, manifest):
+    path = tmp_path / "data" / "manifest.csv"
+    edited(manifest, label=None, origin="generated").write(path)
+    assert path.read_text().splitlines()[1] == "train0,0,train0_0.png,,train,,,"
+    assert "pseudo" not in Manifest.read(path).counts()
+
+
+@pytest.mark.parametrize("split", ["tune", "test"])
+def test_nothing_is_measured_with_pseudo_labels(tmp_path, manifest, split):
+    path = tmp_path / "data" / "manifest.csv"
+    manifest.write(path)
+    clip = f"{split}0"
+    measured = tuple(replace(f, origin="pseudo") if f.clip == clip else f for f in manifest.frames)
+    with pytest.raises(ValueError, match=f"{clip} frame 5 of split {split} has a pseudo-label; only train"):
+        replace(manifest, frames=measured).write(path)
+    rows = path.read_text().splitlines()
+    changed = [row.replace(",true", ",pseudo") if row.startswith(clip) else row for row in rows]
+    path.write_text("\n".join(changed) + "\n")
+    with pytest.raises(ValueError, match=f"has 6 faults.*\n.*{clip} frame 0 of split {split} has a pseudo"):
         Manifest.read(path)
 
 
@@ -150,9 +183,9 @@ def test_a_long_list_of_faults_is_cut(tmp_path, manifest):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("train0,0,a.png", "line 2 has 3 columns; expected 7"),
-        ("train0,one,a.png,,train,,", "line 2: frame 'one' is not a whole number"),
-        (",0,a.png,,train,,", "line 2: clip and image must not be empty"),
+        ("train0,0,a.png", "line 2 has 3 columns; expected 8"),
+        ("train0,one,a.png,,train,,,", "line 2: frame 'one' is not a whole number"),
+        (",0,a.png,,train,,,", "line 2: clip and image must not be empty"),
     ],
 )
 def test_malformed_rows_are_named_by_line(tmp_path, line, message):

@@ -111,7 +111,7 @@ def make_again(folder):
     info = json.loads((folder / "dataset.json").read_text())
     frames = [
         Frame(clip, int(index), split, *(folder / text if text else None for text in (image, label, flow)))
-        for clip, index, image, label, split, flow, _ in rows
+        for clip, index, image, label, split, flow, *_ in rows
     ]
     Manifest.of(frames, DatasetInfo(info["kind"], SIZE, table("street_8"), "exact", "")).write(
         folder / "manifest.csv"

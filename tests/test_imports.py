@@ -24,7 +24,7 @@ LAYERS = (
     ("losses", "architecture", "weights"),
     ("tasks", "label_free"),
     ("variants",),
-    ("evaluation",),
+    ("evaluation", "labelling"),
     ("training", "consistency", "report", "tracking", "overlay"),
     ("preflight",),
 )

@@ -1,0 +1,1 @@
+"""Labels for frames that have none, from any network that segments."""

@@ -45,10 +45,12 @@ def _checked_values(params: parameters.Params) -> dict[str, Any]:
     """All that is looked at, and a little more."""
     loss = {"pretrain_teacher": {"loss": {"class_weights"}, "augment": {"crop"}}}
     distill = {"distill": {"steps", "students", "search", "variants", "augment"}}
-    return params.model_dump(mode="json", include={"model": True, "prepare_dataset": True} | loss | distill)
+    whole = {"model": True, "prepare_dataset": True, "label_frames": True}
+    return params.model_dump(mode="json", include=whole | loss | distill)
 
 
 def _require_workable(params: parameters.Params) -> None:
+    _require_labels_can_be_made(params)
     classes = _classes(params)
     if classes is None:
         return
@@ -70,8 +72,29 @@ def _classes(params: parameters.Params) -> int | None:
         return None
     if dataset.kind in ("generated_detection", "imagenet_vid"):
         return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))
+    return len(_label_table(params))
+
+
+def _label_table(params: parameters.Params) -> tuple[label_table.ClassEntry, ...]:
+    """The classes of a data set with label maps."""
+    dataset = params.prepare_dataset
     tables = {"cityscapes": dataset.cityscapes.label_table, "video": dataset.video.label_table}
-    return len(label_table.table(tables.get(dataset.kind, "street_8")))
+    return label_table.table(tables.get(dataset.kind, "street_8"))
+
+
+def _require_labels_can_be_made(params: parameters.Params) -> None:
+    mine, dataset = params.label_frames, params.prepare_dataset
+    if not mine.folders:
+        return
+    if dataset.kind in KINDS_OF_BOXES:
+        raise ValueError(
+            f"label_frames.folders: prepare_dataset.kind {dataset.kind} has boxes, not label maps"
+        )
+    names = [entry.name for entry in _label_table(params)]
+    if unknown := sorted(set(mine.classes or {}) - set(names)):
+        raise ValueError(
+            f"label_frames.classes: {unknown} are no classes of the data set, which has {', '.join(names)}"
+        )
 
 
 def _frame_size(params: parameters.Params) -> tuple[int, int] | None:

@@ -48,6 +48,20 @@ def test_parameters_that_cannot_work_are_named(tmp_path, key, value, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"label_frames.classes": {"tram": [1]}}, r"classes: \['tram'\] are no classes .*has road, sidewalk"),
+        ({"prepare_dataset.kind": "coco_video"}, "folders: prepare_dataset.kind coco_video has boxes"),
+    ],
+)
+def test_labels_that_cannot_be_made_are_refused(tmp_path, changes, message):
+    on = ("label_frames.folders", ["labelled"])
+    preflight.check(written(tmp_path, on, ("label_frames.classes", {"pole/sign": [1]})))
+    with pytest.raises(ValueError, match=message):
+        preflight.check(written(tmp_path, on, *changes.items()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ((), r"model\.name: ddrnet23_slim is no detector, and .*kind generated_detection has boxes"),
         ((DETECTOR,), r"network is for frames of 512×512, .*have 128×256; set image_size: \[128, 256\]"),
         (

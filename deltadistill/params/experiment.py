@@ -15,6 +15,7 @@ from deltadistill.params.evaluation import (
     SweepSequenceLength,
     WriteReport,
 )
+from deltadistill.params.labelling import LabelFrames
 from deltadistill.params.section import Count, Name, Section
 from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher, Training
 
@@ -34,6 +35,7 @@ class Params(Section):
     model: Model
     boxes: Boxes
     prepare_dataset: PrepareDataset
+    label_frames: LabelFrames
     pretrain_teacher: PretrainTeacher
     training: Training
     profile_macs: ProfileMacs

@@ -38,9 +38,14 @@ def training_key(settings: object, inputs: Iterable[Path]) -> str:
 
 
 def checkpoint_of(title: str, settings: object, inputs: Iterable[Path], *, minutes: float) -> "Checkpoint":
-    """The checkpoint, in .checkpoints/, of the training that settings, inputs and the loaded code decide.
+    """The checkpoint, in .checkpoints/, of the training that settings, inputs and the loaded code decide."""
+    return Checkpoint(folder_of(title, settings, inputs), minutes=minutes)
 
-    Says so where only checkpoints of the same title, but of other settings, inputs or code are there.
+
+def folder_of(title: str, settings: object, inputs: Iterable[Path]) -> Path:
+    """The folder in .checkpoints/ for unfinished work that settings, inputs and the loaded code decide.
+
+    Says so where only work of the same title, but of other settings, inputs or code is there.
     """
     folder = FOLDER / f"{title}-{training_key(settings, [*inputs, *loaded_code()])}"
     others = [other.name for other in FOLDER.glob(f"{title}-{'?' * 16}") if other != folder]
@@ -51,7 +56,7 @@ def checkpoint_of(title: str, settings: object, inputs: Iterable[Path], *, minut
             FOLDER,
             ", ".join(sorted(others)),
         )
-    return Checkpoint(folder, minutes=minutes)
+    return folder
 
 
 def loaded_code() -> list[Path]:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 DATA = {"prepare_dataset": ["manifest.csv", "dataset.json"]}
 ARTIFACTS = {
+    "label_frames": ["manifest.csv", "dataset.json"],
     "pretrain_teacher": ["teacher.pt"],
     "distill": ["network.pt"],
     "sweep_sequence_length": ["examples.npz"],
 }
 RESULTS = {
     "prepare_dataset": ["contact_sheet.png", "dataset.json"],
+    "label_frames": ["labels.json"],
     "pretrain_teacher": ["metrics.json", "curve.csv", "per_class.csv"],
     "profile_macs": ["macs.csv", "totals.json", "macs.png"],
     "distill": ["metrics.json", "curve.csv", "layers.csv", "architecture.json"],
@@ -34,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("settings", "params", "data", "teacher", "network", "networks", "start-from"):
         parser.add_argument(f"--{name}", type=Path)
-    for name in ("artifacts", "results", "variant", "seed"):
+    for name in ("artifacts", "labelled", "results", "variant", "seed"):
         parser.add_argument(f"--{name}")
     arguments = parser.parse_args()
     inputs = [arguments.settings, arguments.teacher, arguments.network, arguments.start_from]
@@ -45,7 +47,7 @@ def main() -> None:
         content += params_of(stage, arguments.params, arguments.variant)
     digest = hashlib.sha256(content + str((stage, arguments.seed, arguments.variant)).encode()).hexdigest()
     write(arguments.data, DATA.get(stage, []), digest)
-    write(arguments.artifacts, ARTIFACTS.get(stage, []), digest)
+    write(arguments.artifacts or arguments.labelled, ARTIFACTS.get(stage, []), digest)
     write(arguments.results, [*RESULTS[stage], "provenance.json"], digest)
 
 

@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
+OPTIONAL = "label_frames"  # there where params.yaml asks for it
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,27 @@ def test_both_tools_have_the_same_stages(untouched, snakemake_edges):
 
 def test_a_report_waits_for_every_other_stage(dvc_edges):
     before = {first for first, then in closure(dvc_edges) if then.startswith("write_report")}
-    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-    assert {name for name in stages if any(stage.startswith(name) for stage in before)} == set(stages) - {
-        "write_report"
-    }
+    stages = set(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]) - {"write_report", OPTIONAL}
+    assert {name for name in stages if any(stage.startswith(name) for stage in before)} == stages
+
+
+def test_frames_are_labelled_only_where_params_ask_for_it(untouched):
+    assert OPTIONAL not in untouched.run("dvc", "stage", "list")
+
+
+def test_trainings_follow_the_labels_that_they_read_and_evaluations_have_none(finished):
+    (finished.folder / "weights" / "labeller.pt").write_text("a network")
+    finished.set("label_frames.folders", ["labelled"])
+    finished.set("label_frames.distill", "labelled")
+    listed = finished.run("dvc", "repro")
+    assert "Running stage 'label_frames@street-labelled'" in listed
+    assert "Running stage 'distill@street-0-delta'" in listed
+    assert "Stage 'pretrain_teacher@street-0' didn't change" in listed
+    edges = set(re.findall(r'"([^"]+)" -> "([^"]+)"', finished.run("dvc", "dag", "--dot")))
+    after = {then.partition("@")[0] for first, then in edges if first.startswith(OPTIONAL)}
+    assert after == {"distill"}
+    assert "up to date" in finished.run("dvc", "status")
+    assert "Nothing to be done" in finished.run("snakemake", "--dry-run")
 
 
 def test_the_variants_of_a_seed_do_not_wait_for_each_other(dvc_edges):

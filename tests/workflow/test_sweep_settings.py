@@ -214,3 +214,11 @@ def test_a_value_in_the_graph_that_no_sweep_knows_is_refused():
     chosen = sweep(over=BETA)
     with pytest.raises(ValueError, match=r"'\$\{distill.steps\} steps' holds a value that no sweep knows"):
         list(projects("toy", chosen, settings_of(chosen, BASE, name="toy"), stages, LAST))
+
+
+def test_a_sweep_of_pseudo_labels_is_refused():
+    base = BASE | {"label_frames": BASE["label_frames"] | {"folders": ["labelled"]}}
+    with pytest.raises(
+        ValueError, match=r"sweep toy: sweeps train on true labels alone; set label_frames.fol"
+    ):
+        settings_of(sweep(over=BETA), base, name="toy")

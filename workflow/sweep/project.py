@@ -116,6 +116,9 @@ class _Writer:
         seed = "artifacts/${experiment}/seed" + SEED
         words = {
             "--params params.yaml": f"--params {folder / PARAMS}",
+            # a sweep's data sets have no pseudo-labels (settings.py refuses them)
+            "${label_frames.pretrain_teacher}": "data",
+            "${label_frames.distill}": "data",
             "data/${experiment}": f"data/sweeps/{self._sweep}/{of.dataset.name}",
             f"{seed}/{PRETRAINED}": teacher,
             f"{seed}/networks/teacher.pt": f"{teacher}/teacher.pt",

@@ -48,6 +48,8 @@ def settings_of(sweep: ParameterSweep, base: Mapping[str, Any], *, name: str) ->
     Raises ValueError that names the setting where its parameters are not valid.
     """
     _require_known(sweep, base)
+    if base.get("label_frames", {}).get("folders"):
+        raise ValueError(f"sweep {name}: sweeps train on true labels alone; set label_frames.folders to []")
     labels = _labels(sweep.keys)
     found: dict[str, Setting] = {}
     for chosen in _combinations(sweep):

@@ -15,12 +15,24 @@ from deltadistill.tasks import Metric, Reference, Task
 
 
 def tune_windows(store: FrameStore, length: int) -> list[tuple[Frame, ...]]:
-    """Windows of `length` consecutive frames of the tune split, side by side without overlap."""
-    windows = [
-        tuple(frames[start : start + length])
-        for frames in store.manifest.clips("tune").values()
-        for start in range(0, len(frames) - length + 1, length)
-    ]
+    """Windows of `length` consecutive frames of the tune split, without overlap, each with a labelled frame.
+
+    Where every frame is labelled, or none, they lie side by side. Where few are, the first one of the n-th
+    window is n mod `length` frames after the window's key frame, if the clip has room for that: over many
+    windows it stands at every distance.
+    """
+    clips = store.manifest.clips("tune").values()
+    any_label = any(store.is_annotated(frame) for frames in clips for frame in frames)
+    windows: list[tuple[Frame, ...]] = []
+    for frames in clips:
+        end = 0  # of the window before
+        for index, frame in enumerate(frames):
+            if index < end or (any_label and not store.is_annotated(frame)):
+                continue
+            start = min(max(end, index - len(windows) % length), len(frames) - length)
+            if start >= end:
+                windows.append(tuple(frames[start : start + length]))
+                end = start + length
     if not windows:
         raise ValueError(f"no clip of the tune split holds {length} frames; lower distill.max_distance")
     return windows

@@ -83,7 +83,7 @@ def read_in_place(section: parameters.PrepareDataset, folder: Path) -> Manifest:
     return read_cityscapes(
         Path(p.root).absolute(), kind="cityscapes", classes=table(p.label_table),
         layout=Layout(p.frames_per_snippet, p.labelled_frame),
-        train=p.train, tune=p.tune, test=p.test, tune_every=p.tune_every,
+        train=p.train, tune=p.tune, test=p.test, tune_every=p.tune_every, coarse=p.coarse,
     )  # fmt: skip
 
 

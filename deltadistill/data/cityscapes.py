@@ -3,6 +3,7 @@
     leftImg8bit_sequence/<folder>/<city>/<city>_<seq>_<frame>_leftImg8bit.png
     gtFine/<folder>/<city>/<city>_<seq>_<frame>_gtFine_labelIds.png
     flow/…_flow.npz and boxes/…/<city>_<seq>_boxes.json     only in generated data sets
+    leftImg8bit/ and gtCoarse/                              stills to train on (cityscapes_coarse.py)
 
 In the real data set one <seq> may hold many snippets, so a snippet is found by its label: 30 frames of which
 the one with index 19 is labelled.
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from deltadistill.data.cityscapes_coarse import read_coarse
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
@@ -52,18 +54,26 @@ def read_cityscapes(
     tune: Iterable[str],
     test: Iterable[str],
     tune_every: int = 9,
+    coarse: Iterable[str] = (),
 ) -> Manifest:
     """The manifest of a data set at `root`; nothing is copied.
 
     `train`, `tune`, `test` name folders of the layout (Cityscapes has train, val and test). Without `tune`,
     every `tune_every`-th city of the training folders, by name, is tuned on instead of trained on.
+    coarse: folders of coarsely labelled stills to train on as well (Cityscapes has train_extra).
     ValueError lists by name everything that is missing, superfluous or of another size.
     """
     root = Path(root)
-    faults: list[str] = []
+    train, tune, test, coarse = map(tuple, (train, tune, test, coarse))
+    faults = [
+        f"{folder} is named in coarse and elsewhere: its pictures are in its snippets already"
+        for folder in coarse
+        if folder in (*train, *tune, *test)
+    ]
     frames: list[Frame] = []
-    for split, folder, city in _cities(root, tuple(train), tuple(tune), tuple(test), tune_every, faults):
+    for split, folder, city in _cities(root, train, tune, test, tune_every, faults):
         frames += _read_city(root, split, folder, city, layout, faults)
+    frames += read_coarse(root, coarse, faults)
     size = _common_size(frames, faults)
     raise_faults(root, faults)
     has_flow = any(frame.flow for frame in frames)

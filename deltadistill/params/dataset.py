@@ -30,6 +30,7 @@ class Cityscapes(Section):
     tune: list[str]
     tune_every: Annotated[int, Field(ge=2)]
     test: Annotated[list[str], Field(min_length=1)]
+    coarse: list[str]
     frames_per_snippet: Positive
     labelled_frame: Count | None
 

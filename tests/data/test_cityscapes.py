@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
+from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.cityscapes import Layout, read_cityscapes
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.stored_png import write_png
+from deltadistill.data.transforms import Augment
+from deltadistill.evaluation.positions import position_runs
 
 HEIGHT, WIDTH = 4, 8
 
@@ -21,6 +24,18 @@ def add_snippet(root, folder, city, seq, label, *, labelled=19, frames=30, witho
             write_png(images / name, np.full((HEIGHT, WIDTH, 3), number % 256, np.uint8))
     ids = np.array([7, 8, 11, 33, 0, 4, 26, 1], np.uint8)
     write_png(labels / f"{city}_{seq:06d}_{label:06d}_gtFine_labelIds.png", np.tile(ids, (HEIGHT, 1)))
+
+
+def add_still(root, city, seq, frame, *, folder="train_extra", label=True):
+    """A picture of the extra training part with a coarse label: a road outlined in what is unlabelled."""
+    images, labels = root / "leftImg8bit" / folder / city, root / "gtCoarse" / folder / city
+    images.mkdir(parents=True, exist_ok=True)
+    labels.mkdir(parents=True, exist_ok=True)
+    stem = f"{city}_{seq:06d}_{frame:06d}"
+    write_png(images / f"{stem}_leftImg8bit.png", np.full((HEIGHT, WIDTH, 3), 200, np.uint8))
+    if label:
+        ids = np.array([0, 0, 7, 7, 7, 0, 0, 1], np.uint8)
+        write_png(labels / f"{stem}_gtCoarse_labelIds.png", np.tile(ids, (HEIGHT, 1)))
 
 
 def read(root, **changes):
@@ -83,6 +98,71 @@ def test_the_manifest_points_in_place_and_labels_become_train_ids(root, tmp_path
     store = FrameStore(manifest)
     assert store.label(frame)[0].tolist() == [0, 1, 2, 18, 255, 255, 13, 255]
     assert int(store.image(frame)[0, 0, 0]) == 294 % 256
+
+
+def test_a_labelled_frame_stands_at_every_position_of_a_sequence(root):
+    store = FrameStore(read(root))
+    runs = position_runs(store.manifest.clips("test"), 4, counts=store.is_annotated)
+    # the sequences of the one snippet start at frames 19 − d of it, d = 3, 2, 1, 0, and end on its label
+    assert [[frame.index for frame in run.frames] for run in runs] == [
+        [16, 17, 18, 19], [17, 18, 19], [18, 19], [19]
+    ]  # fmt: skip
+    assert [run.scored for run in runs] == [
+        (False, False, False, True), (False, False, True), (False, True), (True,)
+    ]  # fmt: skip
+
+
+def test_coarse_labels_of_the_extra_part_are_trained_on_as_stills(root):
+    add_still(root, "augsburg", 0, 23)
+    add_still(root, "augsburg", 12, 29)
+    manifest = read(root, coarse=["train_extra"])
+    stills = {name: frames for name, frames in manifest.clips("train").items() if len(frames) == 1}
+    assert list(stills) == ["augsburg_000000_000023", "augsburg_000012_000029"]
+    (frame,) = stills["augsburg_000000_000023"]
+    assert frame.label.name == "augsburg_000000_000023_gtCoarse_labelIds.png"
+    store = FrameStore(manifest)
+    assert store.label(frame)[0].tolist() == [255, 255, 0, 0, 0, 255, 255, 255]
+    assert manifest.counts()["labelled"] == {"train": 4, "tune": 3, "test": 1}
+    assert all(len(frames) == 30 for frames in manifest.clips("tune").values())
+
+
+def test_trainings_take_pairs_from_snippets_and_single_frames_from_stills_too(root):
+    add_still(root, "augsburg", 0, 23)
+    store = FrameStore(read(root, coarse=["train_extra"]))
+    options = {"steps": 10, "batch": 4, "augment": Augment((HEIGHT, WIDTH)), "seed": 0}
+    pairs = TrainingBatches(store, "train", clip_length=2, max_distance=5, **options)
+    assert all((pairs[step]["clip"] != 200).all() for step in range(10))
+    single = TrainingBatches(store, "train", clip_length=1, max_distance=0, **options)
+    seen = {int(value) for step in range(10) for value in single[step]["clip"][:, 0, 0, 0, 0]}
+    assert seen == {19, 200}  # the labelled frame of either snippet, and the still
+
+
+def test_faults_of_stills_are_named_with_all_others(root):
+    add_still(root, "augsburg", 0, 23, label=False)
+    add_still(root, "augsburg", 0, 24)
+    (root / "leftImg8bit/train_extra/augsburg/augsburg_000000_000024_leftImg8bit.png").unlink()
+    add_still(root, "ulm", 0, 1)
+    place = root / "gtCoarse/train_extra/ulm/ulm_000000_000001_gtCoarse_labelIds.png"
+    place.write_bytes(place.read_bytes()[:-20])
+    (place.parent / "ulm_1_gtCoarse_labelIds.png").write_bytes(b"")
+    (root / "leftImg8bit_sequence/train/aachen/aachen_000000_000005_leftImg8bit.png").unlink()
+    with pytest.raises(ValueError, match="has 6 faults") as error:
+        read(root, coarse=["train_extra", "more"])
+    for part in (
+        "augsburg_000000_000023_gtCoarse_labelIds.png is missing",
+        "augsburg_000000_000024_gtCoarse_labelIds.png has no picture",
+        f"{place} is truncated",
+        "ulm_1_gtCoarse_labelIds.png is not named ulm_<6 digits>_<6 digits>_gtCoarse_labelIds.png",
+        "aachen_000000_000005_leftImg8bit.png is missing",
+        "no folder of a city in",
+    ):
+        assert part in str(error.value)
+
+
+def test_pictures_are_not_trained_on_that_are_measured(root):
+    add_still(root, "frankfurt", 0, 294, folder="val")
+    with pytest.raises(ValueError, match="val is named in coarse and elsewhere"):
+        read(root, coarse=["val"])
 
 
 def test_missing_frames_and_labels_are_named_all_together(root):

@@ -15,6 +15,7 @@ from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable, macs_of_blocks
 from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.macs import count_macs
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.modes import evaluation_mode
 from deltadistill.search import CandidateDraws, learning_parameters, settle_at
 from deltadistill.sessions import ClipSession, hint_at_channels, require_frames
@@ -123,7 +124,7 @@ def _draw(clips: Tensor, batch: int, seed: int, step: int) -> Tensor:
 def _step_loss(network: nn.Module, clips: Tensor, draws: CandidateDraws) -> Tensor:
     targets = probe_teacher(network, later_frames(clips)).targets
     session = ClipSession(clips.shape[1], choose=draws, targets=targets)
-    forward_clip(network, clips, session=session)
+    forward_clip(network, clips, session=session, run=frame_outputs)
     return distillation_loss(session.errors.values())
 
 

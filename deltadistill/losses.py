@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
 from deltadistill.conversion import delta_blocks, seat_of
 from deltadistill.costs import CostTable
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import device_of
 from deltadistill.sessions import Call, CallError, ProbeSession, energy
 from deltadistill.stream import later_frames
@@ -17,7 +18,7 @@ from deltadistill.stream import later_frames
 
 @dataclass(frozen=True)
 class Probe:
-    """What the teacher makes of frames: every block's output, and the network's."""
+    """What the teacher makes of frames: every block's output, and the network's (see frame_outputs)."""
 
     targets: dict[Call, Tensor]
     output: Any
@@ -32,7 +33,7 @@ def probe_teacher(network: nn.Module, later_frames: Tensor) -> Probe:
     """
     session = ProbeSession()
     with seat_of(network).taken_by(session):
-        output = network(later_frames)
+        output = frame_outputs(network, later_frames)
     return Probe(session.outputs, output)
 
 

@@ -20,6 +20,7 @@ from deltadistill.conversion import convert
 from deltadistill.data import label_table
 from deltadistill.data.class_table import read_class_table
 from deltadistill.data.dataset_info import KINDS_OF_BOXES
+from deltadistill.tasks.detection import detector_of
 from deltadistill.training.recipes.distill import search_costs, search_course
 from deltadistill.where import WHERE
 
@@ -56,7 +57,7 @@ def _require_workable(params: parameters.Params) -> None:
         return
     _require_weights(params, classes)
     network = _built("model", params.model.name, classes, params.model.options)
-    _require_anchors(network, params)
+    _require_detector(network, params)
     for name, variant in params.distill.variants.items():
         key = f"distill.variants.{name}"
         if variant.method == "small":
@@ -112,19 +113,22 @@ def _require_weights(params: parameters.Params, classes: int) -> None:
         )
 
 
-def _require_anchors(network: nn.Module, params: parameters.Params) -> None:
-    """Boxes ask for a network with anchors, and those lie in frames of one size."""
+def _require_detector(network: nn.Module, params: parameters.Params) -> None:
+    """Boxes ask for a detector, and the anchors of some lie in frames of one size."""
     kind, size = params.prepare_dataset.kind, _frame_size(params)
     if kind not in KINDS_OF_BOXES:
         return
-    anchors = getattr(network, "anchors", None)
-    if anchors is None:
+    try:
+        taken = detector_of(network).image_size(network)
+    except ValueError:
         raise ValueError(
             f"model.name: {params.model.name} is no detector, and prepare_dataset.kind {kind} has boxes"
-        )
-    if tuple(anchors.image_size) != size:
+        ) from None
+    if taken is None:
+        return
+    if taken != size:
         raise ValueError(
-            f"model.options: the network is for frames of {anchors.image_size[0]}×{anchors.image_size[1]}, "
+            f"model.options: the network is for frames of {taken[0]}×{taken[1]}, "
             f"those of prepare_dataset.{kind} have {size[0]}×{size[1]}; set image_size: {[*size]}"
         )
     crops = {"pretrain_teacher": params.pretrain_teacher.augment, "distill": params.distill.augment}

@@ -1,6 +1,7 @@
 """A delta network over frames in time: one at a time with a key-frame schedule, or a whole clip at once."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,19 +14,24 @@ from deltadistill.sessions import ClipSession, StreamSession, hint_at_channels, 
 
 _log = logging.getLogger(__name__)
 
+Run = Callable[[nn.Module, Tensor], Any]
+"""How a network is run on frames (N, C, H, W), where not just called."""
+
 
 class Stream:
     """Runs a delta network frame by frame: the teacher every `period` frames, students between.
 
     stream(frame) takes one frame (N, C, H, W) of N independent streams and returns the network's output.
     `is_key_frame` tells how the last frame was computed (before the first: True).
+    run: how the network is run on a frame; None: called.
     """
 
-    def __init__(self, network: nn.Module, *, period: int, relative_to: str = "key"):
+    def __init__(self, network: nn.Module, *, period: int, relative_to: str = "key", run: Run | None = None):
         if period < 1:
             raise ValueError(f"period {period} must be at least 1 (1 is the teacher on every frame)")
         self.network = network
         self.period = period
+        self._run = run or _call
         self._seat = seat_of(network)
         self._session = StreamSession(relative_to=relative_to)
         self._frame_shape: torch.Size | None = None
@@ -67,10 +73,14 @@ class Stream:
             )
         self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
         with self._seat.taken_by(self._session):
-            output = self.network(frame)
+            output = self._run(self.network, frame)
         self._frame_shape = frame.shape
         self._frames_since_key = (self._frames_since_key + 1) % self.period
         return output
+
+
+def _call(network: nn.Module, frames: Tensor) -> Any:
+    return network(frames)
 
 
 def later_frames(clips: Any) -> Any:
@@ -92,6 +102,7 @@ def forward_clip(
     *,
     session: ClipSession | None = None,
     relative_to: str | None = None,
+    run: Run | None = None,
 ) -> Any:
     """Run clips (N, T, C, H, W), the first frame of each as key frame; outputs are (N, T, …).
 
@@ -99,6 +110,7 @@ def forward_clip(
     Any tree of tensors that the network returns comes back with the clip's two axes in front, and a list
     with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
     relative_to: "key" or "previous", the frame that deltas refer to; by default the session's, else "key".
+    run: how the network is run on frames; None: called.
     """
     require_frames(clip, "(N, T, C, H, W)")
     hint_at_channels(network, clip)
@@ -114,5 +126,5 @@ def forward_clip(
     session.begin(clips=clips)
     time_major = clip.transpose(0, 1).flatten(0, 1)
     with seat_of(network).taken_by(session):
-        output = network(time_major)
+        output = (run or _call)(network, time_major)
     return clip_axes(output, clips, frames)

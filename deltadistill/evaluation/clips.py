@@ -9,6 +9,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import inputs
 from deltadistill.evaluation.sharing import turns
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import ALONE, Group, device_of
 from deltadistill.stream import all_frames, forward_clip
 from deltadistill.tasks import Metric, Reference, Task
@@ -60,7 +61,7 @@ def clip_score(
     for turn in turns(batches, group):
         for some in turn:
             clip = torch.stack([inputs(store, window) for window in some]).to(device_of(network))
-            output = all_frames(forward_clip(network, clip))
+            output = all_frames(forward_clip(network, clip, run=frame_outputs))
             predictions = task.predict(output, network=network)
             frames = (frame for together in zip(*some, strict=True) for frame in together)
             for frame, prediction in zip(frames, predictions, strict=True):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.sharing import turns
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.modes import evaluation_mode
 from deltadistill.processes import ALONE, Group, device_of
 from deltadistill.tasks import Metric, Reference, Task
@@ -40,7 +41,7 @@ def teacher_reference(teacher: nn.Module, task: Task, store: FrameStore) -> Refe
     def predict(frame: Frame) -> Any:
         if frame not in known:
             seen = inputs(store, [frame]).to(device_of(teacher))
-            (prediction,) = task.predict(teacher(seen), network=teacher)
+            (prediction,) = task.predict(frame_outputs(teacher, seen), network=teacher)
             known[frame] = task.as_reference(prediction, frame)
         return known[frame]
 
@@ -65,7 +66,7 @@ def per_frame_score(
     with evaluation_mode(network):
         for turn in turns(batches, group):
             for some in turn:
-                output = network(inputs(store, some).to(device_of(network)))
+                output = frame_outputs(network, inputs(store, some).to(device_of(network)))
                 predictions = task.predict(output, network=network)
                 for frame, prediction in zip(some, predictions, strict=True):
                     metric.update(prediction, reference(frame))

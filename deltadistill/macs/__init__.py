@@ -29,12 +29,16 @@ def count_macs(
     is not changed; no knowledge of its classes is needed. Rows come in the order in which layers first run.
     Where shapes depend on values, as in detectors that choose proposals, it runs once more on the CPU with
     the tensors given, or on a black frame, and the account is of that input: `table.on_values` is true.
+    A network may have a method `fixed_shapes`, which returns a module of its own parts that does the same
+    work for every frame; for the shape of a frame that is what is counted.
     Convention: see `deltadistill.macs.operators.Convention`.
 
     Raises ValueError for an unknown convention, for a shape with a batch axis, and for a network on meta
     tensors that needs their values.
     """
     check_convention(convention)
+    if hasattr(network, "fixed_shapes") and _is_shape(inputs):
+        network = network.fixed_shapes()
     try:
         return _account(network, inputs, convention, device="meta")
     except _NeedsValues as error:
@@ -52,6 +56,10 @@ def count_macs(
             f"without a batch axis, such as {tuple(inputs[1:])}"
         ) from error
     return _account(network, inputs, convention, device="cpu")
+
+
+def _is_shape(inputs: Sequence[int] | Sequence[Tensor]) -> bool:
+    return all(isinstance(size, int) for size in inputs)
 
 
 def _is_batch_of_one(inputs: Sequence[int] | Sequence[Tensor]) -> bool:
@@ -102,7 +110,7 @@ def _dtype(network: nn.Module) -> torch.dtype:
 
 
 def _inputs(inputs: Sequence[int] | Sequence[Tensor], dtype: torch.dtype, device: str) -> tuple:
-    if all(isinstance(size, int) for size in inputs):
+    if _is_shape(inputs):
         return (torch.zeros(1, *inputs, device=device, dtype=dtype),)
     return tree_map_only(Tensor, lambda tensor: _moved(tensor, device), tuple(inputs))
 

@@ -33,16 +33,20 @@ Maps = tuple[Sequence[Tensor], Sequence[Tensor]]
 @dataclass(frozen=True)
 class AnchorTargets:
     """What the anchors of N frames are to say, per level: classes (N, h, w, A), −1 for none, and offsets
-    (N, h, w, A·4). `positives` is the number of anchors that are to find an object, float64.
+    (N, h, w, A·4). `extent` is the number of anchors that are to find an object, float64.
     """
 
     classes: Sequence[Tensor]
     offsets: Sequence[Tensor]
-    positives: Tensor
+    extent: Tensor
 
 
 class AnchorMaps:
     """Reads the outputs of single-stage detectors, which carry an AnchorLayout as `anchors`."""
+
+    def image_size(self, network: nn.Module) -> tuple[int, int]:
+        """(height, width) of the frames that the anchors are for, the only ones that it takes."""
+        return tuple(network.anchors.image_size)
 
     def targets(self, references: Tensor, network: nn.Module) -> AnchorTargets:
         """Match boxes (N, M, 5), see data.box_lists, with anchors."""
@@ -73,7 +77,9 @@ class AnchorMaps:
             box_loss_weight=BOX_WEIGHT,
         )[0]
 
-    def imitation_loss(self, output: Maps, teacher_output: Maps, network: nn.Module) -> Tensor:
+    def imitation_loss(
+        self, output: Maps, teacher_output: Maps, network: nn.Module, teacher: nn.Module
+    ) -> Tensor:
         """Loss against the teacher's scores and offsets, mean over frames; 0 where both are the same.
 
         Focal loss with the teacher's scores as soft labels (Li et al., Generalized Focal Loss, NeurIPS 2020),

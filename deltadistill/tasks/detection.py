@@ -18,6 +18,7 @@ from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.metrics.motion_speed import motion_iou
 from deltadistill.processes import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
+from deltadistill.tasks.regions import Regions
 from deltadistill.tasks.suppression import Suppression
 from deltadistill.tasks.task import Reference, Scores
 
@@ -68,17 +69,17 @@ class Detection:
     shown_score: float
 
     def targets(self, references: Tensor, *, network: nn.Module) -> Any:
-        """What each of the network's anchors is to say."""
+        """What the network is to say, in the detector's own form."""
         return detector_of(network).targets(references, network)
 
     @property
     def extent_needs_outputs(self) -> bool:
-        """The boxes alone decide which anchors are positive."""
+        """What a loss is divided by follows from the boxes alone."""
         return False
 
     def extent(self, parts: Iterable[tuple[Any, Any]], group: Group = ALONE) -> Tensor:
-        """The number of positive anchors of a whole batch, float64."""
-        return group.total(torch.stack([targets.positives for _, targets in parts]).sum(0))
+        """What the detector's loss of a whole batch is divided by, float64: see its targets."""
+        return group.total(torch.stack([targets.extent for _, targets in parts]).sum(0))
 
     def loss(
         self,
@@ -93,9 +94,11 @@ class Detection:
         of = self.extent([(output, targets)], group) if of is None else of
         return detector_of(network).loss(output, targets, network, of)
 
-    def imitation_loss(self, output: Any, teacher_output: Any, *, network: nn.Module) -> Tensor:
+    def imitation_loss(
+        self, output: Any, teacher_output: Any, *, network: nn.Module, teacher: nn.Module | None = None
+    ) -> Tensor:
         """How far scores and offsets are from the teacher's, mean over frames; 0 where they are the same."""
-        return detector_of(network).imitation_loss(output, teacher_output, network)
+        return detector_of(network).imitation_loss(output, teacher_output, network, teacher or network)
 
     def predict(self, output: Any, *, network: nn.Module) -> list[Detections]:
         """Boxes of each frame, in pixels of the network's input."""
@@ -156,13 +159,16 @@ class Detection:
         return metric.precision(self.classes, self.suppression.max_detections)
 
 
-def detector_of(network: nn.Module) -> AnchorMaps:
+def detector_of(network: nn.Module) -> AnchorMaps | Regions:
     """How the network's outputs are read. ValueError for a network that is no detector."""
     if hasattr(network, "anchors"):
         return AnchorMaps()
+    if hasattr(network, "propose"):
+        return Regions()
     raise ValueError(
         f"{type(network).__name__} is no detector that can be read: the data set has boxes, and the network "
-        "carries no `anchors` (models.anchor_layout); choose one of the models for detection"
+        "neither carries `anchors` (models.anchor_layout) nor proposes regions (models.faster_rcnn); choose "
+        "one of the models for detection"
     )
 
 

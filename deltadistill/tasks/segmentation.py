@@ -101,7 +101,12 @@ class Segmentation:
         return self._extent_of(losses, labels, group)
 
     def imitation_loss(
-        self, logits: Tensor, teacher_logits: Tensor, *, network: nn.Module | None = None
+        self,
+        logits: Tensor,
+        teacher_logits: Tensor,
+        *,
+        network: nn.Module | None = None,
+        teacher: nn.Module | None = None,
     ) -> Tensor:
         """Mean over pixels of KL(teacher ‖ student) between class distributions; no label is needed.
 

@@ -37,8 +37,9 @@ class Scores:
 class Task(Protocol):
     """What the network learns to say about a frame, and how good that is.
 
-    An output is whatever tree of tensors a network returns, frames first. `network` is the one whose output
-    it is: a detection network knows its anchors. References of a batch are (N, …), one per frame.
+    An output is whatever tree of tensors a network has for frames, frames first (models.outputs). `network`
+    is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
+    one per frame.
     """
 
     measure: Measure
@@ -71,8 +72,13 @@ class Task(Protocol):
         of: the extent of the whole batch; None: that of what the processes of `group` give here together.
         """
 
-    def imitation_loss(self, output: Any, teacher_output: Any, *, network: nn.Module) -> Tensor:
-        """How far an output is from a teacher's for the same frames, mean over frames; no label is needed."""
+    def imitation_loss(
+        self, output: Any, teacher_output: Any, *, network: nn.Module, teacher: nn.Module | None = None
+    ) -> Tensor:
+        """How far an output is from a teacher's for the same frames, mean over frames; no label is needed.
+
+        teacher: the network whose output the second is; None: the same network.
+        """
 
     def predict(self, output: Any, *, network: nn.Module) -> Predictions:
         """What the output says about each frame; tensors stay on the network's device."""

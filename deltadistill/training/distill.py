@@ -19,6 +19,7 @@ from deltadistill.losses import (
     probed_energies,
     target_energies,
 )
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.search import CandidateDraws, settle, settle_at
 from deltadistill.sessions import CallError, ClipSession
 from deltadistill.stream import all_frames, forward_clip, later_frames
@@ -159,7 +160,7 @@ class DistillTraining:
                 probe = probe_teacher(self.network, later_frames(clip))
             targets = probe.targets if probe and self.weights.alpha_at(index) > 0 else None
             session = ClipSession(clip.shape[1], choose=draws, targets=targets)
-            output = forward_clip(self.network, clip, session=session)
+            output = forward_clip(self.network, clip, session=session, run=frame_outputs)
         return _Run(
             precision.outputs(output),
             list(session.errors.values()),
@@ -250,7 +251,7 @@ def layer_errors(network: nn.Module, clips: Tensor) -> dict[str, float]:
     come from the teacher's own pass.
     """
     session = ClipSession(clips.shape[1], targets=probe_teacher(network, later_frames(clips)).targets)
-    forward_clip(network, clips, session=session)
+    forward_clip(network, clips, session=session, run=frame_outputs)
     names = {block: name for name, block in delta_blocks(network).items()}
     sums: dict[str, list[float]] = {}
     for (block, _), error in session.errors.items():

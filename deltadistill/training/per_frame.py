@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.data.frames import normalise
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.stream import all_frames
 from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
@@ -63,7 +64,7 @@ class PerFrameTraining:
     def _output(self, network: nn.Module, frames: Tensor) -> Any:
         precision = self.descent.precision
         with precision.passes():
-            output = network(frames)
+            output = frame_outputs(network, frames)
         return precision.outputs(output)
 
     def _loss(self, part: Batch, whole: Whole) -> Tensor:
@@ -73,7 +74,7 @@ class PerFrameTraining:
         if self.teacher is not None:
             with torch.no_grad():
                 taught = self._output(self.teacher, frames)
-            imitation = self.task.imitation_loss(output, taught, network=self.network)
+            imitation = self.task.imitation_loss(output, taught, network=self.network, teacher=self.teacher)
             loss = loss + whole.part(part) * imitation
         return loss
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import device_of
 from deltadistill.tasks import Predictions, Task, on_processor
 
@@ -28,7 +29,7 @@ class Copy:
     def predict(self, frame: Tensor) -> Predictions:
         """What the task says about each of the frames (N, 3, H, W)."""
         if self._frames_since_key == 0:
-            output = self._network(frame.to(self._device))
+            output = frame_outputs(self._network, frame.to(self._device))
             self._prediction = on_processor(self._task.predict(output, network=self._network))
         self._frames_since_key = (self._frames_since_key + 1) % self._period
         return self._prediction

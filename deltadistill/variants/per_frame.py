@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import device_of
 from deltadistill.tasks import Predictions, Task, on_processor
 
@@ -23,7 +24,7 @@ class PerFrame:
     @torch.no_grad()
     def predict(self, frame: Tensor) -> Predictions:
         """What the task says about each of the frames (N, 3, H, W)."""
-        output = self._network(frame.to(self._device))
+        output = frame_outputs(self._network, frame.to(self._device))
         return on_processor(self._task.predict(output, network=self._network))
 
     @staticmethod

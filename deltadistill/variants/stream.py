@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import device_of
 from deltadistill.stream import Stream
 from deltadistill.tasks import Predictions, Task, on_processor
@@ -14,7 +15,7 @@ class Streamed:
     uses_history = True
 
     def __init__(self, network: nn.Module, task: Task, *, period: int):
-        self._stream = Stream(network, period=period)
+        self._stream = Stream(network, period=period, run=frame_outputs)
         self._task = task
         self._device = device_of(network)
 

@@ -6,7 +6,8 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill import models
-from deltadistill.models.faster_rcnn import FixedShapes, RoIAlign
+from deltadistill.models.faster_rcnn import FixedShapes, RoIAlign, flat_maps
+from deltadistill.models.outputs import frame_outputs
 
 SMALL = {
     "classes": 3,
@@ -110,3 +111,80 @@ def test_the_parts_of_fixed_shape_are_the_detectors_own(small):
     assert (logits.shape, offsets.shape) == ((10, 4), (10, 16))
     with pytest.raises(ValueError, match="proposals must be"):
         FixedShapes(small, proposals=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"layers": [1, 1]}, r"layers counts the residual blocks of four stages.*got \[1, 1\]"),
+        ({"layers": [1, 1, 0, 1]}, r"layers\[2\] must be a whole number of at least 1, got 0"),
+        ({"layers": 18}, "layers counts the residual blocks of four stages"),
+        ({"width": 0}, "width must be"),
+        ({"proposals": 0}, "proposals must be"),
+        ({"proposals_in_training": 1.5}, "proposals_in_training must be"),
+        ({"anchor_scales": []}, "anchor_scales lists lengths above 0"),
+        ({"anchor_scales": [2, -1]}, "anchor_scales lists lengths above 0"),
+        ({"anchor_scales": "4"}, "anchor_scales lists lengths above 0"),
+        ({"short_side": 128}, "short_side 128 exceeds long_side 96"),
+    ],
+)
+def test_options_that_make_no_detector_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        models.build("faster_rcnn_r101", **SMALL | options)
+
+
+def test_smaller_networks_of_the_family():
+    options = SMALL | {"width": 4, "anchor_scales": [1, 2.5], "proposals": 5}
+    network = models.build("faster_rcnn_r101", **options).eval()
+    assert network.backbone.neck[0].in_channels == 128
+    maps = frame_outputs(network, torch.randn(2, 3, 64, 96))
+    assert maps["objectness"].shape == (2, 6, 4, 6)
+    assert maps["offsets"].shape == (2, 24, 4, 6)
+    assert all(0 < len(boxes) <= 5 for boxes in network.propose(maps, at_most=5))
+
+
+def test_maps_have_frames_first_and_say_how_frames_were_resized(small):
+    maps = frame_outputs(small, torch.randn(2, 3, 32, 40))  # ×2, and 80 columns are padded to 80
+    assert maps["features"].shape == (2, 8, 4, 5)
+    assert maps["sizes"].tolist() == [[[32, 40], [64, 80]]] * 2
+
+
+def test_proposals_are_the_surest_anchors_of_each_frame_without_doubles(small):
+    frames = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        maps = frame_outputs(small, frames)
+        images, _ = small.transform(list(frames))
+        expected, _ = small.rpn(images, {"0": maps["features"]})
+    for ours, theirs in zip(small.propose(maps, at_most=300), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_maps_are_flattened_in_the_order_of_the_anchors(small):
+    objectness, offsets = torch.zeros(1, 12, 4, 6), torch.zeros(1, 48, 4, 6)
+    objectness[0, 7, 2, 5], offsets[0, 4 * 7 + 3, 2, 5] = 1.0, 2.0  # of anchor 7 at row 2, column 5
+    logits, moves = flat_maps({"objectness": objectness, "offsets": offsets})
+    place = (2 * 6 + 5) * 12 + 7
+    assert (logits.shape, moves.shape) == ((1, 288), (1, 288, 4))
+    assert (logits.argmax(), moves[0, place, 3], moves.sum()) == (place, 2.0, 2.0)
+    box = small.anchor_boxes(torch.zeros(1, 8, 4, 6))[place]
+    assert ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) == (5 * 16, 2 * 16)
+
+
+def test_macs_of_a_frame_do_not_depend_on_what_it_shows(small):
+    table = dd.count_macs(small, (3, 32, 48))  # resized to 64×96
+    assert not table.on_values
+    rows = {row.name: row.teacher_macs for row in table.rows}
+    assert rows["backbone.body.conv1"] == 32 * 48 * 64 * 3 * 49
+    assert rows["roi_heads.box_head.fc7"] == 300 * 16 * 16
+    with torch.device("meta"):
+        unweighted = models.build("faster_rcnn_r101", **SMALL)
+    assert dd.count_macs(unweighted, (3, 32, 48)).key == table.key
+
+
+def test_region_heads_are_reported_and_never_paired_in_time(small):
+    network = dd.convert(small, dd.LinearStudent(gamma=4), dd.all_layers, example=torch.randn(2, 3, 64, 96))
+    report = {row.name: row for row in dd.conversion_report(network)}
+    for name in ("box_head.fc6", "box_head.fc7", "box_predictor.cls_score", "box_predictor.bbox_pred"):
+        assert not report[f"roi_heads.{name}"].converted
+        assert "chosen by content" in report[f"roi_heads.{name}"].reason
+    assert report["rpn.head.conv.0.0"].converted

@@ -1,8 +1,11 @@
 """Small detectors with fixed random weights, whose batch norms have seen some frames."""
 
+from math import exp, log
+
 import torch
 
 from deltadistill import models
+from deltadistill.models.outputs import frame_outputs
 
 SIZE = (128, 128)
 EFFICIENTDET = {
@@ -14,7 +17,18 @@ EFFICIENTDET = {
     "anchor_scale": 2.0,
     "batch_norm_momentum": 0.1,
 }
-OPTIONS = {"efficientdet_d0": EFFICIENTDET}
+FASTER_RCNN = {
+    "short_side": 128,
+    "long_side": 128,
+    "layers": [1, 1, 1, 1],
+    "width": 8,
+    "features": 32,
+    "box_features": 32,
+    "anchor_scales": [1, 2, 4],
+    "proposals": 20,
+    "proposals_in_training": 40,
+}
+OPTIONS = {"efficientdet_d0": EFFICIENTDET, "faster_rcnn_r101": FASTER_RCNN}
 
 
 def build(name, classes=3):
@@ -25,9 +39,29 @@ def build(name, classes=3):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0  # statistics of the next batch alone
     with torch.no_grad():
-        network.train()(clip(4)[:, 0])
-        network.class_net.predict.conv_pw.bias.fill_(-1.0)  # else no random network is sure of anything
+        frame_outputs(network.train(), clip(4)[:, 0])
+    make_sure(network, -1.0)  # else no random network is sure of anything
     return network.eval()
+
+
+def make_sure(network, logit):
+    """Let every score of an untrained network be about the logistic function of `logit`."""
+    if hasattr(network, "class_net"):
+        torch.nn.init.constant_(network.class_net.predict.conv_pw.bias, logit)
+        return
+    bias = network.roi_heads.box_predictor.cls_score.bias
+    classes = len(bias) - 1
+    background = log(1 + exp(-logit) - classes)  # so that 1 / (classes + e^background) is the score
+    with torch.no_grad():
+        bias.copy_(torch.tensor([background, *[0.0] * classes]))
+
+
+def redraw_classes(network):
+    """Give the layer that predicts classes other random weights."""
+    if hasattr(network, "class_net"):
+        torch.nn.init.normal_(network.class_net.predict.conv_pw.weight)
+    else:
+        torch.nn.init.normal_(network.roi_heads.box_predictor.cls_score.weight)
 
 
 def clip(clips=2, frames=3):

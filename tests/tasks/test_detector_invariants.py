@@ -12,6 +12,7 @@ from deltadistill.boxes import Objects
 from deltadistill.conversion import delta_blocks
 from deltadistill.losses import probe_teacher
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.sessions import ClipSession
 from deltadistill.stream import all_frames, later_frames
 
@@ -33,18 +34,18 @@ def boxes(network, output):
 def per_frame(network, frames):
     """Detections of every frame by itself: a list over time of one per clip."""
     with torch.no_grad():
-        return [boxes(network, network(frame)) for frame in frames.unbind(1)]
+        return [boxes(network, frame_outputs(network, frame)) for frame in frames.unbind(1)]
 
 
 def whole_clip(network, frames):
     with torch.no_grad():
-        found = boxes(network, all_frames(dd.forward_clip(network, frames)))
+        found = boxes(network, all_frames(dd.forward_clip(network, frames, run=frame_outputs)))
     clips, length = frames.shape[:2]
     return [found[t * clips : (t + 1) * clips] for t in range(length)]
 
 
 def streamed(network, frames, period=None):
-    stream = dd.Stream(network, period=period or frames.shape[1])
+    stream = dd.Stream(network, period=period or frames.shape[1], run=frame_outputs)
     return [boxes(network, stream(frame)) for frame in frames.unbind(1)]
 
 
@@ -115,7 +116,8 @@ def test_the_loss_of_delta_frames_reaches_the_students(name):
     network = converted(name)
     references = torch.tensor([[[20.0, 20, 60, 80, 1]]]).repeat(6, 1, 1)
     targets = TASK.targets(references, network=network)
-    loss = TASK.loss(all_frames(dd.forward_clip(network, clip())), targets, network=network)
+    outputs = all_frames(dd.forward_clip(network, clip(), run=frame_outputs))
+    loss = TASK.loss(outputs, targets, network=network)
     loss.backward()
     students = [leaf for block in delta_blocks(network).values() for leaf in block.compressed.parameters()]
     assert all(leaf.grad is not None and leaf.grad.any() for leaf in students)
@@ -124,4 +126,5 @@ def test_the_loss_of_delta_frames_reaches_the_students(name):
 def test_the_macs_of_a_detector_are_counted_and_a_delta_frame_is_cheaper(name):
     table = dd.count_macs(dd.deploy(converted(name)), (3, 128, 128))
     assert table.delta < 0.9 * table.key == 0.9 * table.teacher
-    assert all(leaf.isfinite().all() for leaf in tree_leaves(build(name)(clip()[:, 0])))
+    outputs = frame_outputs(build(name), clip()[:, 0])
+    assert all(leaf.isfinite().all() for leaf in tree_leaves(outputs))

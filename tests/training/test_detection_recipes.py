@@ -7,7 +7,7 @@ import pytest
 import torch
 from data.small_box_dataset import SIZE, make_box_manifest
 from ruamel.yaml import YAML
-from tasks.detectors import OPTIONS
+from tasks.detectors import OPTIONS, make_sure, redraw_classes
 
 from deltadistill import models, params, tasks, variants
 from deltadistill.consistency import agreement, measure
@@ -63,17 +63,17 @@ def test_students_are_distilled_to_a_network_within_the_target(predicts, store, 
 
 
 def test_without_labels_the_later_frames_imitate_the_teacher(store, task, teacher):
-    torch.nn.init.constant_(teacher.class_net.predict.conv_pw.bias, -0.5)  # so that it finds something
+    make_sure(teacher, -0.5)  # so that it finds something
     changes = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}
     settings = toy(**changes).distill
     trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
     assert trained.outcome.curve[0]["task"] > 0
-    weights = teacher.state_dict()
-    assert torch.equal(weights["backbone.conv_stem.weight"], trained.network.backbone.conv_stem.weight)
+    name, weight = next(iter(teacher.backbone.named_parameters()))  # the first convolution, not converted
+    assert torch.equal(weight, trained.network.backbone.get_parameter(name))
 
 
 def test_a_teacher_that_finds_nothing_cannot_stand_for_annotations(store, task, teacher):
-    torch.nn.init.constant_(teacher.class_net.predict.conv_pw.bias, -9.0)
+    make_sure(teacher, -9.0)
     changes = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}
     with pytest.raises(ValueError, match=r"the tune split gives no score: .*finds nothing"):
         distill(teacher, task, store, toy(**changes).distill, predicts="delta", seed=0, running=Running())
@@ -89,7 +89,7 @@ def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teach
     losses = {}
     for imitated in (None, teacher):
         small = copy.deepcopy(teacher)
-        torch.nn.init.normal_(small.class_net.predict.conv_pw.weight)
+        redraw_classes(small)
         outcome = train_per_frame(
             small, task, store, toy().pretrain_teacher, seed=0, running=Running(), teacher=imitated
         )
@@ -98,7 +98,7 @@ def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teach
 
 
 def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(store, task, teacher):
-    settings = toy(steps=140, learning_rate=0.01).pretrain_teacher
+    settings = toy(steps=140, learning_rate=0.005).pretrain_teacher
     train_per_frame(teacher, task, store, settings, seed=0, running=Running())
     train = labelled_frames(store, "train")
     score = task.score(per_frame_score(teacher, task, store, train, task.reference(store)))
@@ -119,7 +119,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     assert copied["map50_slow"] is None  # IoU with the frame before: 26 / 38
     assert copied["map50_fast"] == copied["map50"]
 
-    along = agreement.build(store, clips, dis_preset="fast", min_score=0.3)
+    along = agreement.build(store, clips, dis_preset="fast", min_score=0.2)
     streams = {T: variants.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
     steady = measure(streams, store, clips, along, batch=2)
     assert steady[1]["tracks"]["all"]["coverage"] > 50
@@ -127,7 +127,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
 
 
 def test_fidelity_to_the_teacher_itself_is_perfect(store, task, teacher):
-    torch.nn.init.constant_(teacher.class_net.predict.conv_pw.bias, -0.5)
+    make_sure(teacher, -0.5)
     frames = labelled_frames(store, "test")
     metric = per_frame_score(teacher, task, store, frames, teacher_reference(teacher, task, store), batch=1)
     assert task.score(metric) == pytest.approx(1)

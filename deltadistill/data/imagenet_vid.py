@@ -10,9 +10,7 @@ same synsets, so equal ids are equal classes; what else is in a picture of DET i
 """
 
 import logging
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from deltadistill.data.imagenet_lists import read_lists, snippets
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.data.picture_faults import picture_fault
+from deltadistill.data.workers import spread_out
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ def read_imagenet_vid(
     sources = _sources(root, (train, tune, test), stills, tune_every, faults)
     rows: list[Frame] = []
     cut = 0
-    for reading in _read_all(sources, rules, workers):
+    for reading in spread_out(partial(read_clip, rules=rules), sources, workers=workers, chunk=_CHUNK):
         faults += reading.faults
         cut += reading.cut
         if reading.clip:
@@ -157,16 +156,6 @@ def _stills(root: Path, part: str, faults: list[str]) -> list[Source]:
     return [
         Source(p.name, "", data / p.parent, annotations / p.parent, (p.name,), still=True) for p in places
     ]
-
-
-def _read_all(sources: list[Source], rules: Rules, workers: int) -> Iterator[Reading]:
-    read = partial(read_clip, rules=rules)
-    if workers == 1:
-        yield from map(read, sources)
-        return
-    spawn = multiprocessing.get_context("spawn")  # a fork may inherit a locked thread pool
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        yield from pool.map(read, sources, chunksize=_CHUNK)
 
 
 def read_clip(source: Source, *, rules: Rules) -> Reading:

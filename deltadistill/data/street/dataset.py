@@ -7,9 +7,7 @@ boxes/<split>/<city>/<city>_<seq>_boxes.json                        frame → li
 """
 
 import json
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from deltadistill.data.stored_png import write_png
 from deltadistill.data.street.clip import render_clip
+from deltadistill.data.workers import spread_out
 
 SPLITS = {"train": "traintown", "tune": "tunetown", "test": "testtown"}  # split → its one city
 
@@ -56,14 +55,8 @@ def write_street(
         for split, count in clips.items()
         for number in range(count)
     ]
-    if workers == 1:
-        for job in jobs:
-            progress(write_clip(job))
-        return
-    spawn = multiprocessing.get_context("spawn")  # a fork may inherit a locked thread pool
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        for count in pool.map(write_clip, jobs):
-            progress(count)
+    for count in spread_out(write_clip, jobs, workers=workers):
+        progress(count)
 
 
 def write_clip(job: ClipJob) -> int:

@@ -9,9 +9,7 @@ Snippets are annotated with the four classes of class_tables/street_boxes.csv; s
 that table does not hold.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ import cv2
 from deltadistill.data.encoded_picture import write_picture
 from deltadistill.data.street.clip import render_clip
 from deltadistill.data.street.things_seen import ThingSeen
+from deltadistill.data.workers import spread_out
 
 SYNSETS = {  # of WordNet, as in ImageNet
     "car": "n02958343",
@@ -92,7 +91,10 @@ def write_street_detection(
         for part in _PLACES
         for number in range(clips[part])
     ]
-    shown = dict(zip(jobs, _write_all(jobs, look, workers, progress), strict=True))
+    write, shown = partial(write_clip, look=look), {}
+    for job, kinds in zip(jobs, spread_out(write, jobs, workers=workers), strict=True):
+        shown[job] = kinds
+        progress(job.frames)
     for part in ("train", "stills"):
         _write_class_lists(root, part, {job: kinds for job, kinds in shown.items() if job.part == part})
     for part in ("tune", "val"):
@@ -101,23 +103,6 @@ def write_street_detection(
         ]
         lines = [f"{entry} {number}" for number, entry in enumerate(entries, start=1)]
         _write_list(root / "ImageSets" / "VID" / f"{part}.txt", lines)
-
-
-def _write_all(
-    jobs: list[ClipJob], look: Look, workers: int, progress: Callable[[int], object]
-) -> list[set[str]]:
-    write, shown = partial(write_clip, look=look), []
-    if workers == 1:
-        for job in jobs:
-            shown.append(write(job))
-            progress(job.frames)
-        return shown
-    spawn = multiprocessing.get_context("spawn")  # a fork may inherit a locked thread pool
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        for job, kinds in zip(jobs, pool.map(write, jobs), strict=True):
-            shown.append(kinds)
-            progress(job.frames)
-    return shown
 
 
 def write_clip(job: ClipJob, *, look: Look) -> set[str]:

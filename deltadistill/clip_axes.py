@@ -1,4 +1,4 @@
-"""A network's output for all frames of clips at once, back to clips: every tensor gets their two axes."""
+"""From clips to all their frames at once, and a network's output for these back to clips."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -6,6 +6,19 @@ from typing import Any
 
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
+
+
+def all_frames(clips: Any) -> Any:
+    """All frames of tensors (N, T, …) in any tree, time first: (T·N, …).
+
+    What `forward_clip` returns lies in this order already and is not copied.
+    """
+    return tree_map(lambda tensor: tensor.transpose(0, 1).flatten(0, 1), clips)
+
+
+def later_frames(clips: Any) -> Any:
+    """All frames but the key frames of tensors (N, T, …) in any tree, time first: ((T − 1)·N, …)."""
+    return tree_map(lambda tensor: tensor[:, 1:].transpose(0, 1).flatten(0, 1), clips)
 
 
 def clip_axes(output: Any, clips: int, frames: int) -> Any:

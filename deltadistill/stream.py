@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from deltadistill.clip_axes import clip_axes
 from deltadistill.conversion import seat_of
@@ -81,19 +80,6 @@ class Stream:
 
 def _call(network: nn.Module, frames: Tensor) -> Any:
     return network(frames)
-
-
-def later_frames(clips: Any) -> Any:
-    """All frames but the key frames of tensors (N, T, …) in any tree, time first: ((T − 1)·N, …)."""
-    return tree_map(lambda tensor: tensor[:, 1:].transpose(0, 1).flatten(0, 1), clips)
-
-
-def all_frames(clips: Any) -> Any:
-    """All frames of tensors (N, T, …) in any tree, time first: (T·N, …).
-
-    What `forward_clip` returns lies in this order already and is not copied.
-    """
-    return tree_map(lambda tensor: tensor.transpose(0, 1).flatten(0, 1), clips)
 
 
 def forward_clip(

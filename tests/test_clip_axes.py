@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from deltadistill.clip_axes import clip_axes
+from deltadistill.clip_axes import all_frames, clip_axes, later_frames
 
 CLIPS, FRAMES = 2, 3
 ROWS = torch.arange(6.0)[:, None].expand(6, 5)  # time first: row t·N + n
@@ -19,6 +19,12 @@ def back(output):
 
 def test_a_tensor_gets_the_clips_two_axes():
     assert torch.equal(back(ROWS)[..., 0], EXPECTED)
+
+
+def test_frames_of_clips_come_time_first_with_or_without_the_key_frames():
+    output = {"out": (back(ROWS),)}
+    assert torch.equal(all_frames(output)["out"][0], ROWS)
+    assert torch.equal(later_frames(output)["out"][0], ROWS[CLIPS:])
 
 
 def test_containers_keep_their_type():

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from deltadistill.clip_axes import all_frames
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import inputs
 from deltadistill.evaluation.sharing import turns
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import ALONE, Group, device_of
-from deltadistill.stream import all_frames, forward_clip
+from deltadistill.stream import forward_clip
 from deltadistill.tasks import Metric, Reference, Task
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.clip_axes import all_frames, later_frames
 from deltadistill.conversion import delta_blocks
 from deltadistill.costs import CostTable
 from deltadistill.data.frames import normalise
@@ -22,7 +23,7 @@ from deltadistill.losses import (
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.search import CandidateDraws, settle, settle_at
 from deltadistill.sessions import CallError, ClipSession
-from deltadistill.stream import all_frames, forward_clip, later_frames
+from deltadistill.stream import forward_clip
 from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, sums, with_targets

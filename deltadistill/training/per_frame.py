@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deltadistill.clip_axes import all_frames
 from deltadistill.data.frames import normalise
 from deltadistill.models.outputs import frame_outputs
-from deltadistill.stream import all_frames
 from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, buffers_kept, with_targets

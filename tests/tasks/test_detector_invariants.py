@@ -9,12 +9,12 @@ from torch.utils._pytree import tree_leaves
 import deltadistill as dd
 from deltadistill import models
 from deltadistill.boxes import Objects
+from deltadistill.clip_axes import all_frames, later_frames
 from deltadistill.conversion import delta_blocks
 from deltadistill.losses import probe_teacher
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.sessions import ClipSession
-from deltadistill.stream import all_frames, later_frames
 
 TASK = detection(3, min_score=0.2)
 STUDENTS = dd.LinearStudent(gamma=4, rank="min")

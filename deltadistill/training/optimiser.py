@@ -25,7 +25,9 @@ def build(name: str, groups: Groups, *, weight_decay: float, momentum: float) ->
         # fused: with many small tensors a loop over them takes a noticeable part of a step on a processor
         return torch.optim.AdamW(listed, weight_decay=weight_decay, fused=True)
     if name == "sgd":
-        return torch.optim.SGD(listed, weight_decay=weight_decay, momentum=momentum, fused=True)
+        # not fused: that one cannot take parameters that have momentum beside some that learn for the first
+        # time, such as a candidate that a gate draws later than others
+        return torch.optim.SGD(listed, weight_decay=weight_decay, momentum=momentum)
     raise ValueError(f"optimiser {name!r} is unknown; allowed: 'adamw', 'sgd'")
 
 

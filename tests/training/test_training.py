@@ -1,6 +1,7 @@
 """Trainings: they learn, keep the best network, and search as long as they should."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from training.toy_trainings import (
 
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
+from deltadistill.training import optimiser as optimisers
 from deltadistill.training.distill import layer_errors
 from deltadistill.training.loop import train
 
@@ -32,6 +34,25 @@ def test_the_loss_falls(kind):
     # the other terms of a distillation come and go with the search's phases
     term = "loss" if kind.startswith("per frame") else "task"
     assert sum(row[term] for row in curve[-3:]) < sum(row[term] for row in curve[:3])
+
+
+def test_with_sgd_candidates_may_be_drawn_for_the_first_time_at_any_step():
+    trainee = distill_trainee()
+    network = trainee.network
+    optimiser = optimisers.build("sgd", [(network.parameters(), 0.01)], weight_decay=0, momentum=0.9)
+    trainee.descent = replace(trainee.descent, optimiser=optimiser)
+    drawn = set()
+
+    def note(row):
+        (block,) = delta_blocks(network).values()
+        drawn.add(tuple(next(iter(c.parameters())) in optimiser.state for c in candidates(block)))
+
+    run(trainee, 2, on_row=note)
+    assert len(drawn) == 2  # first one candidate had momentum, then both
+
+
+def candidates(block):
+    return block.uncompressed, block.compressed
 
 
 def test_the_best_network_by_the_tune_split_is_kept():

@@ -28,7 +28,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm test-faults lint smoke seeds real-video video experiment sweep put off ui bench headlines schema
+.PHONY: help install run snakemake test test-zoo test-slurm test-faults lint smoke seeds detection real-video video experiment sweep put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,10 @@ smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, throu
 seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread (Snakemake; about 30 minutes)
 	@$(LOCKED) $(OVERLAY) during experiments/street_seeds.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_seeds/summary.json
+
+detection: $(INSTALLED) ## the default experiment on boxes, from data to report (DVC; 25 minutes at most on 2 cores)
+	@$(LOCKED) $(OVERLAY) during experiments/street_detection.yaml -- $(SHELL) -c '$(CHECKED) dvc repro'
+	@$(HEADLINE) results/street_detection/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
 	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- dvc repro

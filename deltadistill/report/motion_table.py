@@ -3,7 +3,7 @@
 from deltadistill.report.results import Results
 from deltadistill.report.scores import average, length_score
 from deltadistill.report.summary import Summary
-from deltadistill.report.tables import DASH, HEADLINE_LENGTHS, Table, accuracy, basis, spread
+from deltadistill.report.tables import DASH, HEADLINE_LENGTHS, Table, basis, spread
 
 _SPEEDS = (
     "An object is slow where its box overlaps those of its own track, up to 10 frames before and after, by a "
@@ -28,12 +28,12 @@ def motion_table(results: Results, summary: Summary) -> Table | None:
     ]
     columns = (
         "variant",
-        f"{accuracy(summary)} %",
+        f"{summary.accuracy} %",
         *measure.also_names,
         *map(measure.part_name, measure.parts),
     )
     caption = (
-        f"{accuracy(summary)} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH}: no such object."
+        f"{summary.accuracy} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH}: no such object."
     )
     return Table(caption, columns, tuple(rows))
 

@@ -56,6 +56,7 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("pretrain_teacher.augment.scale", [2.0, 1.0], "two rising numbers"),
         ("distill.search.freeze", 0.01, "gates would never act"),
         ("distill.clip_length", 9, "needs max_distance of at least 8"),
+        ("distill.directions", "backward", r"directions: .*'forward' or 'both'.*'backward'"),
         ("distill.loss.task", "teacher", "set optimiser.learning_rate_teacher to 0"),
         ("prepare_dataset.kind", "coco", r"prepare_dataset\.kind: .*'generated', 'cityscapes', 'video'"),
         ("prepare_dataset.generated_detection.visible", 1.5, "less than or equal to 1"),

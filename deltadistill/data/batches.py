@@ -14,6 +14,7 @@ from deltadistill.data.mixture import EvenMixture
 from deltadistill.data.transforms import Augment, View, draw_view
 
 Drawn = tuple[list[Frame], View]
+WAYS = {"forward": (1,), "both": (1, -1)}  # through time: 1 with it, -1 against it
 
 
 class TrainingBatches(Dataset):
@@ -24,6 +25,8 @@ class TrainingBatches(Dataset):
     `clip_length` T: 1 gives single frames; 2 a key frame and a frame 1 to `max_distance` later, uniformly;
     more gives T frames at rising random gaps that span at most `max_distance`. The last frame is a labelled
     one wherever the split has labels at all; frames without label have label 255 throughout.
+    directions: "forward", or "both": the later frames of a clip may be earlier ones as well, all of them,
+    and the two ways in which a last frame can be reached are equally likely.
     rows: which of the batch's clips to read, where several processes share it; None: all. The others are
     drawn as well, so that the clips are the same however they are shared.
     """
@@ -39,6 +42,7 @@ class TrainingBatches(Dataset):
         max_distance: int,
         augment: Augment,
         seed: int,
+        directions: str = "forward",
         rows: Sequence[int] | None = None,
     ):
         if steps < 0 or batch < 1 or clip_length < 1:
@@ -55,7 +59,8 @@ class TrainingBatches(Dataset):
         self._length, self._augment, self._seed = clip_length, augment, seed
         self._spans = max_distance if clip_length > 1 else 0
         self._clips = list(store.manifest.clips(split).values())
-        self._ends = _ends(self._clips, clip_length - 1, self._spans, split, store.is_annotated)
+        ways = WAYS[directions]
+        self._ends = _ends(self._clips, clip_length - 1, self._spans, ways, split, store.is_annotated)
         self._has_boxes = store.manifest.info.task == "detection"
         self._mixture = EvenMixture(store.manifest, split) if self._has_boxes and clip_length == 1 else None
 
@@ -106,30 +111,32 @@ class TrainingBatches(Dataset):
         )
 
     def _draw_frames(self, draws: np.random.Generator) -> list[Frame]:
-        """Distances back from the last frame first, then a last frame that has them all inside its clip."""
+        """Distances to the last frame first, then a last frame that has them all inside its clip."""
         back = np.zeros(1, np.int64)
         if self._length > 1:
             chosen = draws.choice(self._spans, size=self._length - 1, replace=False) + 1
             back = np.concatenate([np.sort(chosen)[::-1], back])
-        number, index = self._ends[back[0]][draws.integers(len(self._ends[back[0]]))]
-        return [self._clips[number][index - gap] for gap in back]
+        number, index, way = self._ends[back[0]][draws.integers(len(self._ends[back[0]]))]
+        return [self._clips[number][index - way * gap] for gap in back]
 
 
 def _ends(
     clips: list[tuple[Frame, ...]],
     shortest: int,
     longest: int,
+    ways: Sequence[int],
     split: str,
     is_annotated: Callable[[Frame], bool],
-) -> dict[int, list[tuple[int, int]]]:
-    """Per span of a sequence, the (clip number, frame index) at which one of that span may end."""
+) -> dict[int, list[tuple[int, int, int]]]:
+    """Per span of a sequence, (clip number, frame index, way) where and how one of that span may end."""
     any_label = any(is_annotated(frame) for clip in clips for frame in clip)
     ends = {}
     for span in range(shortest, longest + 1):
         ends[span] = [
-            (number, index)
+            (number, index, way)
+            for way in ways
             for number, clip in enumerate(clips)
-            for index in range(span, len(clip))
+            for index in (range(span, len(clip)) if way > 0 else range(len(clip) - span))
             if not any_label or is_annotated(clip[index])
         ]
         if not ends[span]:

@@ -134,6 +134,7 @@ class Distill(Section):
     batch: Positive
     clip_length: Annotated[int, Field(ge=2)]
     max_distance: Positive
+    directions: Literal["forward", "both"]
     augment: AugmentParams
     optimiser: DistillOptimiser
     schedule: Schedule

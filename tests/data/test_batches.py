@@ -65,6 +65,49 @@ def test_pairs_lie_in_one_clip_at_every_distance_up_to_the_largest(store):
     assert max(distances.count(d) for d in (1, 2, 3)) < 50
 
 
+def pairs_of(store, **changes):
+    """Every (key frame, other frame) that 200 batches hold."""
+    found = set()
+    for step in range(200):
+        index = indices(batches(store, steps=200, **changes)[step]["clip"])[1]
+        found |= {tuple(pair) for pair in index.tolist()}
+    return found
+
+
+def test_pairs_of_both_directions_reach_to_the_ends_of_a_clip(store):
+    # eight frames, distances 1 to 3: from each frame those up to 3 before and after it that are there
+    expected = {
+        0: {1, 2, 3}, 1: {0, 2, 3, 4}, 2: {0, 1, 3, 4, 5}, 3: {0, 1, 2, 4, 5, 6},
+        4: {1, 2, 3, 5, 6, 7}, 5: {2, 3, 4, 6, 7}, 6: {3, 4, 5, 7}, 7: {4, 5, 6},
+    }  # fmt: skip
+    both = {(key, other) for key, others in expected.items() for other in others}
+    assert pairs_of(store, directions="both") == both
+    assert pairs_of(store) == {(key, other) for key, other in both if key < other}
+
+
+def test_both_directions_are_equally_likely(store):
+    index = torch.cat([indices(batches(store, directions="both", batch=50)[n]["clip"])[1] for n in range(20)])
+    later = int((index[:, 1] > index[:, 0]).sum())
+    assert 400 < later < 600  # of 1000; six standard deviations
+
+
+def test_pairs_end_on_a_labelled_frame_from_either_side(tmp_path, small_dataset):
+    store = FrameStore(small_dataset.make_manifest(tmp_path, frames=8, labelled=[5]))
+    # three frames before it, only two after it
+    assert pairs_of(store, directions="both") == {(2, 5), (3, 5), (4, 5), (6, 5), (7, 5)}
+
+
+def test_longer_clips_of_both_directions_go_one_way_each(store):
+    ways = set()
+    for step in range(20):
+        steps = indices(batches(store, clip_length=3, max_distance=5, directions="both")[step]["clip"])[
+            1
+        ].diff()
+        assert ((steps > 0).all(1) | (steps < 0).all(1)).all()
+        ways |= set((steps > 0)[:, 0].tolist())
+    assert ways == {True, False}
+
+
 def test_longer_clips_rise_and_span_no_more_than_allowed(store):
     gaps = set()
     for step in range(20):

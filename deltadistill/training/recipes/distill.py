@@ -139,6 +139,7 @@ def _initialisation_clips(
         batch=students.initialisation_clips,
         clip_length=2,
         max_distance=settings.max_distance,
+        directions=settings.directions,
         augment=Augment(crop=store.size, scale=(1.0, 1.0), flip=False),
         seed=seed,
     )

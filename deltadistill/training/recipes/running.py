@@ -81,7 +81,7 @@ def start_descent(
 def train_on_clips(
     trainee: Trainee, store: FrameStore, settings: Distill, running: Running, *, seed: int
 ) -> Outcome:
-    """Train on the clips of distillation: a key frame and later ones."""
+    """Train on the clips of distillation: a key frame and frames that follow, or precede it."""
     return run_training(
         trainee,
         store,
@@ -89,6 +89,7 @@ def train_on_clips(
         running,
         clip_length=settings.clip_length,
         max_distance=settings.max_distance,
+        directions=settings.directions,
         seed=seed,
     )
 
@@ -102,6 +103,7 @@ def run_training(
     clip_length: int,
     max_distance: int,
     seed: int,
+    directions: str = "forward",
 ) -> Outcome:
     """Train on clips of the train split; the network ends with the best weights by the tune split.
 
@@ -114,6 +116,7 @@ def run_training(
         batch=settings.batch,
         clip_length=clip_length,
         max_distance=max_distance,
+        directions=directions,
         augment=Augment(**settings.augment.model_dump()),
         seed=seed,
         rows=running.passes.share(settings.batch, clip_length),

@@ -17,9 +17,10 @@ from deltadistill import models
 from deltadistill import params as parameters
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion import convert
-from deltadistill.data import label_table
 from deltadistill.data.class_table import read_class_table
 from deltadistill.data.dataset_info import KINDS_OF_BOXES
+from deltadistill.data.label_table import ClassEntry
+from deltadistill.data.label_table_file import open_label_table
 from deltadistill.tasks.detection import detector_of
 from deltadistill.training.recipes.distill import search_costs, search_course
 from deltadistill.where import WHERE
@@ -76,11 +77,10 @@ def _classes(params: parameters.Params) -> int | None:
     return len(_label_table(params))
 
 
-def _label_table(params: parameters.Params) -> tuple[label_table.ClassEntry, ...]:
+def _label_table(params: parameters.Params) -> tuple[ClassEntry, ...]:
     """The classes of a data set with label maps."""
     dataset = params.prepare_dataset
-    tables = {"cityscapes": dataset.cityscapes.label_table, "video": dataset.video.label_table}
-    return label_table.table(tables.get(dataset.kind, "street_8"))
+    return open_label_table(getattr(getattr(dataset, dataset.kind), "label_table", "street_8"))
 
 
 def _require_labels_can_be_made(params: parameters.Params) -> None:
@@ -101,7 +101,7 @@ def _require_labels_can_be_made(params: parameters.Params) -> None:
 def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
     dataset = params.prepare_dataset
     known = getattr(dataset, dataset.kind)
-    return None if dataset.kind == "cityscapes" else (known.height, known.width)
+    return None if dataset.kind in ("cityscapes", "masks") else (known.height, known.width)
 
 
 def _require_weights(params: parameters.Params, classes: int) -> None:

@@ -3,6 +3,7 @@
 kind generated   makes street clips with dense labels, exact flow and boxes, in the layout of Cityscapes
 kind cityscapes  reads a folder in that layout where it lies; nothing is copied
 kind video       takes the frames of video files or folders, cut into shots; no labels
+kind masks       reads folders of frames and label images where they lie
 
 kind generated_detection  makes street clips with boxes, in the layout of ImageNet VID and DET
 kind imagenet_vid         reads a folder in that layout where it lies

@@ -59,6 +59,13 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("distill.directions", "backward", r"directions: .*'forward' or 'both'.*'backward'"),
         ("distill.loss.task", "teacher", "set optimiser.learning_rate_teacher to 0"),
         ("prepare_dataset.kind", "coco", r"prepare_dataset\.kind: .*'generated', 'cityscapes', 'video'"),
+        (
+            "prepare_dataset.cityscapes.label_table",
+            "ade20k",
+            "cityscapes_19 or street_8, or the path of a CSV",
+        ),
+        ("prepare_dataset.masks.ignore", [256], "less than or equal to 255"),
+        ("prepare_dataset.masks.train", [{"frames": "a"}], r"train\.0\.labels: missing"),
         ("prepare_dataset.generated_detection.visible", 1.5, "less than or equal to 1"),
         ("prepare_dataset.imagenet_vid.outside", "ignore", "'refuse' or 'clip'"),
         ("prepare_dataset.imagenet_vid.test", [], "at least 1 item"),

@@ -45,6 +45,18 @@ def test_parameters_that_cannot_work_are_named(tmp_path, key, value, message):
         preflight.check(written(tmp_path, (key, value)))
 
 
+def test_a_class_table_of_ones_own_decides_how_many_classes_there_are(tmp_path):
+    (tmp_path / "own.csv").write_text("id,name,color\n3,floor,\n9,robot,\n")
+    table = ("prepare_dataset.masks.label_table", str(tmp_path / "own.csv"))
+    own = [("prepare_dataset.kind", "masks"), table]
+    preflight.check(written(tmp_path, *own, ("pretrain_teacher.loss.class_weights", [1.0, 2.0])))
+    with pytest.raises(ValueError, match="3 weights for 2 classes"):
+        preflight.check(written(tmp_path, *own, ("pretrain_teacher.loss.class_weights", [1.0, 2.0, 3.0])))
+    (tmp_path / "own.csv").unlink()
+    with pytest.raises(ValueError, match=r"no class table at .*own\.csv"):
+        preflight.check(written(tmp_path, *own))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,10 +1,11 @@
-"""Class tables of detection data sets: a CSV file that says which ids there are and what they are called.
+"""Class tables of data sets: a CSV file that says which ids there are and what they are called.
 
     id,name,color
     n02691156,airplane,#e6194b
 
-`id` is what annotations call the class (a WordNet synset in ImageNet). `color` is for pictures; where it is
-empty, one is chosen. The order of the rows is that of the networks' classes.
+`id` is what annotations call the class (a WordNet synset in ImageNet; for label maps, label_table_file.py).
+`color` is for pictures; where it is empty, one is chosen. The order of the rows is that of the networks'
+classes.
 """
 
 import colorsys

@@ -9,7 +9,9 @@ from deltadistill.data.class_table import read_class_table
 from deltadistill.data.coco_video import CocoFile, read_coco_video
 from deltadistill.data.imagenet_vid import read_imagenet_vid
 from deltadistill.data.label_table import table
+from deltadistill.data.label_table_file import open_label_table
 from deltadistill.data.manifest import Manifest
+from deltadistill.data.masks import MaskFolders, read_masks
 from deltadistill.data.street.dataset import write_street
 from deltadistill.data.street.detection_dataset import Look, write_street_detection
 from deltadistill.data.video import Division, extract_videos
@@ -44,7 +46,7 @@ def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     """Describe the data set at `root`, which stays where it is."""
     p = section.cityscapes
     return read_cityscapes(
-        Path(p.root).absolute(), kind="cityscapes", classes=table(p.label_table),
+        Path(p.root).absolute(), kind="cityscapes", classes=open_label_table(p.label_table),
         layout=Layout(p.frames_per_snippet, p.labelled_frame),
         train=p.train, tune=p.tune, test=p.test, tune_every=p.tune_every, coarse=p.coarse,
     )  # fmt: skip
@@ -57,7 +59,22 @@ def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
     with tqdm(unit="frame", desc="video frames") as bar:
         return extract_videos(
             p.paths, folder, size=(p.height, p.width), division=division, max_frames=p.max_frames,
-            scene_cut_threshold=p.scene_cut_threshold, classes=table(p.label_table), progress=bar.update,
+            scene_cut_threshold=p.scene_cut_threshold, classes=open_label_table(p.label_table),
+            progress=bar.update,
+        )  # fmt: skip
+
+
+def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe folders of frames and label images, which stay where they are."""
+    p = section.masks
+    folders = {
+        split: [MaskFolders(Path(e.frames).absolute(), Path(e.labels).absolute()) for e in entries]
+        for split, entries in (("train", p.train), ("tune", p.tune), ("test", p.test))
+    }
+    with tqdm(unit="frame", desc="frames and labels") as bar:
+        return read_masks(
+            folders, kind="masks", classes=open_label_table(p.label_table), ignore=p.ignore,
+            every_frame=p.every_frame, tune_every=p.tune_every, workers=p.workers, progress=bar.update,
         )  # fmt: skip
 
 
@@ -106,6 +123,7 @@ _MAKERS = {
     "generated": _make_generated,
     "cityscapes": _read_in_place,
     "video": _extract_video,
+    "masks": _read_masks_in_place,
     "generated_detection": _make_generated_detection,
     "imagenet_vid": _read_vid_in_place,
     "coco_video": _read_coco_in_place,

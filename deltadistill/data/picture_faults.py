@@ -1,5 +1,6 @@
 """Whether a picture file is what a data set says of it, from its header and its end alone."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from deltadistill.data.picture_end import has_end
@@ -24,6 +25,19 @@ def picture_fault(path: Path, size: tuple[int, int]) -> str | None:
         return f"{path} is not a picture"
     if found != size:
         return f"{path} is {found[0]}×{found[1]}; expected {size[0]}×{size[1]}"
+    return None
+
+
+def first_size(paths: Iterable[Path]) -> tuple[int, int] | None:
+    """(height, width) of the first picture that tells it; None where none does."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                found = picture_size(file.read(_HEADER))
+        except OSError:
+            continue  # picture_fault says so
+        if found:
+            return found
     return None
 
 

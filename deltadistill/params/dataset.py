@@ -2,9 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from deltadistill.params.section import Count, Positive, Section, Share
+
+LABEL_TABLES = ("cityscapes_19", "street_8")
+
+
+def _is_a_label_table(name: str) -> str:
+    if name not in LABEL_TABLES and not name.endswith(".csv"):
+        raise ValueError(
+            f"expected {' or '.join(LABEL_TABLES)}, or the path of a CSV file as in class_tables/"
+        )
+    return name
+
+
+LabelTable = Annotated[str, AfterValidator(_is_a_label_table)]
 
 
 class GeneratedClips(Section):
@@ -25,7 +38,7 @@ class Cityscapes(Section):
     """A folder in the layout of Cityscapes, read in place."""
 
     root: str
-    label_table: Literal["cityscapes_19", "street_8"]
+    label_table: LabelTable
     train: Annotated[list[str], Field(min_length=1)]
     tune: list[str]
     tune_every: Annotated[int, Field(ge=2)]
@@ -48,7 +61,7 @@ class Video(Section):
     """Unlabelled video files or folders of frames."""
 
     paths: Annotated[list[str], Field(min_length=1)]
-    label_table: Literal["cityscapes_19", "street_8"]
+    label_table: LabelTable
     height: Annotated[int, Field(ge=32)]
     width: Annotated[int, Field(ge=32)]
     train_fraction: Annotated[float, Field(gt=0, lt=1)]
@@ -111,13 +124,36 @@ class CocoVideo(Section):
     outside: Literal["refuse", "clip"]
 
 
+class MaskFolders(Section):
+    """A folder of clips, and the one with their label images."""
+
+    frames: str
+    labels: str
+
+
+class Masks(Section):
+    """Frames and label images of one's own, read in place."""
+
+    train: Annotated[list[MaskFolders], Field(min_length=1)]
+    tune: list[MaskFolders]
+    tune_every: Annotated[int, Field(ge=2)]
+    test: Annotated[list[MaskFolders], Field(min_length=1)]
+    label_table: LabelTable
+    ignore: list[Annotated[int, Field(ge=0, le=255)]]
+    every_frame: bool
+    workers: Positive
+
+
 class PrepareDataset(Section):
     """Stage prepare_dataset."""
 
-    kind: Literal["generated", "cityscapes", "video", "generated_detection", "imagenet_vid", "coco_video"]
+    kind: Literal[
+        "generated", "cityscapes", "video", "masks", "generated_detection", "imagenet_vid", "coco_video"
+    ]
     generated: GeneratedClips
     cityscapes: Cityscapes
     video: Video
+    masks: Masks
     generated_detection: GeneratedDetection
     imagenet_vid: ImagenetVid
     coco_video: CocoVideo

@@ -90,6 +90,34 @@ def test_a_folder_in_the_layout_of_cityscapes_is_described_in_place(run, tmp_pat
     assert not list((tmp_path / "data/toy").rglob("*.png"))
 
 
+def test_folders_of_frames_and_label_images_are_described_in_place(run, tmp_path):
+    import cv2
+    import numpy as np
+
+    for split, clip in (("train", "a"), ("train", "b"), ("test", "c")):
+        for kind, shape in (("frames", (32, 48, 3)), ("labels", (32, 48))):
+            (tmp_path / "own" / split / kind / clip).mkdir(parents=True)
+            for index in range(4):
+                path = tmp_path / "own" / split / kind / clip / f"{index}.png"
+                cv2.imwrite(str(path), np.full(shape, 3, np.uint8))
+    (tmp_path / "own.csv").write_text("id,name,color\n3,floor,\n9,robot,#ff0000\n")
+    folders = {s: [{"frames": f"own/{s}/frames", "labels": f"own/{s}/labels"}] for s in ("train", "test")}
+    manifest = run("masks", folders | {"label_table": "own.csv"})
+    assert manifest.counts()["labelled"] == {"train": 4, "tune": 4, "test": 4}
+    assert [(entry.name, entry.label_ids) for entry in manifest.info.classes] == [
+        ("floor", (3,)),
+        ("robot", (9,)),
+    ]
+    assert manifest.frames[0].image == tmp_path / "own/train/frames/a/0.png"
+
+
+def test_faults_of_label_images_end_the_stage_in_a_list(run, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run("masks", {"train": [{"frames": "none", "labels": "none"}], "label_table": "street_8"})
+    assert "no folder of a clip in" in capsys.readouterr().err
+    assert not (tmp_path / "data/toy").exists()
+
+
 def test_a_folder_of_frames_becomes_a_data_set(run, tmp_path):
     from deltadistill.data.stored_png import write_png
     from deltadistill.data.street.clip import render_clip

@@ -21,6 +21,7 @@ from deltadistill.data.class_table import read_class_table
 from deltadistill.data.dataset_info import KINDS_OF_BOXES
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.label_table_file import open_label_table
+from deltadistill.params.distill import TrainedVariant
 from deltadistill.tasks.detection import detector_of
 from deltadistill.training.recipes.distill import search_costs, search_course
 from deltadistill.where import WHERE
@@ -63,7 +64,8 @@ def _require_workable(params: parameters.Params) -> None:
         key = f"distill.variants.{name}"
         if variant.method == "small":
             _built(key, params.model.name, classes, params.model.options | variant.options)
-        elif variant.method in ("delta", "feature"):
+        elif variant.predicts:
+            _require_boxes(key, params, variant)
             _require_reach(key, network, params, name)
 
 
@@ -138,6 +140,15 @@ def _require_detector(network: nn.Module, params: parameters.Params) -> None:
                 f"{section}.augment.crop: {[*augment.crop]}, but the network's anchors are for frames of "
                 f"{size[0]}×{size[1]}; crop to {[*size]}"
             )
+
+
+def _require_boxes(key: str, params: parameters.Params, variant: TrainedVariant) -> None:
+    kind = params.prepare_dataset.kind
+    if variant.method == "fgfi" and kind not in KINDS_OF_BOXES:
+        raise ValueError(
+            f"{key}: method fgfi imitates features near objects, and prepare_dataset.kind {kind} has no "
+            "boxes; take method feature"
+        )
 
 
 def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:

@@ -1,6 +1,6 @@
 """Train one variant from the teacher: delta or feature distillation, or a per-frame rival.
 
-delta and feature put students beside the teacher's blocks, search which blocks to compress, settle, and
+delta, feature and fgfi put students beside the teacher's blocks, search which blocks to compress, settle, and
 finetune (Eq. 5). per_frame trains the teacher on, on the same frames for as many steps; small trains a
 cheaper network on labels and the teacher's output, for as many steps as teacher and distillation together.
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
@@ -71,7 +71,10 @@ def main() -> None:
             outcome = train_per_frame(small, task, store, settings, teacher=teacher, **common)
             trained = Trained(small, outcome)
         else:
-            trained = distill(teacher, task, store, mine, predicts=variant.method, **common)
+            near = variant.method == "fgfi"
+            trained = distill(
+                teacher, task, store, mine, predicts=variant.predicts, near_objects=near, **common
+            )
         if group.is_first:
             network = trained.network.cpu()
             save_network(args.artifacts / "network.pt", network, model, architecture=trained.architecture)

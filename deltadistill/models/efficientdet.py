@@ -63,6 +63,7 @@ def build_d0(
     network = effdet.EfficientDet(config, pretrained_backbone=False)
     network.anchors = anchors
     network.excluded_layers = _excluded_layers(network)
+    network.head_features = "fpn"  # whose output the heads read
     network.parts = {"backbone": "backbone", "fpn": "pyramid", "class_net": "head", "box_net": "head"}
     return network
 

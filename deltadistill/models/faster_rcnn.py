@@ -153,6 +153,15 @@ class FasterRCNN(nn.Module):
         (boxes,) = generator.grid_anchors([features.shape[-2:]], [[STRIDE, STRIDE]])
         return boxes
 
+    def anchor_grid(self, size: tuple[int, int]) -> Tensor:
+        """Boxes of the anchors in pixels of frames of `size` (height, width): (h, w, A, 4)."""
+        images, _ = self.transform([torch.zeros(3, *size, device=self.rpn.head.cls_logits.weight.device)])
+        height, width = images.image_sizes[0]
+        rows, columns = (extent // STRIDE for extent in images.tensors.shape[-2:])
+        boxes = self.anchor_boxes(images.tensors[:, :, :rows, :columns])
+        factors = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
+        return (boxes * factors).view(rows, columns, -1, 4)
+
     @torch.no_grad()
     def propose(self, maps: Maps, *, at_most: int) -> list[Tensor]:
         """The surest proposals of each frame by itself, (n, 4) in pixels of the resized frame."""

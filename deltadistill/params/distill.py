@@ -90,6 +90,13 @@ class Search(Section):
         return self
 
 
+class Fgfi(Section):
+    """What method fgfi imitates, in the place of every block's output: features near objects."""
+
+    weight: Annotated[float, Field(ge=0)]
+    threshold: Annotated[float, Field(ge=0, lt=1)]
+
+
 class DistillLoss(Section):
     """Weights of Eq. 5."""
 
@@ -97,6 +104,7 @@ class DistillLoss(Section):
     alpha_until: Annotated[float, Field(gt=0, le=1)]
     beta: Annotated[float, Field(ge=0)]
     task: Literal["labels", "teacher", "none"]
+    fgfi: Fgfi
 
     @model_validator(mode="after")
     def _something_is_learnt_to_the_end(self) -> "DistillLoss":
@@ -116,9 +124,14 @@ class TrainedVariant(Section):
         {students: {kind: channel}}. options: of the model, for method small.
     """
 
-    method: Literal["per_frame", "delta", "feature", "small"]
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def predicts(self) -> Literal["delta", "feature"] | None:
+        """What the students of this variant predict; None where there are none."""
+        return {"delta": "delta", "feature": "feature", "fgfi": "feature"}.get(self.method)
 
     @model_validator(mode="after")
     def _options_have_a_use(self) -> "TrainedVariant":

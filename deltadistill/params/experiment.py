@@ -86,9 +86,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _streams_have_students(self) -> "Params":
         with_students = {
-            f"distill/{name}"
-            for name, variant in self.distill.variants.items()
-            if variant.method in ("delta", "feature")
+            f"distill/{name}" for name, variant in self.distill.variants.items() if variant.predicts
         }
         for name, variant in self.variants.items():
             if variant.predict == "stream" and variant.network not in with_students:

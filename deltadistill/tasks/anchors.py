@@ -48,6 +48,18 @@ class AnchorMaps:
         """(height, width) of the frames that the anchors are for, the only ones that it takes."""
         return tuple(network.anchors.image_size)
 
+    def anchor_grids(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> list[Tensor]:
+        """Boxes of the anchors in frames of `size`, per level: (h, w, A, 4)."""
+        layout = network.anchors
+        if size != self.image_size(network):
+            raise ValueError(f"the network's anchors are for frames of {layout.image_size}, got {size}")
+        boxes = _anchor_boxes(layout, device)[:, [1, 0, 3, 2]]
+        counts = [height * width * layout.per_position for height, width in layout.level_sizes]
+        return [
+            level.view(*extents, -1, 4)
+            for level, extents in zip(boxes.split(counts), layout.level_sizes, strict=True)
+        ]
+
     def targets(self, references: Tensor, network: nn.Module) -> AnchorTargets:
         """Match boxes (N, M, 5), see data.box_lists, with anchors."""
         layout = network.anchors

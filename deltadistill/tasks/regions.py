@@ -41,6 +41,10 @@ class Regions:
     def image_size(self, network: FasterRCNN) -> None:
         """Frames may have any size."""
 
+    def anchor_grids(self, network: FasterRCNN, size: tuple[int, int], device: torch.device) -> list[Tensor]:
+        """Boxes of the anchors in frames of `size`, of the one map there is: (h, w, A, 4)."""
+        return [network.anchor_grid(size).to(device)]
+
     def targets(self, references: Tensor, network: FasterRCNN) -> RegionTargets:
         """The objects of boxes (N, M, 5), see data.box_lists."""
         known = [boxes[boxes[:, 4] >= 0] for boxes in references]

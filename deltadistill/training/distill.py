@@ -1,8 +1,8 @@
-"""Delta distillation (Eq. 5) and its rival, feature distillation: task, students and search in one step."""
+"""Delta distillation (Eq. 5), and its rivals feature distillation and FGFI: task, students, search in one."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -25,6 +25,13 @@ from deltadistill.search import CandidateDraws, settle, settle_at
 from deltadistill.sessions import CallError, ClipSession
 from deltadistill.stream import forward_clip
 from deltadistill.tasks import Task
+from deltadistill.training.near_objects import (
+    ADAPTATION,
+    NearObjects,
+    head_features,
+    near_objects_loss,
+    places,
+)
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, sums, with_targets
 
@@ -91,6 +98,8 @@ class DistillTraining:
 
     Batch norm keeps its statistics throughout, so that the target pass and the main pass agree: with
     other statistics even an exact student would show an error.
+    near_objects: what to imitate in place of every block's output (FGFI); the network has the convolution
+        that goes with it (training.near_objects.add_adaptation).
     Raises ValueError, before anything is trained, where the search's bound is out of reach.
     """
 
@@ -101,6 +110,7 @@ class DistillTraining:
     costs: CostTable
     seed: int
     tune_score: Callable[[Callable[[], None]], float]
+    near_objects: NearObjects | None = None
 
     def __post_init__(self):
         self.search.require_reachable(self.network, self.costs)
@@ -146,27 +156,44 @@ class DistillTraining:
             seen = zip(outputs, (part["target"] for part in parts), strict=True)
             whole = replace(whole, extent=self.task.extent(seen, passes.group))
         if self.weights.alpha_at(index) > 0:
-            with self.descent.precision.passes():
-                probed = [probed_energies(self.network, normalise(part["clip"])) for part in parts]
-            whole = replace(whole, energies=sums(passes, probed))
+            whole = replace(whole, distilled=sums(passes, map(self._survey_distilled, parts)))
         return whole
+
+    def _survey_distilled(self, part: Batch) -> Tensor:
+        if self.near_objects:
+            return places(self._masks(part))
+        with self.descent.precision.passes():
+            return probed_energies(self.network, normalise(part["clip"]))
 
     def _run(self, index: int, part: Batch, *, probing: bool) -> "_Run":
         """Both passes over a part: the teacher's own, where it is asked for, and the delta network's."""
         clip = normalise(part["clip"])
         draws = CandidateDraws(self.network, seed=self.seed, step=index, learning=index >= self.search.warmup)
-        precision, probe = self.descent.precision, None
+        precision, probe, targets = self.descent.precision, None, None
         with precision.passes():
-            if probing:
-                probe = probe_teacher(self.network, later_frames(clip))
-            targets = probe.targets if probe and self.weights.alpha_at(index) > 0 else None
+            with self._watch() as taught_maps:
+                if probing:
+                    probe = probe_teacher(self.network, later_frames(clip))
+            if probe and self.weights.alpha_at(index) > 0 and not self.near_objects:
+                targets = probe.targets
             session = ClipSession(clip.shape[1], choose=draws, targets=targets)
-            output = forward_clip(self.network, clip, session=session, run=frame_outputs)
+            with self._watch() as maps:
+                output = forward_clip(self.network, clip, session=session, run=frame_outputs)
         return _Run(
             precision.outputs(output),
             list(session.errors.values()),
             precision.outputs(probe.output) if probe else None,
+            maps=[features[len(clip) :].float() for features in maps],  # time first
+            taught_maps=[features.float() for features in taught_maps],
         )
+
+    def _watch(self) -> AbstractContextManager[list[Tensor]]:
+        return head_features(self.network) if self.near_objects else nullcontext([])
+
+    def _masks(self, part: Batch) -> list[Tensor]:
+        size, threshold = tuple(part["clip"].shape[-2:]), self.near_objects.threshold
+        references = later_frames(part["label"])
+        return self.task.near_objects(references, size, network=self.network, threshold=threshold)
 
     def _losses(self, index: int, part: Batch, whole: Whole) -> dict[str, Tensor]:
         alpha = self.weights.alpha_at(index)
@@ -192,12 +219,16 @@ class DistillTraining:
         return _nothing(part)
 
     def _distillation_loss(self, run: "_Run", part: Batch, whole: Whole) -> Tensor:
-        if not run.errors:
+        if not (run.errors or run.taught_maps):
             return _nothing(part)
-        energies = whole.energies
-        if energies is None:
-            energies = self.descent.passes.group.total(target_energies(run.errors))
-        return distillation_loss(run.errors, energies)
+        of, group = whole.distilled, self.descent.passes.group
+        if self.near_objects:
+            masks = self._masks(part)
+            of = group.total(places(masks)) if of is None else of
+            adapted = [self.network.get_submodule(ADAPTATION)(features) for features in run.maps]
+            return near_objects_loss(adapted, run.taught_maps, masks, of)
+        of = group.total(target_energies(run.errors)) if of is None else of
+        return distillation_loss(run.errors, of)
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """Inside, the network has the weights that are judged and kept."""
@@ -227,11 +258,16 @@ class DistillTraining:
 class _Run:
     """What a part of a batch gives: the output (N, T, …), errors of all calls, and what the teacher's own
     pass over the later frames returned, where there was one.
+
+    maps, taught_maps: what the heads read of the later frames, the students' and the teacher's, where that is
+        imitated.
     """
 
     output: Any
     errors: list[CallError]
     taught: Any | None
+    maps: list[Tensor] = field(default_factory=list)
+    taught_maps: list[Tensor] = field(default_factory=list)
 
 
 def _nothing(part: Batch) -> Tensor:

@@ -64,12 +64,12 @@ class Whole:
     """What a step must know of its whole batch before its parts can be added up.
 
     clips: their number, a share of which is a part's. extent: what the task's loss divides by.
-    energies: per call of a block, the energy of its target. The last two are None where the only pass tells.
+    distilled: what the distillation loss divides by. The last two are None where the only pass tells.
     """
 
     clips: float
     extent: Any | None = None
-    energies: Tensor | None = None
+    distilled: Tensor | None = None
 
     @classmethod
     def of(cls, passes: Passes, parts: Sequence[Batch]) -> "Whole":

@@ -15,6 +15,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, teacher_reference
 from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
 from deltadistill.macs import count_macs
+from deltadistill.training.checkpoint import Checkpoint
+from deltadistill.training.passes import Passes
 from deltadistill.training.recipes.distill import distill
 from deltadistill.training.recipes.per_frame import finetune, train_per_frame
 from deltadistill.training.recipes.running import Running
@@ -52,14 +54,60 @@ def teacher(request):
     return models.build(request.param, classes=2, **OPTIONS[request.param]).eval()
 
 
-@pytest.mark.parametrize("predicts", ["delta", "feature"])
-def test_students_are_distilled_to_a_network_within_the_target(predicts, store, task, teacher):
+METHODS = {
+    "delta": {"predicts": "delta"},
+    "feature": {"predicts": "feature"},
+    "fgfi": {"predicts": "feature", "near_objects": True},
+}
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    return METHODS[request.param]
+
+
+def test_students_are_distilled_to_a_network_within_the_target(method, store, task, teacher):
     settings = toy().distill
-    trained = distill(teacher, task, store, settings, predicts=predicts, seed=0, running=Running())
+    trained = distill(teacher, task, store, settings, seed=0, running=Running(), **method)
+    assert not any("adaptation" in name for name in trained.network.state_dict())
     table = count_macs(trained.network, (3, *SIZE))
     assert table.amortised(3) <= 0.8 * table.teacher
     assert {row["layer"] for row in trained.layers} == set(trained.architecture["blocks"])
     assert trained.outcome.curve[0]["task"] > 0
+
+
+def test_a_batch_in_several_passes_is_distilled_as_in_one(method, store, task, teacher):
+    losses = []
+    for at_once in (None, 2):
+        running = Running(passes=Passes(frames_at_once=at_once))
+        trained = distill(teacher, task, store, toy().distill, seed=0, running=running, **method)
+        losses.append(trained.outcome.curve[0]["distillation"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0] > 0
+
+
+def test_an_interrupted_training_with_drawn_regions_resumes_to_the_same_result(store, task, tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(row):
+        raise StopError
+
+    def trained(steps, running):
+        torch.manual_seed(0)
+        network = models.build("faster_rcnn_r101", classes=2, **OPTIONS["faster_rcnn_r101"])
+        settings = toy(steps=steps).pretrain_teacher.model_copy(update={"evaluate_every": 1})
+        outcome = train_per_frame(network, task, store, settings, seed=0, running=running)
+        return network.state_dict(), [row["loss"] for row in outcome.curve]
+
+    checkpoint = Checkpoint(tmp_path / "checkpoint", minutes=0)  # due after every step
+    calls = []
+    with pytest.raises(StopError):
+        trained(4, Running(checkpoint, lambda row: calls.append(row) or (len(calls) == 3 and stop(row))))
+    assert checkpoint.load()["steps_done"] == 2
+    resumed, whole = trained(4, Running(checkpoint)), trained(4, Running())
+    assert resumed[1] == whole[1]
+    assert all(torch.equal(resumed[0][name], value) for name, value in whole[0].items())
 
 
 def test_without_labels_the_later_frames_imitate_the_teacher(store, task, teacher):

@@ -1,4 +1,4 @@
-"""The recipe of delta distillation (Eq. 5), and of its rival, feature distillation."""
+"""The recipe of delta distillation (Eq. 5), and of its rivals, feature distillation and FGFI."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -10,6 +10,7 @@ from deltadistill import models
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.architecture import found_architecture
 from deltadistill.blocks.designs import student_design
+from deltadistill.boxes import PADDING
 from deltadistill.conversion import convert, delta_blocks, deploy
 from deltadistill.costs import CostTable, macs_of_blocks
 from deltadistill.data.batches import TrainingBatches
@@ -23,6 +24,12 @@ from deltadistill.processes import device_of
 from deltadistill.search import gate_probabilities, learning_parameters
 from deltadistill.tasks import Reference, Task
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights, layer_errors
+from deltadistill.training.near_objects import (
+    ADAPTATION,
+    NearObjects,
+    add_adaptation,
+    drop_adaptation,
+)
 from deltadistill.training.recipes.running import Running, Trained, start_descent, train_on_clips
 from deltadistill.where import WHERE
 
@@ -37,11 +44,14 @@ def distill(
     seed: int,
     running: Running,
     costs: CostTable | None = None,
+    near_objects: bool = False,
 ) -> Trained:
     """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5).
 
     The teacher is on the device of running's processes.
     costs: of every candidate, in any unit; None: MACs.
+    near_objects: imitate the maps that a detector's heads read, near objects, in place of every block's
+        output (FGFI). Raises ValueError for a data set without boxes.
     """
     students, where = student_design(settings.students.design), WHERE[settings.students.where]
     device = device_of(teacher)
@@ -51,8 +61,11 @@ def distill(
     network = convert(teacher, students, where, predicts=predicts, clips=clips, example=probe[0, :2])
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     reference = _reference(teacher, task, store, settings)
+    if near_objects:
+        _require_objects(network, task, settings.augment.crop)
+        add_adaptation(network, probe[0])
     errors_before = layer_errors(network, probe)
-    groups = parameter_groups(network, settings.optimiser)
+    groups, fgfi = parameter_groups(network, settings.optimiser), settings.loss.fgfi
 
     def tune_score(between: Callable[[], None]) -> float:
         shared = {"group": running.group, "between": between}
@@ -61,13 +74,16 @@ def distill(
     trainee = DistillTraining(
         start_descent(network, groups, settings, running=running),
         task,
-        weights=loss_weights(settings.loss, settings.steps),
+        weights=loss_weights(settings.loss, settings.steps, fgfi.weight if near_objects else None),
         search=search_course(settings.search, settings.steps),
         costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
         seed=seed,
         tune_score=tune_score,
+        near_objects=NearObjects(fgfi.threshold) if near_objects else None,
     )
     outcome = train_on_clips(trainee, store, settings, running, seed=seed)
+    if near_objects:
+        drop_adaptation(network)
     layers = layer_table(network, errors_before, layer_errors(network, probe))
     deployed = deploy(network)
     return Trained(
@@ -97,16 +113,22 @@ def layer_table(
     ]
 
 
+def _require_objects(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
+    """Raise what the task raises where it cannot tell which places are near objects."""
+    nothing = torch.full((1, 1, 5), PADDING, dtype=torch.float32)
+    task.near_objects(nothing, tuple(size), network=network, threshold=0.0)
+
+
 def _reference(teacher: nn.Module, task: Task, store: FrameStore, settings: Distill) -> Reference:
     if settings.loss.task == "labels":
         return task.reference(store)
     return teacher_reference(deepcopy(teacher), task, store)
 
 
-def loss_weights(loss: DistillLoss, steps: int) -> Weights:
-    """The weights of Eq. 5 that a params section describes, over so many steps."""
+def loss_weights(loss: DistillLoss, steps: int, alpha: float | None = None) -> Weights:
+    """The weights of Eq. 5 that a params section describes, over so many steps; `alpha` instead of its own."""
     until = None if loss.alpha_until == 1 else round(loss.alpha_until * steps)
-    return Weights(loss.alpha, loss.beta, loss.task, until)
+    return Weights(loss.alpha if alpha is None else alpha, loss.beta, loss.task, until)
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:
@@ -149,6 +171,8 @@ def _initialisation_clips(
 def parameter_groups(network: nn.Module, rates: DistillOptimiser) -> list[tuple[list[nn.Parameter], float]]:
     """Parameters with their highest learning rates: the teacher's, the students', the gates'."""
     students, gates = learning_parameters(network)
+    adaptation = getattr(network, ADAPTATION, None)
+    students = [*students, *(adaptation.parameters() if adaptation else ())]
     known = {id(p) for p in (*students, *gates)}
     teacher = [p for p in network.parameters() if id(p) not in known]
     return [

@@ -7,12 +7,8 @@ kept in .overlay.yaml until the overlay is taken off.
 
 import argparse
 import logging
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from deltadistill import atomic, commented_yaml, params
+from deltadistill.commands import run_to_end
 from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 
 PARAMS = Path("params.yaml")
@@ -27,7 +24,6 @@ RECORD = Path(".overlay.yaml")
 FOLDER = Path("experiments")
 REPLACE = "!replace"
 _KEPT = {"overlay", "extra", "changes", "before", "after"}
-_HANDED_ON = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
 
@@ -114,35 +110,11 @@ def during(overlay: Path, extra: Sequence[str], command: Sequence[str]) -> int:
     previous = _record()
     put(overlay, extra)
     try:
-        return _run(command)
+        return run_to_end(command)
     finally:
         off()
         if previous:
             put(Path(previous["overlay"]), previous["extra"])
-
-
-def _run(command: Sequence[str]) -> int:
-    """Run a command to its end, however often signals ask it to end: while it runs it reads params.yaml.
-
-    It has a session of its own, or else it would hear every Ctrl-C twice: from the terminal and from us.
-    """
-    with subprocess.Popen(command, start_new_session=True) as process:
-        before = {number: signal.getsignal(number) for number in _HANDED_ON}
-        for number, handler in before.items():
-            if handler != signal.SIG_IGN:
-                signal.signal(number, lambda came, frame: _hand_on(came, process))
-        try:
-            return process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _hand_on(number: int, process: subprocess.Popen) -> None:
-    """To all processes of the command, as the terminal does: one left over would run on without overlay."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):  # it ended in this very moment
-            os.killpg(process.pid, number)
 
 
 def _text_without_overlay() -> str:

@@ -11,7 +11,7 @@ FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 # From the bottom up: a module or package of the library may import those of earlier lines only.
 LAYERS = (
     ("amortised_target", "boxes", "candidates", "fill_room", "half_precision", "launch", "measures", "modes"),
-    ("processes",),
+    ("commands", "processes"),
     ("reading", "atomic"),
     ("params", "store_reach", "commented_yaml", "stage_arguments"),
     ("provenance", "result_files", "network_file"),

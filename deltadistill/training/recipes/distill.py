@@ -126,7 +126,10 @@ def _reference(teacher: nn.Module, task: Task, store: FrameStore, settings: Dist
 
 
 def loss_weights(loss: DistillLoss, steps: int, alpha: float | None = None) -> Weights:
-    """The weights of Eq. 5 that a params section describes, over so many steps; `alpha` instead of its own."""
+    """The weights of Eq. 5 that a params section describes, over so many steps.
+
+    alpha: in place of the section's own.
+    """
     until = None if loss.alpha_until == 1 else round(loss.alpha_until * steps)
     return Weights(loss.alpha if alpha is None else alpha, loss.beta, loss.task, until)
 

@@ -19,7 +19,8 @@ def read_rows(path: Path, columns: Sequence[str], *, remedy: str) -> list[list[s
     try:
         header = next(reader, [])
         if header != list(columns):
-            raise ValueError(f"{path}: columns are {','.join(header)[:200]}; expected {','.join(columns)}")
+            found, expected = ",".join(header)[:200], ",".join(columns)
+            raise ValueError(f"{path}: columns are {found}; expected {expected}; {remedy}")
         return list(reader)
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}; {remedy}") from error

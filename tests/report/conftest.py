@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deltadistill.data.manifest import COLUMNS
 from deltadistill.report.results import read_results
 
 LENGTHS = (1, 2, 3, 5, 8, 10)
@@ -101,7 +102,7 @@ def _write_data(tree: Tree, *, video: bool) -> None:
     for split, clips in splits.items():
         for clip, (images, labels) in clips.items():
             rows += _write_clip(tree, split, clip, images, None if video else labels)
-    _csv(tree.data / "manifest.csv", ["clip", "frame", "image", "label", "split", "flow", "boxes"], rows)
+    _csv(tree.data / "manifest.csv", COLUMNS, rows)
     infos = [{"name": n, "color": c, "label_ids": [i]} for i, (n, c) in enumerate(CLASSES.items())]
     frames = {split: sum(len(images) for images, _ in clips.values()) for split, clips in splits.items()}
     content = {
@@ -131,7 +132,7 @@ def _write_clip(tree: Tree, split, clip, images, labels):
             label = path.with_name(f"{index:06d}_labelIds.png")
             Image.fromarray(labels[index]).save(label)
             label = label.relative_to(tree.data)
-        yield [clip, index, path.relative_to(tree.data), label, split, "", ""]
+        yield [clip, index, path.relative_to(tree.data), label, split, "", "", "generated" if label else ""]
 
 
 def layers():

@@ -1,87 +1,17 @@
-"""A Slurm of one machine with fake GPUs, and the real graph with stand-ins run through both profiles."""
+"""A Slurm of one machine with fake GPUs, and all pipelines that are run on it."""
 
 import fcntl
 import os
-import re
-import signal
 import subprocess
-import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-from workflow.conftest import STAND_IN, Project, copy_project
-
-from deltadistill import commented_yaml
+from slurm.stories import PROFILES, Story, tell
+from slurm.whole import real_stages, sweep
 
 HERE = Path(__file__).parent
-PROFILES = ("slurm", "generic")
 NOT_HERE = 3  # exit code of up.sh
-PATIENCE_S = 180  # nothing is waited for longer
-# More often than on a cluster that many share; the first waits 10 s longer after each time without news.
-POLL = {
-    "slurm": ("--slurm-init-seconds-before-status-checks", "1"),
-    "generic": ("--seconds-between-status-checks", "2"),
-}
-# Minutes of the last run: with two of them Slurm's warning, two minutes before the end, comes at once.
-LIMITS = ("profile_macs_street:runtime=10", "analyze_consistency_street_0_teacher:runtime=2")
-# What a stand-in does first when a file `told/<stage>/<what>` holds one of its arguments.
-TOLD = """
-import signal, sys, time
-from pathlib import Path
-
-STAGE = Path(sys.argv[0]).stem
-
-def told(what, *, once=True):
-    mark = Path("told", STAGE, what)
-    if not mark.exists() or mark.read_text() not in sys.argv:
-        return False
-    if once:
-        mark.unlink()
-    return True
-
-def end(number, frame):
-    Path("told", STAGE, "warned").write_text("a checkpoint")
-    sys.exit(128 + number)
-
-if told("hang"):
-    time.sleep(600)
-if told("wait for the warning"):
-    signal.signal(signal.SIGUSR1, end)
-    time.sleep(600)
-if told("eat", once=False):
-    eaten = bytearray(b"x") * (600 << 20)
-    time.sleep(5)
-"""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What became of one call of Snakemake."""
-
-    code: int
-    said: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Story:
-    """Three runs of one project through one profile, and what DVC and Slurm said after each."""
-
-    interrupted: Run
-    jobs_after_interrupt: list[str]
-    failed: Run
-    stale_after_failure: set[str]
-    finished: Run
-    warned: str  # what the stage that got Slurm's warning wrote
-    memory: list[str]  # what each job had of the stage that runs out of it at first
-    status: str
-    dry_run: str
-    jobs: dict[str, str]  # of each stage's last job, by rule, what scontrol shows
-    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -100,174 +30,26 @@ def slurm():
 
 
 @pytest.fixture(scope="session")
-def stories(slurm, tmp_path_factory) -> dict[str, Future]:
-    """Both stories, told side by side: most of their time is waiting."""
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(PROFILES)) as pool:
+def told(slurm, tmp_path_factory) -> dict[str, Future]:
+    """All pipelines, run side by side: most of their time is waiting."""
+    calls = {f"story {profile}": (tell, profile) for profile in PROFILES}
+    calls |= {f"whole {profile}": (real_stages, profile) for profile in PROFILES}
+    calls["whole sweep"] = (sweep, "slurm")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(calls)) as pool:
         patch.setenv("SBATCH_PARTITION", "toy")  # the default partition ends every job after a minute
         patch.setenv("DELTADISTILL_GPU", "fake")
         patch.delenv("SBATCH_ACCOUNT", raising=False)
-        told = {profile: pool.submit(tell, profile, tmp_path_factory.mktemp(profile)) for profile in PROFILES}
-        for future in told.values():
-            future.exception()
-    return told
+        return {
+            name: pool.submit(run, profile, tmp_path_factory.mktemp(name.replace(" ", "_")))
+            for name, (run, profile) in calls.items()
+        }
 
 
 @pytest.fixture(scope="session", params=PROFILES)
-def story(stories, request) -> Story:
-    return stories[request.param].result()
+def story(told, request) -> Story:
+    return told[f"story {request.param}"].result()
 
 
 @pytest.fixture
 def profile(request) -> str:
     return request.node.callspec.params["story"]
-
-
-def tell(profile: str, folder: Path) -> Story:
-    """Interrupt a run; let one fail by a cancelled and an overlong job; let one survive it all."""
-    project = toy_project(folder)
-    call = ("snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *POLL[profile])
-
-    tell_stage(project, "prepare_dataset", "hang")
-    running = Running(project, *call)
-    running.until(lambda: started(project, "prepare_dataset", "hang"))
-    running.interrupt()
-    interrupted = running.end()
-    jobs_after_interrupt = jobs_of(folder, "pending,running")
-
-    tell_stage(project, "profile_macs", "hang")  # until its time is over
-    tell_stage(project, "analyze_consistency", "hang", to="teacher")
-    running = Running(project, *call, "--retries", "0")
-    running.until(lambda: started(project, "analyze_consistency", "hang"))
-    cancel(folder, "analyze_consistency_street_0_teacher")
-    failed = running.end()
-    stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
-
-    tell_stage(project, "profile_macs", "eat")
-    tell_stage(project, "analyze_consistency", "wait for the warning", to="teacher")
-    tell_stage(project, "measure_latency", "hang")
-    (folder / "results/street/measure_latency/latency.json").unlink()
-    running = Running(project, *call, "--set-resources", *LIMITS)
-    running.until(lambda: started(project, "measure_latency", "hang"))
-    cancel(folder, "measure_latency_street")
-    return Story(
-        interrupted=interrupted,
-        jobs_after_interrupt=jobs_after_interrupt,
-        failed=failed,
-        stale_after_failure=stale,
-        finished=running.end(),
-        warned=read(folder / "told/analyze_consistency/warned"),
-        memory=[memory(job) for job in jobs_of(folder, "all") if rule_of(job) == "profile_macs_street"],
-        status=project.run("dvc", "status"),
-        dry_run=project.run(*call, "--dry-run"),
-        jobs={rule_of(job): show(job) for job in jobs_of(folder, "all")},
-        folder=folder,
-    )
-
-
-def toy_project(folder: Path) -> Project:
-    """The real graph for two variants, with stand-ins that do what they are told.
-
-    Profiling may take a minute and 500 MB.
-    """
-    project = copy_project(folder)
-    for script in (folder / "stages").glob("*.py"):
-        if script.stem != "collect_networks":
-            script.write_text(TOLD + STAND_IN.read_text())
-    params = commented_yaml.load(folder / "params.yaml")
-    keep(params["variants"], {"teacher", "delta"})
-    keep(params["distill"]["variants"], {"delta"})
-    (folder / "params.yaml").write_text(commented_yaml.dump(params))
-    graph = commented_yaml.load(folder / "dvc.yaml")
-    graph["stages"]["profile_macs"]["meta"]["resources"] |= {"runtime": 1, "mem_mb": 500}
-    (folder / "dvc.yaml").write_text(commented_yaml.dump(graph))
-    project.commit()
-    return project
-
-
-def keep(mapping: dict, names: set[str]) -> None:
-    for name in set(mapping) - names:
-        del mapping[name]
-
-
-def tell_stage(project: Project, stage: str, what: str, *, to: str = "--results") -> None:
-    """Let a stage do something at its next run, if one of its arguments is `to`."""
-    mark = project.folder / "told" / stage / what
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(to)
-
-
-def started(project: Project, stage: str, what: str) -> bool:
-    """Whether a stage has begun to do what it was told to."""
-    return not (project.folder / "told" / stage / what).exists()
-
-
-def read(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
-
-
-class Running:
-    """A call of Snakemake that goes on while the test does something to its jobs."""
-
-    def __init__(self, project: Project, *command: str):
-        self._log = project.folder / "snakemake.log"
-        self._began = time.monotonic()
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                command, cwd=project.folder, env=project.environment, stdout=log, stderr=log
-            )
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what only a running Snakemake brings about."""
-        while not condition():
-            if self._process.poll() is not None or time.monotonic() - self._began > PATIENCE_S:
-                self._give_up("what the test waits for did not happen")
-            time.sleep(0.2)
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
-
-    def end(self) -> Run:
-        """Wait for the end, which must come; the time counts from here."""
-        began = time.monotonic()
-        try:
-            code = self._process.wait(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._give_up("Snakemake does not end")
-        return Run(code, self._log.read_text(), time.monotonic() - began)
-
-    def _give_up(self, why: str) -> NoReturn:
-        self._process.kill()
-        self._process.wait()
-        pytest.fail(f"{why}:\n{self._log.read_text()}")
-
-
-def jobs_of(folder: Path, states: str) -> list[str]:
-    """The ids of the jobs that were submitted from a folder, oldest first."""
-    listed = ask("squeue", "--noheader", "--sort=i", f"--states={states}", "--format=%i %Z")
-    return [line.split()[0] for line in listed.splitlines() if line.split()[1] == str(folder)]
-
-
-def rule_of(job: str) -> str:
-    """The stage's name as Slurm shows it: the comment of one profile, the job's name of the other."""
-    name, comment = (
-        ask("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%j|%k").strip().split("|")
-    )
-    return comment.removeprefix("rule_") if name.startswith("deltadistill_") else name
-
-
-def show(job: str) -> str:
-    return ask("scontrol", "--oneliner", "show", "job", job)
-
-
-def memory(job: str) -> str:
-    """What a job asked for."""
-    return re.search(r"MinMemoryNode=(\S+)", show(job))[1]
-
-
-def cancel(folder: Path, rule: str) -> None:
-    ask("scancel", *(job for job in jobs_of(folder, "running") if rule_of(job) == rule))
-
-
-def ask(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -54,7 +54,13 @@ def main() -> None:
             minutes=params.training.checkpoint_minutes,
         )
         passes = Passes(group, params.training.frames_at_once)
-        running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), args.variant, passes)
+        running = Running(
+            checkpoint,
+            lambda row: run.log(row, step=int(row["step"])),
+            args.variant,
+            passes,
+            params.training.loading_threads,
+        )
         task = tasks.build(
             store.manifest.info,
             boxes=params.boxes.model_dump(),

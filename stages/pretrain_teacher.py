@@ -64,7 +64,13 @@ def main() -> None:
         outcome = Outcome()
         if mine.steps:
             passes = Passes(group, params.training.frames_at_once)
-            running = Running(checkpoint, lambda row: run.log(row, step=int(row["step"])), "teacher", passes)
+            running = Running(
+                checkpoint,
+                lambda row: run.log(row, step=int(row["step"])),
+                "teacher",
+                passes,
+                params.training.loading_threads,
+            )
             outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
         tune = labelled_frames(store, "tune")
         metric = per_frame_score(network, task, store, tune, task.reference(store), group=group)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -33,7 +34,8 @@ def normalise(frames: torch.Tensor) -> torch.Tensor:
 class FrameStore:
     """Reads a data set's files; the most recently used decoded arrays stay in memory up to `cache_bytes`.
 
-    Arrays handed out are shared with the cache and read-only; tensors are copies. Where the data set's
+    Arrays handed out are shared with the cache and read-only; tensors are copies. Several threads may read at
+    the same time; what two want at once is decoded by both. Where the data set's
     pictures differ in size, frames and boxes are those fitted into `size` (letterbox.py).
     """
 
@@ -49,6 +51,7 @@ class FrameStore:
         self._boxes: OrderedDict[Path, dict[int, Objects]] = OrderedDict()
         self._cache: OrderedDict[Path, tuple[np.ndarray, ...]] = OrderedDict()
         self._held = 0
+        self._lock = Lock()  # of both caches; never held while a file is read
 
     @classmethod
     def open(cls, folder: Path, *, cache_gib: float = 1) -> "FrameStore":
@@ -101,20 +104,25 @@ class FrameStore:
         return self._kept(frame.label, self._read_label)[0]
 
     def _kept(self, path: Path, read: Callable[[Path], tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
-        if path in self._cache:
-            self._cache.move_to_end(path)
-            return self._cache[path]
+        with self._lock:
+            if path in self._cache:
+                self._cache.move_to_end(path)
+                return self._cache[path]
         arrays = read(path)
         for array in arrays:
             array.flags.writeable = False
+        with self._lock:
+            self._keep(path, arrays)
+        return arrays
+
+    def _keep(self, path: Path, arrays: tuple[np.ndarray, ...]) -> None:
         size = sum(array.nbytes for array in arrays)
-        if size <= self._cache_bytes:
+        if size <= self._cache_bytes and path not in self._cache:
             self._cache[path] = arrays
             self._held += size
         while self._held > self._cache_bytes:
             _, dropped = self._cache.popitem(last=False)
             self._held -= sum(array.nbytes for array in dropped)
-        return arrays
 
     def _read_image(self, path: Path) -> tuple[np.ndarray]:
         size = None if self._fitted else self.size
@@ -131,12 +139,16 @@ class FrameStore:
         return (self._to_class.take(pixels),)
 
     def _boxes_of_clip(self, path: Path) -> dict[int, Objects]:
-        if path not in self._boxes:
-            self._boxes[path] = self._read_boxes(path)
-        self._boxes.move_to_end(path)
-        if len(self._boxes) > _CLIPS_OF_BOXES:
-            self._boxes.popitem(last=False)
-        return self._boxes[path]
+        with self._lock:
+            of_clip = self._boxes.get(path)
+        if of_clip is None:
+            of_clip = self._read_boxes(path)
+        with self._lock:
+            self._boxes[path] = of_clip
+            self._boxes.move_to_end(path)
+            if len(self._boxes) > _CLIPS_OF_BOXES:
+                self._boxes.popitem(last=False)
+        return of_clip
 
     def _read_boxes(self, path: Path) -> dict[int, Objects]:
         frames, size = read_box_file(path, self.classes)

@@ -91,4 +91,5 @@ class Training(Section):
 
     checkpoint_minutes: Annotated[float, Field(gt=0)]
     cache_gib: Annotated[float, Field(ge=0)]
+    loading_threads: Count
     frames_at_once: Positive | None

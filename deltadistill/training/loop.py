@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from deltadistill.processes import ALONE, Group
 from deltadistill.training.checkpoint import Checkpoint
 from deltadistill.training.divergence import first_layer_not_finite, parameters_not_finite
 from deltadistill.training.interruption import Interrupted, Interruption
+from deltadistill.training.loading import read_ahead
 
 Row = dict[str, float]
 
@@ -82,6 +83,7 @@ def train(
     on_row: Callable[[Row], None] | None = None,
     title: str = "training",
     group: Group = ALONE,
+    loading_threads: int = 0,
 ) -> Outcome:
     """Train for `steps` optimiser steps and return the best network by the tune split.
 
@@ -92,13 +94,16 @@ def train(
     number): after the running step, or at once during a look at the tune split, which is taken again later.
     group: the processes that train together, each on its part of every batch; the first one writes
         checkpoints and shows progress, and a signal to any of them ends all at the same step.
+    loading_threads: threads that read batches ahead; 0: none.
     Raises FloatingPointError with step, layer and last checkpoint when a loss or a gradient is not finite.
     """
     training = _Training(trainee, steps, evaluate_every, seed, checkpoint, log_every, on_row, group)
     training.resume()
     with Interruption(group) as interruption:
         try:
-            training.run(batches, interruption, title)
+            steps_left = range(training.steps_done, steps)
+            with read_ahead(batches, steps_left, threads=loading_threads) as loader:
+                training.run(loader, interruption, title)
         except Interrupted:
             training.save()
             if checkpoint:
@@ -125,9 +130,8 @@ class _Training:
     steps_done: int = 0
     row: Row | None = None
 
-    def run(self, batches: Dataset, interruption: Interruption, title: str) -> None:
+    def run(self, loader: Iterator[dict[str, torch.Tensor]], interruption: Interruption, title: str) -> None:
         """Do the steps that are left; raises Interrupted where a signal asks for an end."""
-        loader = DataLoader(batches, batch_size=None, sampler=range(self.steps_done, self.steps))
         if self.row:  # an interruption broke its look off
             self._finish_step(interruption)
         bar = tqdm(

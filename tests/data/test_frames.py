@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -204,3 +205,17 @@ def test_a_truncated_jpeg_is_named(manifest):
     frame.image.write_bytes(content[:-10])
     with pytest.raises(ValueError, match=r"train0_0.png is truncated"):
         FrameStore(manifest).image(frame)
+
+
+@pytest.mark.parametrize("cached", [0, 5, 100])
+def test_several_threads_read_the_same_as_one(manifest, cached):
+    size = 16 * 24 * 3
+    frames = [*manifest.frames] * 8
+    store, alone = FrameStore(manifest, cache_bytes=cached * size), FrameStore(manifest)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda frame: (store.image(frame), store.label(frame)), frames))
+    for frame, (image, label) in zip(frames, found, strict=True):
+        assert torch.equal(image, alone.image(frame))
+        assert torch.equal(label, alone.label(frame))
+    held = sum(array.nbytes for arrays in store._cache.values() for array in arrays)
+    assert store._held == held <= cached * size

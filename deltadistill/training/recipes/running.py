@@ -21,14 +21,15 @@ from deltadistill.training.precision import Precision
 
 @dataclass(frozen=True)
 class Running:
-    """What a training needs to run here and decides no result: checkpoints, progress, the bar's title, and
-    the processes and passes that share a step.
+    """What a training needs to run here and decides no result: checkpoints, progress, the bar's title, the
+    processes and passes that share a step, and how many threads read batches ahead of it.
     """
 
     checkpoint: Checkpoint | None = None
     on_row: Callable[[Row], None] | None = None
     title: str = "training"
     passes: Passes = field(default_factory=Passes)
+    loading_threads: int = 0
 
     @property
     def group(self) -> Group:
@@ -132,6 +133,7 @@ def run_training(
         on_row=running.on_row,
         title=running.title,
         group=running.group,
+        loading_threads=running.loading_threads,
     )
     trainee.network.load_state_dict(outcome.best_state)
     return outcome

@@ -28,7 +28,7 @@ HEADLINE := python -m deltadistill.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm test-faults lint smoke seeds detection real-video video experiment sweep put off ui bench headlines schema
+.PHONY: help install run snakemake test test-zoo test-slurm test-faults test-published lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -51,6 +51,9 @@ test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for 
 
 test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, and compare what comes out (8 minutes)
 	@OMP_NUM_THREADS=1 pytest tests/faults -m faults $(PYTEST)
+
+test-published: $(INSTALLED) ## two steps of every stage of the six published experiments, on small data (minutes)
+	@OMP_NUM_THREADS=1 pytest tests/workflow/test_published.py -m 'published or not published' -n 2 $(PYTEST)
 
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
@@ -86,6 +89,9 @@ sweep: $(INSTALLED) ## a list of settings in one graph and one report: make swee
 	@$(LOCKED) $(SHELL) -c 'python -m workflow.sweep $(SWEEP) \
 		&& python -m deltadistill.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
 		&& snakemake --quiet rules --config sweep=$(SWEEP)'
+
+check: $(INSTALLED) ## before hours are spent: data, weights, disk, memory, two steps of every stage: make check EXPERIMENT=name
+	@python workflow/check_experiment.py $(EXPERIMENT)
 
 put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
 	@$(LOCKED) $(OVERLAY) put experiments/$(EXPERIMENT).yaml

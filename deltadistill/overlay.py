@@ -56,10 +56,13 @@ def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
     return [tuple(change["key"]) for change in changes]
 
 
-def values_under(overlay: Path | None) -> dict[str, Any]:
-    """The content of params.yaml under `overlay` (None: under none), whatever is on; nothing is written."""
+def values_under(overlay: Path | None, extra: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of params.yaml under `overlay` (None: under none), whatever is on; nothing is written.
+
+    extra: further values as for `put`, where there is an overlay.
+    """
     text = _text_without_overlay()
-    document = _changed(text, overlay, ())[0] if overlay else _sections(text)
+    document = _changed(text, overlay, extra)[0] if overlay else _sections(text)
     return parse_yaml(commented_yaml.dump(document), name=PARAMS)
 
 

@@ -1,0 +1,43 @@
+"""Small generated data sets in the layouts of Cityscapes and ImageNet VID, as the official ones lie."""
+
+import shutil
+from pathlib import Path
+
+from deltadistill.data.street import detection_dataset
+from deltadistill.data.street.dataset import write_street
+from deltadistill.data.street.detection_dataset import Look, write_street_detection
+
+LABELLED, FRAMES = 19, 30
+# The street's things under synsets that ImageNet VID has.
+SYNSETS = {
+    "car": "n02958343",
+    "person": "n02834778",
+    "pole": "n03790512",
+    "sign": "n04468005",
+    "tree": "n13104059",
+}
+
+
+def make_cityscapes(root: Path, *, height: int = 64, width: int = 128) -> Path:
+    """Two cities in train and one in val; one label in every snippet of 30 frames."""
+    clips = {"train": 2, "tune": 1, "test": 1}
+    write_street(root, clips, frames=FRAMES, height=height, width=width, seed=0, noise=0.02, workers=1)
+    for top in ("flow", "boxes"):
+        shutil.rmtree(root / top)
+    for top in (root / "leftImg8bit_sequence", root / "gtFine"):
+        (top / "tune" / "tunetown").rename(top / "train" / "tunetown")
+        (top / "tune").rmdir()
+        (top / "test").rename(top / "val")
+    for label in (root / "gtFine").rglob("*_labelIds.png"):
+        if int(label.name.split("_")[2]) != LABELLED:
+            label.unlink()
+    return root
+
+
+def make_vid(root: Path, monkeypatch, *, height: int = 128, width: int = 256) -> Path:
+    """Three snippets in train, one in val, and two stills of DET."""
+    monkeypatch.setattr(detection_dataset, "SYNSETS", SYNSETS)
+    look = Look(height, width, noise=0.02, seed=0, smallest=6, visible=0.25)
+    clips = {"train": 3, "tune": 0, "val": 1, "stills": 2}
+    write_street_detection(root, clips, frames=10, look=look, workers=1)
+    return root

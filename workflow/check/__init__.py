@@ -1,0 +1,1 @@
+"""What is checked before an experiment runs (workflow/check_experiment.py)."""

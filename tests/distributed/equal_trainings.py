@@ -24,6 +24,7 @@ from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
 from deltadistill.training.loop import train
+from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.optimiser import Course, Descent
 from deltadistill.training.passes import Passes
 from deltadistill.training.per_frame import PerFrameTraining
@@ -63,11 +64,11 @@ def network_of(seed=0):
     )  # fmt: skip
 
 
-def per_frame(passes, task, *, frozen=False, teacher=None):
+def per_frame(passes, task, *, frozen=False, teacher=None, average=None):
     network = network_of() if frozen else synchronised_batch_norm(network_of(), passes.group)
     optimiser = optimisers.build("sgd", [(network.parameters(), 0.05)], weight_decay=1e-3, momentum=0.9)
     return PerFrameTraining(
-        Descent(network, optimiser, Course(STEPS, "one_cycle"), 1.0, passes),
+        Descent(network, optimiser, Course(STEPS, "one_cycle"), 1.0, passes, average=average),
         Segmentation(3, **task),
         tune_score=lambda between: 0.0,
         frozen_batch_norm=frozen,
@@ -97,7 +98,9 @@ KINDS = {  # by name: what makes the trainee, and the frames of a clip
     "teacher on hard pixels": (lambda p: per_frame(p, HARD), 1),
     "finetuned": (lambda p: per_frame(p, HARDER, frozen=True), 2),
     "small": (lambda p: per_frame(p, {}, frozen=True, teacher=network_of(1).eval()), 1),
+    "averaged": (lambda p: per_frame(p, {}, frozen=True, average=MovingAverage(0.6)), 1),
     "delta": (distill, 2),
+    "delta, alpha for half": (lambda p: distill(p, weights=Weights(1.0, 0.5, alpha_steps=4)), 2),
     "delta on longer clips and hard pixels": (lambda p: distill(p, task=HARD | WEIGHED), 3),
     "delta without labels": (lambda p: distill(p, weights=Weights(1.0, 0.5, "teacher")), 2),
     "feature": (lambda p: distill(p, predicts="feature"), 2),
@@ -108,7 +111,7 @@ EXACT_IN_PASSES = tuple(kind for kind in KINDS if not kind.startswith("teacher")
 
 
 def curves(group: Group, *, frames_at_once=None, clips=CLIPS, kinds=tuple(KINDS)) -> dict:
-    """By training: the curve, the largest running variance, and the candidates that the search chose."""
+    """By training: the curve, statistics (see below), and the candidates that the search chose."""
     passes, found = Passes(group, frames_at_once), {}
     for name in kinds:
         make, frames = KINDS[name]
@@ -118,10 +121,17 @@ def curves(group: Group, *, frames_at_once=None, clips=CLIPS, kinds=tuple(KINDS)
         outcome = train(trainee, batches, **options)
         found[name] = {
             "curve": outcome.curve,
-            "statistics": trainee.network[1].running_var.tolist(),
+            "statistics": statistics_of(trainee),
             "chosen": [block.decided for block in delta_blocks(trainee.network).values()],
         }
     return found
+
+
+def statistics_of(trainee) -> list[float]:
+    """Batch norm's running variance, and what a moving average has of the last layer's bias."""
+    average = trainee.descent.average
+    values = average.values["6.bias"].tolist() if average else []
+    return trainee.network[1].running_var.tolist() + values
 
 
 def in_both_precisions(group: Group, **options) -> dict:

@@ -21,8 +21,8 @@ POLL = {
     "slurm": ("--slurm-init-seconds-before-status-checks", "1"),
     "generic": ("--seconds-between-status-checks", "2"),
 }
-# Minutes of the last run: with three of them Slurm's warning, two minutes before the end, comes within a minute, but
-# not before the stage listens.
+# Minutes of the last run: with three of them Slurm's warning, two minutes before the end, comes within one,
+# and not before the stage listens.
 LIMITS = ("profile_macs_street:runtime=10", "analyze_consistency_street_0_teacher:runtime=3")
 # What a stand-in does first when a file `told/<stage>/<what>` holds one of its arguments.
 TOLD = """

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-EXTRAS := pipeline,video,detection,cluster,dev
+EXTRAS := pipeline,video,detection,onnx,cluster,dev
 # The newest of these that is 3.11 or later makes the virtual environment; `make install PYTHON=…` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))

@@ -27,6 +27,7 @@ def main() -> None:
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
+    from deltadistill.models.outputs import FrameOutputs
     from deltadistill.network_file import read_network_file, save_network
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.passes import Passes
@@ -86,7 +87,7 @@ def main() -> None:
             save_network(args.artifacts / "network.pt", network, model, architecture=trained.architecture)
             _write_results(args.results, trained, (3, *store.size))
             run.dataset(args.data / "manifest.csv")
-            run.model(network, torch.zeros(2, 3, *store.size))
+            run.model(FrameOutputs(network), torch.zeros(2, 3, *store.size))
     if group.is_first:
         checkpoint.remove()
 

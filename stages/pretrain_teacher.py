@@ -26,6 +26,7 @@ def main() -> None:
     from deltadistill import params as parameters
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frames import labelled_frames, per_frame_score
+    from deltadistill.models.outputs import FrameOutputs
     from deltadistill.network_file import save_network
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.loop import Outcome
@@ -83,7 +84,7 @@ def main() -> None:
             logged = {f"{task.measure.class_key}/{name}": 100 * value for name, value in per_class.items()}
             run.log(logged, step=outcome.best_step)
             run.dataset(args.data / "manifest.csv")
-            run.model(network.eval(), torch.zeros(2, 3, *store.size))
+            run.model(FrameOutputs(network.eval()), torch.zeros(2, 3, *store.size))
     if group.is_first:
         checkpoint.remove()
 

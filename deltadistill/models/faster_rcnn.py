@@ -10,9 +10,11 @@ from __future__ import annotations
 # that build import them.
 from collections import OrderedDict
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.models.dilated_resnet import build_body
@@ -135,16 +137,28 @@ class FasterRCNN(nn.Module):
 
     def frame_outputs(self, frames: Tensor) -> Maps:
         """The first stage alone: maps of frames (N, 3, H, W), from which proposals are still to be chosen."""
-        images, _ = self.transform(list(frames))
-        features = self.backbone(images.tensors)
+        size, resized = tuple(frames.shape[-2:]), self.resized_size(frames.shape[-2:])
+        features = self.backbone(self._padded(frames, resized))
         (objectness,), (offsets,) = self.rpn.head([features])
-        sizes = torch.tensor([[*frames.shape[-2:]], [*images.image_sizes[0]]], device=frames.device)
+        sizes = torch.tensor([size, resized], device=frames.device)
         return {
             "features": features,
             "objectness": objectness,
             "offsets": offsets,
-            "sizes": sizes.expand(len(frames), 2, 2),
+            "sizes": sizes.expand(frames.shape[0], 2, 2),  # len would fix the number in an exported graph
         }
+
+    def resized_size(self, size: Sequence[int]) -> tuple[int, int]:
+        """(height, width) in pixels to which frames of `size` are resized."""
+        short, long = self.transform.min_size[-1], self.transform.max_size
+        scale = min(short / min(size), long / max(size))
+        return tuple(floor(extent * scale) for extent in size)
+
+    def _padded(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
+        """Frames resized, and filled with zeros below and right; as the transform does, but all at once."""
+        if tuple(frames.shape[-2:]) != size:
+            frames = F.interpolate(frames, size=size, mode="bilinear", align_corners=False)
+        return F.pad(frames, (0, -size[1] % STRIDE, 0, -size[0] % STRIDE))
 
     def anchor_boxes(self, features: Tensor) -> Tensor:
         """Boxes of the anchors of a map (N, C, h, w), in pixels of the resized frame: (h·w·A, 4)."""
@@ -155,10 +169,9 @@ class FasterRCNN(nn.Module):
 
     def anchor_grid(self, size: tuple[int, int]) -> Tensor:
         """Boxes of the anchors in pixels of frames of `size` (height, width): (h, w, A, 4)."""
-        images, _ = self.transform([torch.zeros(3, *size, device=self.rpn.head.cls_logits.weight.device)])
-        height, width = images.image_sizes[0]
-        rows, columns = (extent // STRIDE for extent in images.tensors.shape[-2:])
-        boxes = self.anchor_boxes(images.tensors[:, :, :rows, :columns])
+        height, width = self.resized_size(size)
+        rows, columns = (ceil(extent / STRIDE) for extent in (height, width))
+        boxes = self.anchor_boxes(self.rpn.head.cls_logits.weight.new_empty(1, 1, rows, columns))
         factors = boxes.new_tensor([size[1] / width, size[0] / height] * 2)
         return (boxes * factors).view(rows, columns, -1, 4)
 
@@ -186,8 +199,10 @@ class FasterRCNN(nn.Module):
 
         regions: boxes (n, 4) of each frame, in pixels of the resized frame; R is their number in all frames.
         """
-        crops = self.roi_heads.box_roi_pool({"0": features}, list(regions), [])
-        return self.roi_heads.box_predictor(self.roi_heads.box_head(crops))
+        heads = self.roi_heads
+        wide = torch.promote_types(features.dtype, torch.float32)  # in half precision boxes would move
+        crops = heads.box_roi_pool({"0": features.to(wide)}, [boxes.to(wide) for boxes in regions], [])
+        return heads.box_predictor(heads.box_head(crops.to(heads.box_predictor.cls_score.weight.dtype)))
 
     def fixed_shapes(self) -> FixedShapes:
         """What stands for the detector where MACs are counted."""

@@ -15,3 +15,15 @@ def frame_outputs(network: nn.Module, frames: Tensor) -> Any:
     """
     run = getattr(network, "frame_outputs", network)
     return run(frames)
+
+
+class FrameOutputs(nn.Module):
+    """A network whose forward is `frame_outputs`, which does the same for every frame and can be exported."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor) -> Any:
+        """Map frames (N, C, H, W) to a tree of tensors with frames first."""
+        return frame_outputs(self.network, frames)

@@ -149,6 +149,16 @@ def test_maps_have_frames_first_and_say_how_frames_were_resized(small):
     assert maps["sizes"].tolist() == [[[32, 40], [64, 80]]] * 2
 
 
+@pytest.mark.parametrize("size", [(64, 96), (50, 70), (97, 61), (30, 90)])
+def test_frames_are_resized_and_filled_as_torchvision_does(small, size):
+    frames = torch.randn(2, 3, *size)
+    images, _ = small.transform(list(frames))
+    with torch.no_grad():
+        maps = frame_outputs(small, frames)
+        torch.testing.assert_close(maps["features"], small.backbone(images.tensors))
+    assert maps["sizes"][1].tolist() == [[*size], [*images.image_sizes[1]]]
+
+
 def test_proposals_are_the_surest_anchors_of_each_frame_without_doubles(small):
     frames = torch.randn(2, 3, 64, 96)
     with torch.no_grad():

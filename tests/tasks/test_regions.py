@@ -96,6 +96,7 @@ def test_the_four_losses_are_torchvisions():
     torch.manual_seed(4)
     losses = by(frame, [target])
     torch.manual_seed(4)
+    torch.rand(1)  # torchvision draws among its short sides, of which there is one
     output = frame_outputs(by, frame)
     assert set(losses) == {"loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg"}
     assert loss_of(output, [(*box, 1)], by=by) == pytest.approx(sum(losses.values()).item(), rel=1e-5)
@@ -154,6 +155,14 @@ def test_boxes_come_back_in_pixels_of_the_frame_and_end_at_its_border():
         wide.roi_heads.box_predictor.bbox_pred.bias[12] = 5.0
     (found,) = detection(3).predict(maps(), network=wide)
     assert found.boxes[0] == pytest.approx([48, 0, 64, 32], abs=1e-4)
+
+
+def test_features_in_half_precision_as_autocast_leaves_them_are_judged_as_well():
+    output = maps()
+    output["features"] = output["features"].bfloat16()
+    (found,), (expected,) = (detection(3).predict(each, network=speaking()) for each in (output, maps()))
+    assert found.boxes.tolist() == expected.boxes.tolist()
+    assert loss_of(output, [(*ANCHOR, 2)]) == pytest.approx(OBJECTNESS + log(4), rel=1e-5)
 
 
 def test_every_class_of_a_region_may_be_found_and_doubles_are_suppressed():

@@ -49,11 +49,17 @@ def task(store):
 
 
 @pytest.fixture(params=OPTIONS)
-def teacher(request):
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def teacher(name):
     torch.manual_seed(0)
-    return models.build(request.param, classes=2, **OPTIONS[request.param]).eval()
+    return models.build(name, classes=2, **OPTIONS[name]).eval()
 
 
+RATES = {"efficientdet_d0": 0.01, "faster_rcnn_r101": 0.003}
 METHODS = {
     "delta": {"predicts": "delta"},
     "feature": {"predicts": "feature"},
@@ -137,6 +143,7 @@ def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teach
     losses = {}
     for imitated in (None, teacher):
         small = copy.deepcopy(teacher)
+        torch.manual_seed(1)
         redraw_classes(small)
         outcome = train_per_frame(
             small, task, store, toy().pretrain_teacher, seed=0, running=Running(), teacher=imitated
@@ -145,8 +152,8 @@ def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teach
     assert losses[teacher] > losses[None]
 
 
-def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(store, task, teacher):
-    settings = toy(steps=140, learning_rate=0.005).pretrain_teacher
+def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(store, task, teacher, name):
+    settings = toy(steps=140, learning_rate=RATES[name]).pretrain_teacher
     train_per_frame(teacher, task, store, settings, seed=0, running=Running())
     train = labelled_frames(store, "train")
     score = task.score(per_frame_score(teacher, task, store, train, task.reference(store)))
@@ -167,7 +174,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     assert copied["map50_slow"] is None  # IoU with the frame before: 26 / 38
     assert copied["map50_fast"] == copied["map50"]
 
-    along = agreement.build(store, clips, dis_preset="fast", min_score=0.2)
+    along = agreement.build(store, clips, dis_preset="fast", min_score=0.15)
     streams = {T: variants.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
     steady = measure(streams, store, clips, along, batch=2)
     assert steady[1]["tracks"]["all"]["coverage"] > 50

@@ -37,6 +37,11 @@ def written(folder, *changes):
         ("distill.variants.small", {"method": "small", "options": {"depth": 1}}, r"variants\.small: .*depth"),
         ("distill.search.target", {"cost": 0.34, "length": 3}, r"variants\.delta .*out of reach"),
         ("pretrain_teacher.loss.class_weights", [1.0, 2.0], "2 weights for 8 classes"),
+        (
+            "distill.variants.fgfi",
+            {"method": "fgfi"},
+            r"variants\.fgfi: method fgfi imitates features near objects, .*kind generated has no boxes",
+        ),
         ("distill.steps", 0, r"distill\.steps: .*greater than or equal to 1"),
     ],
 )

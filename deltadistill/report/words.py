@@ -124,7 +124,7 @@ _RIVALS = {
     "teacher": "the teacher on every frame",
     "finetuned": "the same teacher trained on for as long",
     "feature": "equally cheap students that predict features instead of changes",
-    "fgfi": "the same students, trained on features near objects alone",
+    "fgfi": "students that imitate features near objects alone",
     "small": "a cheaper network on every frame, taught by the teacher's logits",
     "copy": "repeating the key frame's prediction",
 }

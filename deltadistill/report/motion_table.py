@@ -33,7 +33,8 @@ def motion_table(results: Results, summary: Summary) -> Table | None:
         *map(measure.part_name, measure.parts),
     )
     caption = (
-        f"{summary.accuracy} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH}: no such object."
+        f"{summary.accuracy} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH} marks "
+        "a speed at which nothing moves."
     )
     return Table(caption, columns, tuple(rows))
 

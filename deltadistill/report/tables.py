@@ -33,7 +33,7 @@ def basis(summary: Summary) -> str:
 
 def headline_tables(summary: Summary) -> list[Table]:
     """One table for each headline T: accuracy, cost and consistency of every variant."""
-    columns = ("variant", f"{summary.accuracy} %", "GMACs", "ratio", "consist\u00adency %")
+    columns = ("variant", f"{summary.accuracy}, %", "GMACs", "ratio", "consist\u00adency %")
     titles = {1: "T = 1: every frame is a key frame"}
     tables = []
     for length in HEADLINE_LENGTHS:

@@ -65,8 +65,8 @@ seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread 
 	@$(LOCKED) $(OVERLAY) during experiments/street_seeds.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_seeds/summary.json
 
-detection: $(INSTALLED) ## the default experiment on boxes, from data to report (DVC; 25 minutes at most on 2 cores)
-	@$(LOCKED) $(OVERLAY) during experiments/street_detection.yaml -- $(SHELL) -c '$(CHECKED) dvc repro'
+detection: $(INSTALLED) ## the default experiment on boxes, from data to report (Snakemake; 25 minutes at most on 2 cores)
+	@$(LOCKED) $(OVERLAY) during experiments/street_detection.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_detection/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,11 +152,15 @@ class Pipeline:
             )
 
     def _runs(self, process: subprocess.Popen, stage: str) -> bool:
-        try:
-            below = psutil.Process(process.pid).children(recursive=True)
-            return any(f"stages/{stage}.py" in child.cmdline() for child in below)
-        except psutil.Error:  # one ended meanwhile
-            return False
+        return any(f"stages/{stage}.py" in command for command in _commands_below(process.pid))
+
+
+def _commands_below(pid: int) -> Iterator[list[str]]:
+    """The command lines of all processes below one; any of them may end meanwhile."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                yield child.cmdline()
 
 
 def kill_tree(pid: int) -> None:

@@ -122,9 +122,10 @@ def test_sequences_must_fit_into_generated_clips_with_boxes(content):
 @pytest.mark.parametrize(("alpha", "until"), [(0.0, 1.0), (0.3, 0.5)])
 def test_without_task_loss_the_distillation_loss_must_last(content, alpha, until):
     content = changed(content, "distill.optimiser.learning_rate_teacher", 0.0)
-    loss = {"alpha": alpha, "alpha_until": until, "beta": 0.6, "task": "none"}
+    for key, value in {"alpha": alpha, "alpha_until": until, "task": "none"}.items():
+        content = changed(content, f"distill.loss.{key}", value)
     with pytest.raises(ValueError, match="leave steps without any"):
-        params.parse(changed(content, "distill.loss", loss))
+        params.parse(content)
 
 
 def test_a_small_network_cannot_keep_statistics_that_it_has_not(content):

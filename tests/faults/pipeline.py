@@ -52,7 +52,7 @@ class Pipeline:
         smoke.copy_working_tree(folder)
         params = commented_yaml.load(folder / "params.yaml")
         for variants in (params["variants"], params["distill"]["variants"]):
-            for name in set(variants) - {"teacher", "delta", "copy", "finetuned"}:
+            for name in set(variants) - {"teacher", "delta"}:
                 del variants[name]
         for section in ("pretrain_teacher", "distill"):
             params[section] |= {"steps": 40, "evaluate_every": 10}

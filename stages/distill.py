@@ -23,20 +23,18 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import models, processes, tasks, tracking
     from deltadistill import params as parameters
+    from deltadistill import processes, tasks, tracking
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
     from deltadistill.models.outputs import FrameOutputs
     from deltadistill.network_file import read_network_file, save_network
     from deltadistill.training.checkpoint import checkpoint_of
-    from deltadistill.training.passes import Passes
-    from deltadistill.training.recipes.distill import distill
-    from deltadistill.training.recipes.per_frame import finetune, train_per_frame
-    from deltadistill.training.recipes.running import Running, Trained
+    from deltadistill.training.recipes.running import Running
+    from deltadistill.training.recipes.variant import train_variant
 
     params = parameters.load(args.params)
-    variant = stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")
+    stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")
     mine = params.distill.of_variant(args.variant)
     with (
         processes.joined() as group,
@@ -54,34 +52,17 @@ def main() -> None:
             [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
             minutes=params.training.checkpoint_minutes,
         )
-        passes = Passes(group, params.training.frames_at_once)
-        running = Running(
-            checkpoint,
-            lambda row: run.log(row, step=int(row["step"])),
-            args.variant,
-            passes,
-            params.training.loading_threads,
+        running = Running.of_stage(
+            params.training, group, checkpoint=checkpoint, log=run.log, title=args.variant
         )
         task = tasks.build(
             store.manifest.info,
             boxes=params.boxes.model_dump(),
             loss=params.pretrain_teacher.loss.model_dump(),
         )
-        common = {"seed": args.seed, "running": running}
-        if variant.method == "per_frame":
-            trained = finetune(teacher, task, store, mine, **common)
-        elif variant.method == "small":
-            model = model | {"options": {**model["options"], **variant.options}}
-            small = models.build(model["name"], classes=model["classes"], **model["options"]).to(group.device)
-            steps = params.pretrain_teacher.steps + mine.steps
-            settings = params.pretrain_teacher.model_copy(update={"steps": steps})
-            outcome = train_per_frame(small, task, store, settings, teacher=teacher, **common)
-            trained = Trained(small, outcome)
-        else:
-            near = variant.method == "fgfi"
-            trained = distill(
-                teacher, task, store, mine, predicts=variant.predicts, near_objects=near, **common
-            )
+        trained, model = train_variant(
+            args.variant, teacher, model, task, store, params, seed=args.seed, running=running
+        )
         if group.is_first:
             network = trained.network.cpu()
             save_network(args.artifacts / "network.pt", network, model, architecture=trained.architecture)

@@ -30,7 +30,6 @@ def main() -> None:
     from deltadistill.network_file import save_network
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.loop import Outcome
-    from deltadistill.training.passes import Passes
     from deltadistill.training.recipes.per_frame import train_per_frame
     from deltadistill.training.recipes.running import Running
     from deltadistill.weights import load_weights
@@ -64,13 +63,8 @@ def main() -> None:
         )
         outcome = Outcome()
         if mine.steps:
-            passes = Passes(group, params.training.frames_at_once)
-            running = Running(
-                checkpoint,
-                lambda row: run.log(row, step=int(row["step"])),
-                "teacher",
-                passes,
-                params.training.loading_threads,
+            running = Running.of_stage(
+                params.training, group, checkpoint=checkpoint, log=run.log, title="teacher"
             )
             outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
         tune = labelled_frames(store, "tune")

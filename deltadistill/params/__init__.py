@@ -11,7 +11,7 @@ from deltadistill.params.experiment import Params
 from deltadistill.params.faults import fault
 from deltadistill.params.section import Section
 from deltadistill.params.sweep import ParameterSweep
-from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher
+from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher, Training
 from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "PrepareDataset",
     "PretrainTeacher",
     "Search",
+    "Training",
     "load",
     "load_sweep",
     "parse",

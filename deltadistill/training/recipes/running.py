@@ -9,7 +9,7 @@ from torch import nn
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.transforms import Augment
-from deltadistill.params import Distill, PretrainTeacher
+from deltadistill.params import Distill, PretrainTeacher, Training
 from deltadistill.processes import Group
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.checkpoint import Checkpoint
@@ -30,6 +30,22 @@ class Running:
     title: str = "training"
     passes: Passes = field(default_factory=Passes)
     loading_threads: int = 0
+
+    @classmethod
+    def of_stage(
+        cls,
+        settings: Training,
+        group: Group,
+        *,
+        checkpoint: Checkpoint,
+        log: Callable[..., None],
+        title: str,
+    ) -> "Running":
+        """As a stage's params section says; log(row, step=…) is called with every row of the curve."""
+        passes = Passes(group, settings.frames_at_once)
+        return cls(
+            checkpoint, lambda row: log(row, step=int(row["step"])), title, passes, settings.loading_threads
+        )
 
     @property
     def group(self) -> Group:

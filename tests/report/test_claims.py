@@ -3,7 +3,8 @@
 import pytest
 
 from deltadistill.measures import MAP50
-from deltadistill.report.claims import AFTERWARDS, judge
+from deltadistill.report.claim_rules import AFTERWARDS
+from deltadistill.report.claims import judge
 from deltadistill.report.equal_cost import Pair
 from deltadistill.report.scores import Score
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deltadistill import models
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion import convert
+from deltadistill.models.outputs import frame_outputs
 from deltadistill.params import Params
 from deltadistill.where import WHERE
 
@@ -17,7 +18,7 @@ _BYTES = 4  # of a weight, and of a value in float32
 _MOMENTS = {"sgd": 1, "adamw": 2}  # what an optimiser keeps of every weight
 _CHECKPOINTS = 3  # the last two, and the one being written
 _COPIES = 4  # of a network: its stage's, the collected one, and both in DVC's cache
-_PROBE = 1.4  # memory of a distillation step beside a finetuning step (docs/results.md)
+_PROBE = 1.6  # memory of a distillation step beside a finetuning step (docs/results.md)
 _BOX_FILE_BYTES, _BOX_COPIES = 300, 3  # of a frame's boxes; as box file, COCO-style JSON and in the cache
 _RESULTS = 200 * 2**20  # figures, pages, pictures and the log
 
@@ -89,8 +90,7 @@ def _values(network: nn.Module, shape: tuple[int, ...]) -> int | None:
 
     hooks = [layer.register_forward_hook(count) for layer in network.modules() if not list(layer.children())]
     try:
-        # of a detector that chooses proposals by their values, what stands before the choice
-        getattr(network, "frame_outputs", network)(torch.empty(shape, device="meta"))
+        frame_outputs(network, torch.empty(shape, device="meta"))
     except (NotImplementedError, RuntimeError, ValueError):  # which boxes are found depends on values
         return None
     finally:

@@ -138,7 +138,7 @@ class FasterRCNN(nn.Module):
     def frame_outputs(self, frames: Tensor) -> Maps:
         """The first stage alone: maps of frames (N, 3, H, W), from which proposals are still to be chosen."""
         size, resized = tuple(frames.shape[-2:]), self.resized_size(frames.shape[-2:])
-        features = self.backbone(self._padded(frames, resized))
+        features = self.backbone(_padded(frames, resized))
         (objectness,), (offsets,) = self.rpn.head([features])
         sizes = torch.tensor([size, resized], device=frames.device)
         return {
@@ -150,15 +150,7 @@ class FasterRCNN(nn.Module):
 
     def resized_size(self, size: Sequence[int]) -> tuple[int, int]:
         """(height, width) in pixels to which frames of `size` are resized."""
-        short, long = self.transform.min_size[-1], self.transform.max_size
-        scale = min(short / min(size), long / max(size))
-        return tuple(floor(extent * scale) for extent in size)
-
-    def _padded(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
-        """Frames resized, and filled with zeros below and right; as the transform does, but all at once."""
-        if tuple(frames.shape[-2:]) != size:
-            frames = F.interpolate(frames, size=size, mode="bilinear", align_corners=False)
-        return F.pad(frames, (0, -size[1] % STRIDE, 0, -size[0] % STRIDE))
+        return _resized_size(self.transform, size)
 
     def anchor_boxes(self, features: Tensor) -> Tensor:
         """Boxes of the anchors of a map (N, C, h, w), in pixels of the resized frame: (h·w·A, 4)."""
@@ -207,6 +199,18 @@ class FasterRCNN(nn.Module):
     def fixed_shapes(self) -> FixedShapes:
         """What stands for the detector where MACs are counted."""
         return FixedShapes(self, proposals=self.proposals, resize=True)
+
+
+def _resized_size(transform: nn.Module, size: Sequence[int]) -> tuple[int, int]:
+    scale = min(transform.min_size[-1] / min(size), transform.max_size / max(size))
+    return tuple(floor(extent * scale) for extent in size)
+
+
+def _padded(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Frames resized, and filled with zeros below and right; as the transform does, but all at once."""
+    if tuple(frames.shape[-2:]) != size:
+        frames = F.interpolate(frames, size=size, mode="bilinear", align_corners=False)
+    return F.pad(frames, (0, -size[1] % STRIDE, 0, -size[0] % STRIDE))
 
 
 def flat_maps(maps: Maps) -> tuple[Tensor, Tensor]:
@@ -314,7 +318,7 @@ class FixedShapes(nn.Module):
     def forward(self, frame: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
         """Map frames (N, 3, H, W) to objectness, anchor offsets, class logits and box offsets."""
         if self.transform is not None:
-            frame = self.transform(list(frame))[0].tensors
+            frame = _padded(frame, _resized_size(self.transform, frame.shape[-2:]))
         features = self.backbone(frame)
         objectness, anchor_offsets = self.rpn.head([features])
         crops = features.new_zeros(len(frame) * self.proposals, features.shape[1], ROI_SIZE, ROI_SIZE)

@@ -18,7 +18,7 @@ def all_frames(clips: Any) -> Any:
 
 def later_frames(clips: Any) -> Any:
     """All frames but the key frames of tensors (N, T, …) in any tree, time first: ((T − 1)·N, …)."""
-    return tree_map(lambda tensor: tensor[:, 1:].transpose(0, 1).flatten(0, 1), clips)
+    return all_frames(tree_map(lambda tensor: tensor[:, 1:], clips))
 
 
 def clip_axes(output: Any, clips: int, frames: int) -> Any:

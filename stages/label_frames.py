@@ -26,6 +26,7 @@ def main() -> None:
     from deltadistill import params as parameters
     from deltadistill import processes, tracking
     from deltadistill.data.frames import FrameStore, normalise
+    from deltadistill.data.manifest import PSEUDO
     from deltadistill.labelling.class_map import map_classes
     from deltadistill.labelling.labeller import open_labeller
     from deltadistill.labelling.pseudo_labels import (
@@ -65,7 +66,7 @@ def main() -> None:
         if not group.is_first:
             return
         made = put_together(store.manifest, places, unfinished, args.labelled)
-        shares = class_shares(made, [frame.label for frame in made.frames if frame.origin == "pseudo"])
+        shares = class_shares(made, [frame.label for frame in made.frames if frame.origin == PSEUDO])
         write_json(args.results / "labels.json", {"pseudo_labels": len(places), "shares": shares})
         run.log({f"share/{name}": share for name, share in shares.items()})
         run.dataset(args.labelled / "manifest.csv")

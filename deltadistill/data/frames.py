@@ -35,8 +35,8 @@ class FrameStore:
     """Reads a data set's files; the most recently used decoded arrays stay in memory up to `cache_bytes`.
 
     Arrays handed out are shared with the cache and read-only; tensors are copies. Several threads may read at
-    the same time; what two want at once is decoded by both. Where the data set's
-    pictures differ in size, frames and boxes are those fitted into `size` (letterbox.py).
+    the same time; what two want at once is decoded by both. Where the data set's pictures differ in size,
+    frames and boxes are those fitted into `size` (letterbox.py).
     """
 
     def __init__(self, manifest: Manifest, *, cache_bytes: int = 2**30):

@@ -1,6 +1,8 @@
 """The kinds of data sets: what the section prepare_dataset asks for, made or read, as a manifest."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -10,12 +12,15 @@ from deltadistill.data.coco_video import CocoFile, read_coco_video
 from deltadistill.data.imagenet_vid import read_imagenet_vid
 from deltadistill.data.label_table import table
 from deltadistill.data.label_table_file import open_label_table
-from deltadistill.data.manifest import Manifest
+from deltadistill.data.manifest import SPLITS, Manifest
 from deltadistill.data.masks import MaskFolders, read_masks
 from deltadistill.data.street.dataset import write_street
 from deltadistill.data.street.detection_dataset import Look, write_street_detection
 from deltadistill.data.video import Division, extract_videos
 from deltadistill.params import PrepareDataset
+from deltadistill.params.dataset import CocoVideo, Masks
+
+Place = TypeVar("Place")
 
 
 def make_dataset(section: PrepareDataset, folder: Path) -> Manifest:
@@ -67,10 +72,7 @@ def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
 def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     """Describe folders of frames and label images, which stay where they are."""
     p = section.masks
-    folders = {
-        split: [MaskFolders(Path(e.frames).absolute(), Path(e.labels).absolute()) for e in entries]
-        for split, entries in (("train", p.train), ("tune", p.tune), ("test", p.test))
-    }
+    folders = _by_split(p, lambda e: MaskFolders(Path(e.frames).absolute(), Path(e.labels).absolute()))
     with tqdm(unit="frame", desc="frames and labels") as bar:
         return read_masks(
             folders, kind="masks", classes=open_label_table(p.label_table), ignore=p.ignore,
@@ -108,15 +110,17 @@ def _read_vid_in_place(section: PrepareDataset, folder: Path) -> Manifest:
 def _read_coco_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     """Describe what the JSON files name; the pictures stay where they are."""
     p = section.coco_video
-    files = {
-        split: [CocoFile(Path(entry.annotations), Path(entry.images).absolute()) for entry in entries]
-        for split, entries in (("train", p.train), ("tune", p.tune), ("test", p.test))
-    }
+    files = _by_split(p, lambda e: CocoFile(Path(e.annotations), Path(e.images).absolute()))
     with tqdm(unit="frame", desc="annotations") as bar:
         return read_coco_video(
             files, folder, kind="coco_video", size=(p.height, p.width),
             tune_every=p.tune_every, outside=p.outside, progress=bar.update,
         )  # fmt: skip
+
+
+def _by_split(section: CocoVideo | Masks, place: Callable[[Any], Place]) -> dict[str, list[Place]]:
+    """Where the entries of each split lie; pictures stay there."""
+    return {split: [place(entry) for entry in getattr(section, split)] for split in SPLITS}
 
 
 _MAKERS = {

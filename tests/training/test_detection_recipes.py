@@ -60,6 +60,7 @@ def teacher(name):
 
 
 RATES = {"efficientdet_d0": 0.01, "faster_rcnn_r101": 0.003}
+SURE = {"efficientdet_d0": 0.3, "faster_rcnn_r101": 0.15}  # scores after as few steps as here
 METHODS = {
     "delta": {"predicts": "delta"},
     "feature": {"predicts": "feature"},
@@ -174,7 +175,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     assert copied["map50_slow"] is None  # IoU with the frame before: 26 / 38
     assert copied["map50_fast"] == copied["map50"]
 
-    along = agreement.build(store, clips, dis_preset="fast", min_score=0.15)
+    along = agreement.build(store, clips, dis_preset="fast", min_score=SURE[name])
     streams = {T: variants.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
     steady = measure(streams, store, clips, along, batch=2)
     assert steady[1]["tracks"]["all"]["coverage"] > 50

@@ -49,6 +49,27 @@ def test_continuous_integration_runs_style_and_tests():
     assert script.index("make lint") < script.index("make test\n") < script.index("make test-zoo\n")
 
 
+def test_continuous_integration_fails_where_slurms_tests_fail_beside_the_others(tmp_path):
+    """With a make that does nothing but fail in one target."""
+    folder = tmp_path / "clone" / ".ci"
+    folder.mkdir(parents=True)
+    script = folder / "run"
+    script.write_text((ROOT / ".ci" / "run").read_text())
+    stand_in = tmp_path / "bin" / "make"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\necho "made $1"\n[ "$1" != "$FAILS" ]\n')
+    stand_in.chmod(0o755)
+    path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
+    codes = {}
+    for target in ("none", "lint", "test", "test-zoo", "test-slurm"):
+        environment = ENVIRONMENT | {"PATH": path, "FAILS": target}
+        done = subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=False)
+        codes[target] = done.returncode
+        assert target == "none" or f"made {target}" in done.stdout
+    assert codes.pop("none") == 0
+    assert all(codes.values())
+
+
 def test_every_target_that_runs_a_pipeline_holds_the_lock():
     recipes = re.findall(
         r"^\t(.*(?:dvc repro|overlay|OVERLAY|own_video|workflow\.sweep).*)$", MAKEFILE, re.MULTILINE

@@ -86,11 +86,17 @@ class Pipeline:
         stale = self.status()
         own = {address: outs for address, outs in self.outputs().items() if address.split("@")[0] == stage}
         if not any(address in stale for address in own):
-            for out in next(iter(own.values())):
+            address, outs = next(iter(own.items()))
+            for out in outs:
                 shutil.rmtree(out) if out.is_dir() else out.unlink()
-            shutil.rmtree(
-                self.folder / ".dvc" / "cache" / "runs", ignore_errors=True
-            )  # or DVC would only bring it back
+            self._forget(address)
+
+    def _forget(self, address: str) -> None:
+        """Take what a stage made out of DVC's cache, from which it would bring it back without a run."""
+        cache = self.folder / ".dvc" / "cache"
+        for out in commented_yaml.load(self.folder / "dvc.lock")["stages"][address]["outs"]:
+            (cache / "files" / "md5" / out["md5"][:2] / out["md5"][2:]).unlink(missing_ok=True)
+        shutil.rmtree(cache / "runs", ignore_errors=True)
 
     def log(self) -> str:
         """What the last run printed, and after it the logs of its stages."""

@@ -1,6 +1,8 @@
 """The found architecture and the weights: exported, saved, loaded and applied again."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -185,3 +187,14 @@ def test_what_could_not_be_loaded_again_is_refused_before_it_is_written(tmp_path
         with pytest.raises(ValueError, match=fault):
             save_network(tmp_path / "network.pt", *arguments, architecture=architecture)
     assert not list(tmp_path.iterdir())
+
+
+def test_loading_imports_no_compiler(tmp_path):
+    """PyTorch's own takes a second to import, and would do so for the mode that watches what is built."""
+    save_network(tmp_path / "teacher.pt", plain(), model=MODEL)
+    code = f"""
+import sys, deltadistill as dd
+dd.load_network({str(tmp_path / "teacher.pt")!r})
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -25,6 +25,10 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self._most, self._made = most, 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or PyTorch imports its compiler for this mode, which takes a second
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

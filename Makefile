@@ -33,7 +33,7 @@ export VIDEO
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; about 15 minutes on 2 cores)
+run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; 12 to 25 minutes on 2 cores)
 	@$(LOCKED) $(SHELL) -c '$(CHECKED) dvc repro'
 	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
 

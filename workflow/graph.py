@@ -105,6 +105,8 @@ def _is_stale(repo: Any, stage: Any) -> bool:
     """What DVC says of a stage; while a process left over from a killed pipeline runs it, wait."""
     from dvc.lock import LockError
 
+    if not all(out.hash_info for out in stage.outs):
+        return True  # it never ran; DVC would first look through all that it depends on
     said = False
     while True:
         try:

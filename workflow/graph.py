@@ -105,13 +105,12 @@ def _is_stale(repo: Any, stage: Any) -> bool:
     """What DVC says of a stage; while a process left over from a killed pipeline runs it, wait."""
     from dvc.lock import LockError
 
-    if not all(out.hash_info for out in stage.outs):
-        return True  # it never ran; DVC would first look through all that it depends on
     said = False
     while True:
         try:
             with repo.lock:
-                return bool(stage.status(check_updates=True))
+                # Outputs first: of a stage that never ran, nothing that it depends on need be looked at.
+                return stage.changed_outs() or bool(stage.status(check_updates=True))
         except LockError as error:
             if not said:
                 print(f"waiting for {stage.addressing}: {error}", file=sys.stderr, flush=True)

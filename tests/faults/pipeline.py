@@ -62,27 +62,21 @@ class Pipeline:
 
     def finish(self, tool: str) -> str:
         """Run to the end and return what was printed."""
-        process = self._start(tool)
-        try:
+        with self._running(tool) as process:
             assert process.wait(PATIENCE_S) == 0, self.log()
-        except subprocess.TimeoutExpired:
-            kill_tree(process.pid)
-            raise
         return self.log()
 
     def kill_in(self, stage: str, tool: str, seconds: float) -> bool:
         """Run, and kill everything `seconds` after a script of `stage` has begun; whether it came to that."""
-        process = self._start(tool)
-        began = time.monotonic()
-        while not self._runs(process, stage):
-            if process.poll() is not None:
-                assert process.returncode == 0, self.log()
-                return False
-            assert time.monotonic() - began < PATIENCE_S, self.log()
-            time.sleep(0.02)
-        time.sleep(seconds)
-        kill_tree(process.pid)
-        process.wait()
+        with self._running(tool) as process:
+            began = time.monotonic()
+            while not self._runs(process, stage):
+                if process.poll() is not None:
+                    assert process.returncode == 0, self.log()
+                    return False
+                assert time.monotonic() - began < PATIENCE_S, self.log()
+                time.sleep(0.02)
+            time.sleep(seconds)
         return True
 
     def let_run(self, stage: str) -> None:
@@ -151,15 +145,23 @@ class Pipeline:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 
-    def _start(self, tool: str) -> subprocess.Popen:
+    @contextlib.contextmanager
+    def _running(self, tool: str) -> Iterator[subprocess.Popen]:
+        """A run, of which nothing is left afterwards."""
         with (self.folder / "run.log").open("w") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 ["bash", "-c", tool],
                 cwd=self.folder,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
             )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                kill_tree(process.pid)
+                process.wait()
 
     def _runs(self, process: subprocess.Popen, stage: str) -> bool:
         return any(f"stages/{stage}.py" in command for command in _commands_below(process.pid))

@@ -15,7 +15,7 @@ from workflow.conftest import STAND_IN, Project, copy_project
 from deltadistill import commented_yaml
 
 PROFILES = ("slurm", "generic")
-PATIENCE_S = 600  # nothing is waited for longer, on a machine that has other tests to run as well
+PATIENCE_S = 180  # nothing is waited for longer
 # More often than on a cluster that many share; the first waits 10 s longer after each time without news.
 POLL = {
     "slurm": ("--slurm-init-seconds-before-status-checks", "1"),

@@ -48,7 +48,7 @@ def shown(job: str, entry: str) -> str:
     return said.partition(f" {entry}=")[2].split()[0]
 
 
-def wait_until(holds, seconds: float = 300) -> None:
+def wait_until(holds, seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until

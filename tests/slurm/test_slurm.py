@@ -4,14 +4,12 @@ import pytest
 
 pytestmark = pytest.mark.slurm
 
-# A time limit of a minute, which Slurm looks at twice a minute, the slowest question, and as much again for
-# jobs that share two processors with other tests.
-SLOWEST_S = 300
+SLOWEST_S = 150  # a time limit of a minute, which Slurm looks at twice a minute, and the slowest question
 
 
 def test_an_interrupt_cancels_the_jobs(story):
     assert story.interrupted.code
-    assert story.interrupted.seconds < 120
+    assert story.interrupted.seconds < 60
     assert story.jobs_after_interrupt == []
 
 

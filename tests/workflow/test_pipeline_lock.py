@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -72,6 +73,21 @@ def test_the_second_says_who_is_at_work_and_waits(project_once, first, second):
     (folder / "go").touch()
     assert one.wait() == 0, (folder / "one.log").read_text()
     assert two.wait() == 0, (folder / "two.log").read_text()
+    assert len((folder / "prepared").read_text().split()) == 1
+    assert UP_TO_DATE in project_once.run("dvc", "status")
+
+
+def test_a_stage_that_a_leftover_process_runs_for_the_first_time_is_waited_for(project_once):
+    folder = project_once.folder
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)  # or DVC would restore what it ran before
+    leftover = start(project_once, ("dvc", "repro", "prepare_dataset@street"), "one.log")
+    wait_until((folder / "prepared").exists, leftover)
+    planning = start(project_once, SNAKEMAKE, "two.log")
+    wait_until(lambda: "waiting for prepare_dataset@street" in (folder / "two.log").read_text(), planning)
+    (folder / "go").touch()
+    assert leftover.wait() == 0, (folder / "one.log").read_text()
+    assert planning.wait() == 0, (folder / "two.log").read_text()
     assert len((folder / "prepared").read_text().split()) == 1
     assert UP_TO_DATE in project_once.run("dvc", "status")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from deltadistill.data.label_table import label_ids_to_classes, table
-from deltadistill.data.street.clip import RenderedFrame, render_clip
-from deltadistill.data.street.dataset import write_street
+from deltadistill.preparation.street.clip import RenderedFrame, render_clip
+from deltadistill.preparation.street.dataset import write_street
 
 CLASSES = table("street_8")
 

@@ -35,17 +35,17 @@ from tqdm import tqdm
 from deltadistill import models, overlay, tasks
 from deltadistill import params as parameters
 from deltadistill.data.batches import TrainingBatches
-from deltadistill.data.cityscapes import Layout, read_cityscapes
-from deltadistill.data.class_table import read_class_table
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.imagenet_vid import read_imagenet_vid
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import Manifest
-from deltadistill.data.street.dataset import write_street
-from deltadistill.data.street.detection_dataset import Look, write_street_detection
 from deltadistill.data.transforms import Augment
 from deltadistill.metrics import latency
 from deltadistill.params import Params
+from deltadistill.preparation.cityscapes import Layout, read_cityscapes
+from deltadistill.preparation.class_table import read_class_table
+from deltadistill.preparation.imagenet_vid import read_imagenet_vid
+from deltadistill.preparation.street.dataset import write_street
+from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
 from deltadistill.training.loading import read_ahead
 from deltadistill.training.per_frame import PerFrameTraining
 from deltadistill.training.recipes.running import Running, start_descent

@@ -28,11 +28,11 @@ def main() -> None:
         results="folder for counts and contact sheet",
     )
     from deltadistill import tracking
-    from deltadistill.data.coco_video_file import write_coco_video
-    from deltadistill.data.contact_sheet import draw_contact_sheet
     from deltadistill.data.frames import FrameStore
-    from deltadistill.data.kinds import make_dataset
     from deltadistill.data.manifest import Manifest
+    from deltadistill.preparation.coco_video_file import write_coco_video
+    from deltadistill.preparation.contact_sheet import draw_contact_sheet
+    from deltadistill.preparation.kinds import make_dataset
 
     params = parameters.load(args.params)
     with tracking.stage_run("prepare_dataset", params=params, folder=args.results) as run:

@@ -17,7 +17,7 @@ LAYERS = (
     ("provenance", "result_files", "network_file"),
     ("blocks", "sessions"),
     ("metrics", "models", "data", "data_aware", "frame_axis", "clip_axes"),
-    ("conversion",),
+    ("conversion", "preparation"),
     ("macs", "stream", "where"),
     ("costs",),
     ("search",),

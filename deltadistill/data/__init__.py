@@ -1,1 +1,1 @@
-"""Data: one manifest per data set, whatever it came from, and the batches a training draws from it."""
+"""A prepared data set, whatever it came from: its manifest, its frames and labels, and batches to train on."""

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from data import small_dataset
 from torch.utils.data import DataLoader
 
 from deltadistill.data.batches import TrainingBatches
@@ -10,7 +11,7 @@ WHOLE = Augment(crop=(16, 24))
 
 
 @pytest.fixture
-def store(tmp_path, small_dataset):
+def store(tmp_path):
     return FrameStore(small_dataset.make_manifest(tmp_path, frames=8))
 
 
@@ -91,7 +92,7 @@ def test_both_directions_are_equally_likely(store):
     assert 400 < later < 600  # of 1000; six standard deviations
 
 
-def test_pairs_end_on_a_labelled_frame_from_either_side(tmp_path, small_dataset):
+def test_pairs_end_on_a_labelled_frame_from_either_side(tmp_path):
     store = FrameStore(small_dataset.make_manifest(tmp_path, frames=8, labelled=[5]))
     # three frames before it, only two after it
     assert pairs_of(store, directions="both") == {(2, 5), (3, 5), (4, 5), (6, 5), (7, 5)}
@@ -134,7 +135,7 @@ def test_all_frames_of_a_clip_are_transformed_alike(store):
         assert torch.equal(columns[:, 0], columns[:, 1])
 
 
-def test_sequences_end_on_a_labelled_frame(tmp_path, small_dataset):
+def test_sequences_end_on_a_labelled_frame(tmp_path):
     store = FrameStore(small_dataset.make_manifest(tmp_path, frames=8, labelled=[5]))
     for step in range(10):
         item = batches(store)[step]
@@ -143,7 +144,7 @@ def test_sequences_end_on_a_labelled_frame(tmp_path, small_dataset):
         assert (item["label"][:, 1] != 255).all()
 
 
-def test_without_labels_any_frame_will_do(tmp_path, small_dataset):
+def test_without_labels_any_frame_will_do(tmp_path):
     store = FrameStore(small_dataset.make_manifest(tmp_path, frames=8, labelled=[]))
     ends = {int(end) for step in range(20) for end in indices(batches(store)[step]["clip"])[1][:, 1]}
     assert ends == set(range(1, 8))

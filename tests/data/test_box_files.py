@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deltadistill.boxes import NO_TRACK, Objects
-from deltadistill.data.box_faults import clipped, object_faults
 from deltadistill.data.box_files import read_box_file, write_box_file
+from deltadistill.preparation.box_faults import clipped, object_faults
 
 CLASSES = ("car", "person")
 FRAMES = {

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from data import small_dataset
 from PIL import Image
 
 from deltadistill.boxes import Objects
@@ -13,11 +14,11 @@ from deltadistill.data.box_files import write_box_file
 from deltadistill.data.frames import MEAN, STD, FrameStore, normalise
 from deltadistill.data.letterbox import FILL
 from deltadistill.data.manifest import Manifest
-from deltadistill.data.stored_png import write_png
+from deltadistill.preparation.stored_png import write_png
 
 
 @pytest.fixture
-def manifest(tmp_path, small_dataset):
+def manifest(tmp_path):
     return small_dataset.make_manifest(tmp_path, flow=True, labelled=[1, 2, 3, 4, 5])
 
 
@@ -52,7 +53,7 @@ def test_a_frame_without_label_is_ignored_throughout(manifest):
     assert (FrameStore(manifest).label(frame) == 255).all()
 
 
-def test_flow_that_is_not_there_is_explained(manifest, tmp_path, small_dataset):
+def test_flow_that_is_not_there_is_explained(manifest, tmp_path):
     with pytest.raises(ValueError, match="frame 0 of clip tune0: a clip's first frame has none before it"):
         FrameStore(manifest).flow(manifest.clips("tune")["tune0"][0])
     (tmp_path / "still").mkdir()

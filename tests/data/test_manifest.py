@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from data import small_dataset
 
 from deltadistill.data.manifest import COLUMNS, Manifest
 
 
 @pytest.fixture
-def manifest(tmp_path, small_dataset):
+def manifest(tmp_path):
     (tmp_path / "data").mkdir()
     return small_dataset.make_manifest(tmp_path / "data")
 
@@ -85,7 +86,7 @@ def test_the_digest_tells_any_change_of_the_files(tmp_path, manifest):
     assert digest_of(manifest, path) != first
 
 
-def test_the_digest_does_not_depend_on_where_the_folder_lies(tmp_path, small_dataset):
+def test_the_digest_does_not_depend_on_where_the_folder_lies(tmp_path):
     digests = set()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

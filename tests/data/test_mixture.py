@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from data import small_dataset
 
 from deltadistill.data.mixture import EvenMixture
 
 
 @pytest.fixture
-def manifest(tmp_path, small_dataset):
+def manifest(tmp_path):
     """Two videos of 6 and 2 frames and three stills to train on; no still to tune on."""
     made = small_dataset.make_manifest(tmp_path)
     frames = [frame for frame in made.frames if frame.clip != "train1" or frame.index < 2]

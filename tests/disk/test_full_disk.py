@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from deltadistill import atomic, commented_yaml, models
-from deltadistill.data.video import Division, extract_videos
 from deltadistill.network_file import save_network
+from deltadistill.preparation.video import Division, extract_videos
 from deltadistill.report.figures import style
 from deltadistill.result_files import write_csv, write_json
 

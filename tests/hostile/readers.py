@@ -16,17 +16,17 @@ import deltadistill as dd
 from deltadistill import architecture, overlay, params
 from deltadistill.boxes import Objects
 from deltadistill.data.box_files import read_box_file, write_box_file
-from deltadistill.data.cityscapes import Layout, read_cityscapes
-from deltadistill.data.class_table import read_class_table
-from deltadistill.data.coco_video import CocoFile, read_coco_video
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.ilsvrc_xml import read_annotation
-from deltadistill.data.imagenet_lists import read_lists
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
-from deltadistill.data.video_source import read_video
 from deltadistill.network_file import save_network
+from deltadistill.preparation.cityscapes import Layout, read_cityscapes
+from deltadistill.preparation.class_table import read_class_table
+from deltadistill.preparation.coco_video import CocoFile, read_coco_video
+from deltadistill.preparation.ilsvrc_xml import read_annotation
+from deltadistill.preparation.imagenet_lists import read_lists
+from deltadistill.preparation.video_source import read_video
 from deltadistill.reading.strict_json import read_json as read_strictly
 from deltadistill.report import files, page, records, scenes
 

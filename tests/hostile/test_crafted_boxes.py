@@ -6,9 +6,9 @@ import pytest
 from hostile.readers import make_annotation, make_boxes, make_coco, read_coco
 
 from deltadistill.data.box_files import read_box_file
-from deltadistill.data.class_table import read_class_table
-from deltadistill.data.ilsvrc_xml import read_annotation
-from deltadistill.data.imagenet_lists import read_lists
+from deltadistill.preparation.class_table import read_class_table
+from deltadistill.preparation.ilsvrc_xml import read_annotation
+from deltadistill.preparation.imagenet_lists import read_lists
 
 LAUGHS = "<!DOCTYPE a [<!ENTITY a0 'x'>" + "".join(
     f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 10)

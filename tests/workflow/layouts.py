@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from deltadistill.data.street import detection_dataset
-from deltadistill.data.street.dataset import write_street
-from deltadistill.data.street.detection_dataset import Look, write_street_detection
+from deltadistill.preparation.street import detection_dataset
+from deltadistill.preparation.street.dataset import write_street
+from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
 
 LABELLED, FRAMES = 19, 30
 # The street's things under synsets that ImageNet VID has.

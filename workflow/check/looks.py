@@ -11,9 +11,9 @@ import torch
 from check.estimates import Sizes, disk, memory
 from check.findings import Finding, gib
 from deltadistill import models, preflight
-from deltadistill.data.kinds import make_dataset
 from deltadistill.data.manifest import Manifest
 from deltadistill.params import NO_WEIGHTS, Params
+from deltadistill.preparation.kinds import make_dataset
 from deltadistill.weights import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]

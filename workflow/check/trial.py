@@ -15,9 +15,9 @@ from check.excerpt import excerpt
 from check.findings import Finding, gib
 from check.trial_parameters import clip_frames
 from deltadistill import launch, tracking
-from deltadistill.data.contact_sheet import draw_contact_sheet
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Manifest
+from deltadistill.preparation.contact_sheet import draw_contact_sheet
 from deltadistill.provenance import Provenance, stage_params
 
 _STAGE = "prepare_dataset"

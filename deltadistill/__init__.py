@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 _HOMES = {
     "ChannelSpatialStudent": "deltadistill.blocks",
     "ChannelStudent": "deltadistill.blocks",
-    "CostTable": "deltadistill.costs",
+    "CostTable": "deltadistill.distillation.costs",
     "LinearStudent": "deltadistill.blocks",
     "SpatialStudent": "deltadistill.blocks",
     "Stream": "deltadistill.stream",
@@ -20,7 +20,7 @@ _HOMES = {
     "convert": "deltadistill.conversion",
     "count_macs": "deltadistill.macs",
     "deploy": "deltadistill.conversion",
-    "distill": "deltadistill.label_free",
+    "distill": "deltadistill.distillation.label_free",
     "forward_clip": "deltadistill.stream",
     "found_architecture": "deltadistill.architecture",
     "inner_convolutions": "deltadistill.conversion",
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from deltadistill.conversion import inner_layers as inner_layers
     from deltadistill.conversion import matching as matching
     from deltadistill.conversion import residual_blocks as residual_blocks
-    from deltadistill.costs import CostTable as CostTable
-    from deltadistill.label_free import distill as distill
+    from deltadistill.distillation.costs import CostTable as CostTable
+    from deltadistill.distillation.label_free import distill as distill
     from deltadistill.macs import count_macs as count_macs
     from deltadistill.network_file import save_network as save_network
     from deltadistill.stream import Stream as Stream

@@ -19,11 +19,11 @@ from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion import convert
 from deltadistill.data.dataset_info import KINDS_OF_BOXES
 from deltadistill.data.label_table import ClassEntry
+from deltadistill.distillation.recipe import search_costs, search_course
 from deltadistill.params.distill import TrainedVariant
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.tasks.detection import detector_of
-from deltadistill.training.recipes.distill import search_costs, search_course
 from deltadistill.where import WHERE
 
 

@@ -27,11 +27,11 @@ def main() -> None:
     from deltadistill import processes, tasks, tracking
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
+    from deltadistill.distillation.variant import train_variant
     from deltadistill.models.outputs import FrameOutputs
     from deltadistill.network_file import read_network_file, save_network
     from deltadistill.training.checkpoint import checkpoint_of
     from deltadistill.training.recipes.running import Running
-    from deltadistill.training.recipes.variant import train_variant
 
     params = parameters.load(args.params)
     stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")

@@ -15,9 +15,9 @@ from deltadistill.architecture import (
     load_network,
 )
 from deltadistill.conversion import delta_blocks
+from deltadistill.distillation.search import gate_probabilities
 from deltadistill.network_file import read_network_file, save_network
 from deltadistill.result_files import write_json
-from deltadistill.search import gate_probabilities
 
 MODEL = {"name": "ddrnet23_slim", "classes": 4, "options": {"width": 8, "stem_strides": [2, 1]}}
 LINEAR = dd.LinearStudent(gamma=4)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 # From the bottom up: a module or package of the library may import those of earlier lines only.
 LAYERS = (
-    ("amortised_target", "boxes", "candidates", "fill_room", "half_precision", "launch", "measures", "modes"),
+    ("amortised_target", "boxes", "candidates", "half_precision", "launch", "measures", "modes"),
     ("commands", "processes"),
     ("reading", "atomic"),
     ("params", "store_reach", "commented_yaml", "stage_arguments"),
@@ -19,13 +19,12 @@ LAYERS = (
     ("metrics", "models", "data", "data_aware", "frame_axis", "clip_axes"),
     ("conversion", "preparation"),
     ("macs", "stream", "where"),
-    ("costs",),
-    ("search",),
-    ("losses", "architecture", "weights"),
-    ("tasks", "label_free"),
+    ("architecture", "weights"),
+    ("tasks",),
     ("variants",),
     ("evaluation", "labelling"),
     ("training", "consistency", "report", "tracking", "overlay"),
+    ("distillation",),
     ("preflight",),
 )
 RANK = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -7,7 +7,7 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
-from deltadistill.losses import probe_teacher
+from deltadistill.distillation.losses import probe_teacher
 from deltadistill.sessions import ClipSession
 
 

@@ -1,1 +1,1 @@
-"""A prepared data set, whatever it came from: its manifest, its frames and labels, and batches to train on."""
+"""A prepared data set, whatever it came from: manifest, frames and labels, and batches to train on."""

@@ -1,1 +1,1 @@
-"""Preparation: Cityscapes, ImageNet VID, COCO video, masks, videos or made clips, to one prepared data set."""
+"""Preparation: Cityscapes, ImageNet VID, COCO video, masks, video or made clips, to one prepared data set."""

@@ -1,1 +1,1 @@
-"""Training: the loop, its checkpoints, and the two trainings that use it."""
+"""Training: the loop, its checkpoints and all that every training shares, and the per-frame training."""

@@ -17,12 +17,12 @@ from torch.utils.data import Dataset
 import deltadistill as dd
 from deltadistill import processes
 from deltadistill.conversion import delta_blocks
-from deltadistill.costs import macs_of_blocks
+from deltadistill.distillation.costs import macs_of_blocks
+from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
 from deltadistill.processes import Group
 from deltadistill.tasks import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import synchronised_batch_norm
-from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
 from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.optimiser import Course, Descent

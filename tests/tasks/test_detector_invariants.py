@@ -11,7 +11,7 @@ from deltadistill import models
 from deltadistill.boxes import Objects
 from deltadistill.clip_axes import all_frames, later_frames
 from deltadistill.conversion import delta_blocks
-from deltadistill.losses import probe_teacher
+from deltadistill.distillation.losses import probe_teacher
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.sessions import ClipSession

@@ -16,9 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
 from deltadistill.data.frames import normalise
+from deltadistill.distillation.training import layer_errors
 from deltadistill.processes import Group
 from deltadistill.tasks import Segmentation
-from deltadistill.training.distill import layer_errors
 from deltadistill.training.passes import Passes
 from deltadistill.variants import build
 

@@ -9,9 +9,9 @@ from data.small_dataset import SIZE, make_manifest
 
 from deltadistill import Stream, load_network, models, overlay, params, save_network
 from deltadistill.data.frames import FrameStore
+from deltadistill.distillation.recipe import distill
 from deltadistill.evaluation.frames import inputs
 from deltadistill.tasks import Segmentation
-from deltadistill.training.recipes.distill import distill
 from deltadistill.training.recipes.running import Running
 
 ROOT = Path(__file__).resolve().parents[2]

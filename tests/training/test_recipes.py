@@ -12,10 +12,10 @@ from torch import nn
 from deltadistill import models, params
 from deltadistill.architecture import apply_architecture
 from deltadistill.data.frames import FrameStore
+from deltadistill.distillation.recipe import distill
+from deltadistill.distillation.training import DistillTraining
 from deltadistill.macs import count_macs
 from deltadistill.tasks import Segmentation
-from deltadistill.training.distill import DistillTraining
-from deltadistill.training.recipes.distill import distill
 from deltadistill.training.recipes.per_frame import finetune, train_per_frame
 from deltadistill.training.recipes.running import Running
 

@@ -17,8 +17,8 @@ from training.toy_trainings import (
 
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
+from deltadistill.distillation.training import layer_errors
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.distill import layer_errors
 from deltadistill.training.loop import train
 
 

@@ -5,10 +5,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import deltadistill as dd
-from deltadistill.costs import macs_of_blocks
+from deltadistill.distillation.costs import macs_of_blocks
+from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
 from deltadistill.tasks import Segmentation
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
 from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.optimiser import Course, Descent

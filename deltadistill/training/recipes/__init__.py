@@ -1,1 +1,1 @@
-"""The trainings of the pipeline, put together from the sections of params.yaml."""
+"""Trainings put together from the sections of params.yaml: what all share, and per-frame networks."""

@@ -7,9 +7,9 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.data.frames import FrameStore
+from deltadistill.distillation.recipe import distill
 from deltadistill.params import Params
 from deltadistill.tasks import Task
-from deltadistill.training.recipes.distill import distill
 from deltadistill.training.recipes.per_frame import finetune, train_per_frame
 from deltadistill.training.recipes.running import Running, Trained
 

@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill import label_free
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.conversion import delta_blocks
-from deltadistill.losses import distillation_loss
+from deltadistill.distillation import label_free
+from deltadistill.distillation.losses import distillation_loss
+from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
 from deltadistill.sessions import CallError
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.distill import DistillTraining, SearchCourse, Weights
 from deltadistill.training.optimiser import Course, Descent
 
 # Both candidates of both blocks predict half of what their teacher does, whatever the gates draw. The first

@@ -6,8 +6,7 @@ from tasks.detectors import OPTIONS, build, clip
 from torch import nn
 
 from deltadistill import models
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.training.near_objects import (
+from deltadistill.distillation.near_objects import (
     ADAPTATION,
     add_adaptation,
     drop_adaptation,
@@ -15,6 +14,7 @@ from deltadistill.training.near_objects import (
     near_objects_loss,
     places,
 )
+from deltadistill.models.outputs import frame_outputs
 
 
 def test_the_loss_is_half_the_mean_squared_distance_at_the_places_that_count():

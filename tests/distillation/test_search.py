@@ -10,8 +10,8 @@ from architectures import build
 import deltadistill as dd
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.conversion import delta_blocks
-from deltadistill.costs import CostTable, delta_cost, macs_of_blocks
-from deltadistill.search import CandidateDraws, gate_probabilities, settle, settle_at
+from deltadistill.distillation.costs import CostTable, delta_cost, macs_of_blocks
+from deltadistill.distillation.search import CandidateDraws, gate_probabilities, settle, settle_at
 
 
 @pytest.fixture

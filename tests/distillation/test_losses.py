@@ -6,8 +6,8 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill.conversion import delta_blocks
-from deltadistill.costs import CostTable
-from deltadistill.losses import distillation_loss, expected_cost, probe_teacher
+from deltadistill.distillation.costs import CostTable
+from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.sessions import CallError, ClipSession
 
 

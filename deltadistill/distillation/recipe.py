@@ -12,24 +12,24 @@ from deltadistill.architecture import found_architecture
 from deltadistill.blocks.designs import student_design
 from deltadistill.boxes import PADDING
 from deltadistill.conversion import convert, delta_blocks, deploy
-from deltadistill.costs import CostTable, macs_of_blocks
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
-from deltadistill.evaluation.clips import clip_score, tune_windows
-from deltadistill.evaluation.frames import inputs, teacher_reference
-from deltadistill.macs import count_macs
-from deltadistill.params import Distill, DistillLoss, DistillOptimiser, Search
-from deltadistill.processes import device_of
-from deltadistill.search import gate_probabilities, learning_parameters
-from deltadistill.tasks import Reference, Task
-from deltadistill.training.distill import DistillTraining, SearchCourse, Weights, layer_errors
-from deltadistill.training.near_objects import (
+from deltadistill.distillation.costs import CostTable, macs_of_blocks
+from deltadistill.distillation.near_objects import (
     ADAPTATION,
     NearObjects,
     add_adaptation,
     drop_adaptation,
 )
+from deltadistill.distillation.search import gate_probabilities, learning_parameters
+from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights, layer_errors
+from deltadistill.evaluation.clips import clip_score, tune_windows
+from deltadistill.evaluation.frames import inputs, teacher_reference
+from deltadistill.macs import count_macs
+from deltadistill.params import Distill, DistillLoss, DistillOptimiser, Search
+from deltadistill.processes import device_of
+from deltadistill.tasks import Reference, Task
 from deltadistill.training.recipes.running import Running, Trained, start_descent, train_on_clips
 from deltadistill.where import WHERE
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
 from deltadistill.clip_axes import later_frames
 from deltadistill.conversion import delta_blocks, seat_of
-from deltadistill.costs import CostTable
+from deltadistill.distillation.costs import CostTable
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import device_of
 from deltadistill.sessions import Call, CallError, ProbeSession, energy

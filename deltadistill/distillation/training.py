@@ -11,27 +11,27 @@ from torch import Tensor, nn
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.clip_axes import all_frames, later_frames
 from deltadistill.conversion import delta_blocks
-from deltadistill.costs import CostTable
 from deltadistill.data.frames import normalise
-from deltadistill.losses import (
+from deltadistill.distillation.costs import CostTable
+from deltadistill.distillation.losses import (
     distillation_loss,
     expected_cost,
     probe_teacher,
     probed_energies,
     target_energies,
 )
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.search import CandidateDraws, settle, settle_at
-from deltadistill.sessions import CallError, ClipSession
-from deltadistill.stream import forward_clip
-from deltadistill.tasks import Task
-from deltadistill.training.near_objects import (
+from deltadistill.distillation.near_objects import (
     ADAPTATION,
     NearObjects,
     head_features,
     near_objects_loss,
     places,
 )
+from deltadistill.distillation.search import CandidateDraws, settle, settle_at
+from deltadistill.models.outputs import frame_outputs
+from deltadistill.sessions import CallError, ClipSession
+from deltadistill.stream import forward_clip
+from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, sums, with_targets
 

@@ -7,8 +7,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
-from deltadistill import label_free
 from deltadistill.conversion import delta_blocks
+from deltadistill.distillation import label_free
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ FILES = sorted((ROOT / "deltadistill").rglob("*.py"))
 LAYERS = (
     ("amortised_target", "boxes", "candidates", "half_precision", "launch", "measures", "modes"),
     ("commands", "processes"),
-    ("reading", "atomic"),
+    ("reading", "atomic", "file_lock"),
     ("params", "store_reach", "commented_yaml", "stage_arguments"),
     ("provenance", "result_files", "network_file"),
     ("blocks", "sessions"),

@@ -16,6 +16,7 @@ PROJECT = "dvc.yaml"
 BUSY_S = 1.0  # between two looks at a busy stage
 MEMORY = Path(".pipeline")  # git-ignored
 WHOLE_MACHINE = 100  # percent
+MOST = 3  # times the memory that a stage names; more attempts than that go on from checkpoints
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Stage:
     def resources(self) -> dict[str, Any]:
         """Memory, minutes, GPUs and share of the machine; processor threads are apart.
 
-        Each attempt asks for as much memory again, since the one before may have died of too little.
+        The second attempt asks for twice the memory, all further ones for three times as much, since the one
+        before may have died of too little.
 
         On a cluster, a stage that wants a machine for itself asks for a whole node; `slurm_extra` is what the
         Slurm executor adds to its call of sbatch.
@@ -68,7 +70,7 @@ class Stage:
 
 def _growing(amount: int) -> Callable[[Any, int], int]:
     """A resource as a function, which Snakemake calls with the number of the attempt, from 1."""
-    return lambda wildcards, attempt: amount * attempt
+    return lambda wildcards, attempt: amount * min(attempt, MOST)
 
 
 def rule_name(address: str) -> str:

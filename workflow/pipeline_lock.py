@@ -6,17 +6,15 @@ runs a command under the lock. Snakemake takes it by itself. DVC's own locks kee
 not stop an overlay that goes on or off under a running pipeline, nor two plans of one graph.
 """
 
-import fcntl
-import json
 import os
-import socket
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from deltadistill import file_lock
 
 FILE = Path(".pipeline", "lock")
+RUNNING = Path(".pipeline", "running")  # a lock per stage that ran as a job (run_stage.py)
 HOLDER = "DELTADISTILL_PIPELINE_LOCK"  # tells the commands under a lock which process took it
 # Options by which Snakemake only shows or mends something; it need not wait then.
 LOOKS = {
@@ -43,51 +41,37 @@ def only_looks(arguments: Sequence[str]) -> bool:
 def take(command: str, *, wait: bool = True) -> bool:
     """Take the lock until this process ends; return whether it is ours, or that of a command around us.
 
-    While another pipeline holds it, say which on stderr; then wait for its end, or with `wait` off go on.
+    While another pipeline holds it, or a job is still at work that an ended one left, say which on stderr;
+    then wait for its end, or with `wait` off go on.
     """
-    FILE.parent.mkdir(exist_ok=True)
-    descriptor = os.open(FILE, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder()
+    descriptor = file_lock.take(FILE, command)
+    if descriptor is None:
+        holder = file_lock.holder(FILE)
         if str(holder.get("pid")) == os.environ.get(HOLDER):
-            os.close(descriptor)
             return True
-        ending = (
-            "waiting for its end" if wait else "this only looks, and shows the stages as that one left them"
-        )
-        print(
-            f"another pipeline is at work here: {_described(holder)}; {ending}", file=sys.stderr, flush=True
-        )
+        _say(f"another pipeline is at work here: {file_lock.described(holder)}", wait)
         if not wait:
-            os.close(descriptor)
             return False
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    _describe(descriptor, command)
+        descriptor = file_lock.take(FILE, command, wait=True)
     _held.append(descriptor)
+    return all(_left_alone(path, wait) for path in sorted(RUNNING.glob("*")))
+
+
+def _left_alone(path: Path, wait: bool) -> bool:
+    """Whether no job is at work on the stage of this lock, having waited for its end if asked to."""
+    descriptor = file_lock.take(path, "looking")
+    if descriptor is None:
+        _say(f"an earlier pipeline has left at work: {file_lock.described(file_lock.holder(path))}", wait)
+        if not wait:
+            return False
+        descriptor = file_lock.take(path, "looking", wait=True)
+    os.close(descriptor)
     return True
 
 
-def _describe(descriptor: int, command: str) -> None:
-    since = datetime.now().astimezone().isoformat(timespec="seconds")
-    holder = {"command": command, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-
-
-def _holder() -> dict[str, Any]:
-    """What the holder wrote; empty in the moment before it has."""
-    try:
-        return json.loads(FILE.read_text())
-    except json.JSONDecodeError:
-        return {}
-
-
-def _described(holder: dict[str, Any]) -> str:
-    if not holder:
-        return "one that has just begun"
-    return "{command} (process {pid} on {host}, since {since})".format(**holder)
+def _say(who: str, wait: bool) -> None:
+    ending = "waiting for its end" if wait else "this only looks, and shows the stages as that one left them"
+    print(f"{who}; {ending}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

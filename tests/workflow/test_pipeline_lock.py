@@ -10,9 +10,13 @@ import pipeline_lock
 import pytest
 from workflow.conftest import copy_project, put_stand_ins
 
+from deltadistill import commented_yaml
+
 UP_TO_DATE = "Data and pipelines are up to date."
 DVC = ("python", "-m", "workflow.pipeline_lock", "sh", "-c", "dvc repro")
 SNAKEMAKE = ("snakemake",)
+STAGE = "prepare_dataset@street"
+JOB = ("python", "-m", "workflow.run_stage", STAGE)
 SLOW = """\
 import os, time
 with open("prepared", "a") as file:
@@ -24,9 +28,13 @@ while not os.path.exists("go"):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The graph with stand-ins; preparing the data set waits for the file `go`."""
+    """The first two stages with stand-ins; preparing the data set waits for the file `go`."""
     copied = copy_project(tmp_path_factory.mktemp("two"))
     put_stand_ins(copied)
+    graph = commented_yaml.load(copied.folder / "dvc.yaml")
+    for stage in list(graph["stages"])[2:]:
+        del graph["stages"][stage]
+    (copied.folder / "dvc.yaml").write_text(commented_yaml.dump(graph))
     script = copied.folder / "stages" / "prepare_dataset.py"
     script.write_text(SLOW + script.read_text())
     return copied
@@ -77,19 +85,55 @@ def test_the_second_says_who_is_at_work_and_waits(project_once, first, second):
     assert UP_TO_DATE in project_once.run("dvc", "status")
 
 
-def test_a_stage_that_a_leftover_process_runs_for_the_first_time_is_waited_for(project_once):
+@pytest.mark.parametrize(
+    ("leftover", "said"),
+    [
+        (("dvc", "repro", STAGE), f"waiting for {STAGE}"),
+        (JOB, f"an earlier pipeline has left at work: {STAGE} (process "),
+    ],
+)
+def test_a_stage_that_is_left_at_work_for_the_first_time_is_waited_for(project_once, leftover, said):
     folder = project_once.folder
     (folder / "dvc.lock").unlink(missing_ok=True)
     shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)  # or DVC would restore what it ran before
-    leftover = start(project_once, ("dvc", "repro", "prepare_dataset@street"), "one.log")
-    wait_until((folder / "prepared").exists, leftover)
-    planning = start(project_once, SNAKEMAKE, "two.log")
-    wait_until(lambda: "waiting for prepare_dataset@street" in (folder / "two.log").read_text(), planning)
+    one = start(project_once, leftover, "one.log")
+    wait_until((folder / "prepared").exists, one)
+    two = start(project_once, SNAKEMAKE, "two.log")
+    wait_until(lambda: said in (folder / "two.log").read_text(), two)
     (folder / "go").touch()
-    assert leftover.wait() == 0, (folder / "one.log").read_text()
-    assert planning.wait() == 0, (folder / "two.log").read_text()
+    assert one.wait() == 0, (folder / "one.log").read_text()
+    assert two.wait() == 0, (folder / "two.log").read_text()
     assert len((folder / "prepared").read_text().split()) == 1
     assert UP_TO_DATE in project_once.run("dvc", "status")
+
+
+def test_of_two_jobs_of_a_stage_the_second_waits_and_finds_it_done(project_once):
+    """Where DVC takes the first for dead, as it does with a job of another machine."""
+    folder = project_once.folder
+    one = start(project_once, JOB, "one.log")
+    wait_until((folder / "prepared").exists, one)
+    busy = folder / ".dvc/tmp/rwlock"
+    assert STAGE.split("@")[0] in busy.read_text()
+    busy.write_text("{}")
+    two = start(project_once, JOB, "two.log")
+    wait_until(lambda: "is at work; waiting for its end" in (folder / "two.log").read_text(), two)
+    assert f"{STAGE} (process {one.pid} on " in (folder / "two.log").read_text()
+    (folder / "go").touch()
+    assert one.wait() == 0, (folder / "one.log").read_text()
+    assert two.wait() == 0, (folder / "two.log").read_text()
+    assert len((folder / "prepared").read_text().split()) == 1
+    assert STAGE in (folder / "dvc.lock").read_text()
+
+
+def test_a_look_beside_a_job_left_at_work_says_so_and_does_not_wait(project_once):
+    folder = project_once.folder
+    one = start(project_once, JOB, "one.log")
+    wait_until((folder / "prepared").exists, one)
+    said = project_once.run("snakemake", "--dry-run")
+    assert f"an earlier pipeline has left at work: {STAGE} (process {one.pid} on " in said
+    assert "this only looks" in said
+    (folder / "go").touch()
+    assert one.wait() == 0, (folder / "one.log").read_text()
 
 
 def test_a_look_does_not_wait(project_once):

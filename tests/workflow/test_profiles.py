@@ -36,7 +36,7 @@ def test_partition_and_gpu_type_come_from_the_environment(finished, monkeypatch,
     said = finished.run("snakemake", "--dry-run", "--workflow-profile", f"workflow/profiles/{profile}")
     asked = next(line for line in said.splitlines() if "slurm_extra=--exclusive" in line)
     expected = {
-        "slurm": {"slurm_partition=all", "slurm_account=0123", "gpu_model=a100"},
+        "slurm": {"slurm_partition=all", "slurm_account=0123", "gpu_model=a100", "nodes=1"},
         "generic": {"gpu_kind=gpu:a100"},  # sbatch itself reads the other two
     }
     assert {"mem_mb=2000", "runtime=30", "gpu=1"} | expected[profile] <= set(asked.strip().split(", "))
@@ -53,6 +53,7 @@ def test_partition_and_gpu_type_come_from_the_environment(finished, monkeypatch,
         ("TIMEOUT", "failed"),
         ("OUT_OF_MEMORY", "failed"),
         ("NODE_FAIL", "failed"),
+        ("PREEMPTED", "failed"),
     ],
 )
 def test_a_state_of_slurm_is_one_of_three(fake, state, expected):

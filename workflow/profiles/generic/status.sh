@@ -11,6 +11,6 @@ fi
 case "$state" in
     COMPLETED) echo success ;;
     PENDING | CONFIGURING | RUNNING | COMPLETING | SUSPENDED | STOPPED | SIGNALING | STAGE_OUT) echo running ;;
-    REQUEUED | REQUEUE_HOLD | REQUEUE_FED | RESIZING | RESV_DEL_HOLD | SPECIAL_EXIT | PREEMPTED | UNREACHABLE) echo running ;;
+    REQUEUED | REQUEUE_HOLD | REQUEUE_FED | RESIZING | RESV_DEL_HOLD | SPECIAL_EXIT | UNREACHABLE) echo running ;;
     *) echo failed ;; # unknown as well: the stage is submitted again, and ends at once if DVC finds it up to date
 esac

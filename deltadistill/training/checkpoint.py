@@ -107,9 +107,9 @@ class Checkpoint:
                 log.warning("checkpoint %s cannot be read (%s); %s", path, error, instead)
         return None
 
-    def is_due(self) -> bool:
-        """Whether `minutes` have passed since the last one."""
-        return time.monotonic() - self._written > 60 * self._minutes
+    def is_due(self, *, ahead: float = 0.0) -> bool:
+        """Whether `minutes` have passed since the last one, or will have in `ahead` seconds."""
+        return time.monotonic() + ahead - self._written > 60 * self._minutes
 
     def save(self, state: dict[str, Any]) -> None:
         """Take `state` as it is now and write it in the background, whole or not at all.

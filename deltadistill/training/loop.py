@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -116,7 +117,11 @@ def train(
 
 @dataclass
 class _Training:
-    """A training under way. `row`: the last step's figures while its look at the tune split is to come."""
+    """A training under way.
+
+    row: the last step's figures while its look at the tune split is to come.
+    look_s: seconds that the last look took; before the first, when nobody knows, it may be any number.
+    """
 
     trainee: Trainee
     steps: int
@@ -129,6 +134,7 @@ class _Training:
     outcome: Outcome = field(default_factory=Outcome)
     steps_done: int = 0
     row: Row | None = None
+    look_s: float = math.inf
 
     def run(self, loader: Iterator[dict[str, torch.Tensor]], interruption: Interruption, title: str) -> None:
         """Do the steps that are left; raises Interrupted where a signal asks for an end."""
@@ -149,8 +155,8 @@ class _Training:
             bar.set_postfix_str(_summary(self.row, self.outcome), refresh=False)
             self._finish_step(interruption)
             interruption.agree()
-            if self.checkpoint and self.steps_done < self.steps and self.checkpoint.is_due():
-                self.save()
+            if self.steps_done < self.steps:
+                self._save_if_due()
 
     def save(self) -> None:
         """Write a checkpoint, where the training has any."""
@@ -163,6 +169,10 @@ class _Training:
                     "row": self.row,
                 }
             )
+
+    def _save_if_due(self, *, ahead: float = 0.0) -> None:
+        if self.checkpoint and self.checkpoint.is_due(ahead=ahead):
+            self.save()
 
     def resume(self) -> None:
         """Go back to the last checkpoint, where there is one."""
@@ -192,10 +202,13 @@ class _Training:
         row = self.row
         look = row["step"] % self.evaluate_every == 0 or row["step"] == self.steps
         if look:
+            self._save_if_due(ahead=self.look_s)  # what a kill takes must not grow by the look's length
+            began = time.monotonic()
             with self.trainee.judged_weights():
                 with interruption.at_once():
                     row["tune_score"] = self.trainee.tune_score(interruption.agree)
                 self._keep_if_best(row)
+            self.look_s = time.monotonic() - began
         self.row = None
         if look or row["step"] % self.log_every == 0 or row["step"] == 1:
             self.outcome.curve.append(row)

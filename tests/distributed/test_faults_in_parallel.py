@@ -78,11 +78,12 @@ def resumed(interrupted, folder, processes):
     return json.loads((folder / "result.json").read_text())
 
 
-def test_a_signal_ends_all_processes_at_one_step_with_one_checkpoint(interrupted):
+def test_a_signal_ends_all_processes_at_one_step_with_a_checkpoint(interrupted):
     folder, said = interrupted
     assert said.count("training: SIGTERM after step") == 1
     assert "Traceback" not in said
-    assert [path.name for path in (folder / "checkpoint").iterdir()] == ["last.pt"]
+    found = {path.name for path in (folder / "checkpoint").iterdir()}
+    assert {"last.pt"} <= found <= {"last.pt", "previous.pt"}  # one more where a look came before
     assert not (folder / "step7").exists()
 
 

@@ -1,6 +1,7 @@
 """Interrupted trainings: a checkpoint is written, and the result is that of an uninterrupted one."""
 
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -54,7 +55,9 @@ def test_an_interrupted_training_resumes_to_the_same_result(kind, stop, tmp_path
     outcome = run(resumed, frames, checkpoint=checkpoint)
     assert_equal(resumed.network.state_dict(), whole.network.state_dict())
     assert_equal(resumed.state()["average"], whole.state()["average"])
-    assert [row["loss"] for row in outcome.curve] == [row["loss"] for row in expected.curve]
+    assert outcome.curve == expected.curve
+    assert (outcome.best_step, outcome.best_score) == (expected.best_step, expected.best_score)
+    assert_equal(outcome.best_state, expected.best_state)
     if not kind.startswith("per frame"):
         chosen = [block.decided for block in delta_blocks(resumed.network).values()]
         assert chosen == [block.decided for block in delta_blocks(whole.network).values()]
@@ -136,7 +139,41 @@ def test_a_killed_training_resumes_from_the_last_timed_checkpoint_to_the_same_re
         run(make(), frames, checkpoint=checkpoint, on_row=kill)
     assert checkpoint.load()["steps_done"] == 6
     outcome = run(make(), frames, checkpoint=checkpoint)
-    assert [row["loss"] for row in outcome.curve] == [row["loss"] for row in expected.curve]
+    assert outcome.curve == expected.curve
+    assert (outcome.best_step, outcome.best_score) == (expected.best_step, expected.best_score)
+    assert_equal(outcome.best_state, expected.best_state)
+
+
+def test_no_checkpoint_gets_older_than_the_minutes_and_a_step_even_while_a_look_goes_on(
+    tmp_path, monkeypatch
+):
+    now, saved, ages = [0.0], [0.0], []
+    for module in ("checkpoint", "loop"):
+        clock = SimpleNamespace(monotonic=lambda: now[0])
+        monkeypatch.setattr(f"deltadistill.training.{module}.time", clock)
+
+    class Slow(_StopAt):
+        """Steps of half a minute, looks of one and a half."""
+
+        def step(self, index, batch):
+            return self._takes(30, self._trainee.step(index, batch))
+
+        def tune_score(self, between):
+            return self._takes(90, self._trainee.tune_score(between))
+
+        def _takes(self, seconds, result):
+            now[0] += seconds
+            ages.append(now[0] - saved[0])
+            return result
+
+    class Watched(Checkpoint):
+        def save(self, state):
+            saved[0] = now[0]
+            super().save(state)
+
+    run(Slow(per_frame_trainee()), 1, checkpoint=Watched(tmp_path, minutes=2))
+    assert len(ages) == STEPS + 3
+    assert max(ages) <= 120 + 30
 
 
 def test_a_full_disk_stops_no_training(tmp_path, monkeypatch, caplog):

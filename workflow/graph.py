@@ -4,10 +4,11 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from deltadistill import atomic
@@ -79,11 +80,16 @@ def rule_name(address: str) -> str:
 
 
 def load(
-    root: str, *, sweep: str | None = None, ask_what_is_stale: bool = True
+    root: str,
+    *,
+    sweep: str | None = None,
+    resources: Mapping[str, Mapping[str, int | None]] = MappingProxyType({}),
+    ask_what_is_stale: bool = True,
 ) -> tuple[list[Stage], set[str]]:
     """The stages of the repository at `root`, and the addresses of those that DVC, if asked, calls stale.
 
     Those of dvc.yaml, or with `sweep` those of the sweep of this name, which has been written.
+    resources: what stages ask for in place of their meta.resources, by name (params.yaml: resources).
     """
     from dvc.repo import Repo
     from dvc.repo.index import Index
@@ -95,12 +101,22 @@ def load(
             Stage(
                 stage.addressing,
                 tuple(sorted(before.addressing for before in edges.successors(stage))),
-                stage.meta or {},
+                _asking(stage.meta or {}, resources.get(_kind(stage.name), {})),
             )
             for stage in loaded
         ]
         asked = loaded if ask_what_is_stale else []
         return stages, {stage.addressing for stage in asked if _is_stale(repo, stage)}
+
+
+def _kind(name: str) -> str:
+    """The stage's own name: without seed and variant, which follow `@`, in a sweep's project `-` too."""
+    return re.split("[@-]", name)[0]
+
+
+def _asking(meta: Mapping[str, Any], instead: Mapping[str, int | None]) -> dict[str, Any]:
+    known = {name: value for name, value in instead.items() if value is not None}
+    return {**meta, "resources": meta.get("resources", {}) | known}
 
 
 def _is_stale(repo: Any, stage: Any) -> bool:

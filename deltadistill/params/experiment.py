@@ -16,6 +16,7 @@ from deltadistill.params.evaluation import (
     WriteReport,
 )
 from deltadistill.params.labelling import LabelFrames
+from deltadistill.params.resources import Stage, StageResources
 from deltadistill.params.section import Count, Name, Section
 from deltadistill.params.training import NO_WEIGHTS, PretrainTeacher, Training
 
@@ -38,6 +39,7 @@ class Params(Section):
     label_frames: LabelFrames
     pretrain_teacher: PretrainTeacher
     training: Training
+    resources: dict[Stage, StageResources]
     profile_macs: ProfileMacs
     distill: Distill
     variants: dict[Name, EvaluatedVariant]

@@ -78,6 +78,22 @@ def test_every_stage_says_what_it_needs():
         assert {"cpus", "mem_mb", "runtime", "gpu"} <= set(stage["meta"]["resources"]), name
 
 
+def test_an_experiment_may_ask_for_more_than_the_graph_says_and_nothing_is_stale_for_it(finished):
+    finished.set("resources", {"distill": {"gpu": 4, "runtime": 2880}})
+    assert "Nothing to be done" in finished.run("snakemake", "--dry-run")
+    finished.set("distill.batch", 5)
+    jobs = finished.run("snakemake", "--dry-run").split("rule ")
+    asked = {job.split(":")[0]: job for job in jobs}
+    assert "mem_mb=3000, " in asked["distill_street_0_delta"]
+    assert "runtime=2880, gpu=4" in asked["distill_street_0_delta"]
+    assert "gpu=1" in asked["sweep_sequence_length_street_0_delta"]
+
+
+def test_a_stage_that_there_is_not_may_not_ask(finished):
+    finished.set("resources", {"distil": {"gpu": 4}})
+    assert "'distil' is not one of ['prepare_dataset', " in finished.run("snakemake", check=False)
+
+
 def rule(address: str) -> str:
     return re.sub(r"\W", "_", address)
 

@@ -85,6 +85,16 @@ def test_afterwards_neither_tool_finds_anything_to_do(swept):
     assert "Data and pipelines are up to date" in project.run("dvc", "repro", "sweeps/toy/dvc.yaml")
 
 
+def test_its_stages_ask_for_what_the_parameters_it_starts_from_say(swept):
+    project, _ = swept
+    project.set("resources", {"distill": {"gpu": 2}})
+    jobs = run(project, "--dry-run", "--forceall").split("rule ")
+    project.set("resources", {})
+    asked = {job.split(":")[0]: job for job in jobs}
+    assert "gpu=2" in asked["toy_settings_base_distill_delta_0"]
+    assert "gpu=1" in asked["toy_teachers_base_pretrain_teacher_0"]
+
+
 def test_the_root_graph_knows_nothing_of_it(swept):
     project, _ = swept
     planned = project.run("snakemake", "--dry-run")

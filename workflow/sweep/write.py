@@ -29,8 +29,7 @@ def write(name: str) -> list[Path]:
     are up to date should the setting come back.
     """
     sweep = parameters.load_sweep(FOLDER / f"{name}.yaml")
-    base = overlay.values_under(Path(overlay.FOLDER, f"{sweep.base}.yaml") if sweep.base else None)
-    settings = settings_of(sweep, base, name=name)
+    settings = settings_of(sweep, _values_under(sweep), name=name)
     written = list(projects(name, sweep, settings, _stages(GRAPH), _yaml().load(LAST)))
     head = HEAD.format(name)
     for project in written:
@@ -40,6 +39,15 @@ def write(name: str) -> list[Path]:
     _put(FOLDER / name / "settings.json", json.dumps(_listing(name, sweep, settings), indent=1) + "\n")
     _remove_others(name, written)
     return [project.folder / PROJECT for project in written]
+
+
+def resources(name: str) -> dict[str, Any]:
+    """What the parameters that the sweep called `name` starts from say under `resources`."""
+    return _values_under(parameters.load_sweep(FOLDER / f"{name}.yaml"))["resources"]
+
+
+def _values_under(sweep: ParameterSweep) -> dict[str, Any]:
+    return overlay.values_under(Path(overlay.FOLDER, f"{sweep.base}.yaml") if sweep.base else None)
 
 
 def _listing(name: str, sweep: ParameterSweep, settings: Iterable[Setting]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def told(slurm, tmp_path_factory) -> dict[str, Future]:
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(calls)) as pool:
         patch.setenv("SBATCH_PARTITION", "toy")  # the default partition ends every job after a minute
         patch.setenv("DELTADISTILL_GPU", "fake")
+        patch.setenv("DELTADISTILL_PROCESSES", "2")  # of a real stage
         patch.delenv("SBATCH_ACCOUNT", raising=False)
         return {
             name: pool.submit(run, profile, tmp_path_factory.mktemp(name.replace(" ", "_")))

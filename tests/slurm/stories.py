@@ -5,7 +5,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,15 +16,15 @@ from workflow.conftest import STAND_IN, Project, copy_project
 from deltadistill import commented_yaml
 
 PROFILES = ("slurm", "generic")
-PATIENCE_S = 180  # nothing is waited for longer
+PATIENCE_S = 240  # nothing is waited for longer
 # More often than on a cluster that many share; the first waits 10 s longer after each time without news.
 POLL = {
     "slurm": ("--slurm-init-seconds-before-status-checks", "1"),
     "generic": ("--seconds-between-status-checks", "2"),
 }
-# Minutes of the last run: of four Slurm's warning, two minutes before the end and up to a minute early,
-# comes when the stage listens.
-LIMITS = ("profile_macs_street:runtime=10", "analyze_consistency_street_0_teacher:runtime=4")
+# Minutes of the second run: Slurm's warning comes two minutes before the end and up to a minute early, so of
+# four when the stage listens.
+LIMITS = ("profile_macs_street:runtime=1", "analyze_consistency_street_0_delta:runtime=4")
 # What a stand-in does first when a file `told/<stage>/<what>` holds one of its arguments.
 TOLD = """
 import signal, sys, time
@@ -56,11 +57,19 @@ if told("eat", once=False):
 
 @dataclass(frozen=True)
 class Run:
-    """What became of one call of Snakemake."""
+    """What became of one call of Snakemake; `seconds` count from when its end was waited for."""
 
     code: int
     said: str
     seconds: float
+
+    def seconds_until_reported(self, rule: str) -> float:
+        """When, counted likewise, it said that a job of this rule had failed."""
+        moments = re.findall(rf"^\[(.+)\]\nError in rule {rule}:", self.said, re.MULTILINE)
+        reported = datetime.strptime(moments[0], "%a %b %d %H:%M:%S %Y").timestamp()
+        return reported - (self.ended - self.seconds)
+
+    ended: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True)
@@ -73,10 +82,9 @@ class Story:
     stale_after_failure: set[str]
     finished: Run
     warned: str  # what the stage that got Slurm's warning wrote
-    memory: list[str]  # what each job had of the stage that runs out of it at first
     status: str
     dry_run: str
-    jobs: dict[str, str]  # of each stage's last job, by rule, what scontrol shows
+    jobs: list[tuple[str, str]]  # of every job, oldest first, its rule and what scontrol shows
     folder: Path
 
 
@@ -94,30 +102,33 @@ def tell(profile: str, folder: Path) -> Story:
 
     tell_stage(project, "profile_macs", "hang")  # until its time is over
     tell_stage(project, "analyze_consistency", "hang", to="teacher")
-    running = Running(project, *call, "--retries", "0")
-    running.until(lambda: started(project, "analyze_consistency", "hang"))
+    tell_stage(project, "analyze_consistency", "wait for the warning", to="delta")
+    running = Running(project, *call, "--retries", "0", "--set-resources", *LIMITS)
+    for what in ("hang", "wait for the warning"):
+        running.until(lambda what=what: started(project, "analyze_consistency", what))
     cancel(folder, "analyze_consistency_street_0_teacher")
     failed = running.end()
     stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
+    shown = {job: show(job) for job in jobs_of(folder, "all")}
 
     tell_stage(project, "profile_macs", "eat")
-    tell_stage(project, "analyze_consistency", "wait for the warning", to="teacher")
     tell_stage(project, "measure_latency", "hang")
     (folder / "results/street/measure_latency/latency.json").unlink()
-    running = Running(project, *call, "--set-resources", *LIMITS)
+    running = Running(project, *call)
     running.until(lambda: started(project, "measure_latency", "hang"))
     cancel(folder, "measure_latency_street")
+    finished = running.end()
+    shown |= {job: show(job) for job in jobs_of(folder, "all")}  # Slurm has forgotten the first by now
     return Story(
         interrupted=interrupted,
         jobs_after_interrupt=jobs_after_interrupt,
         failed=failed,
         stale_after_failure=stale,
-        finished=running.end(),
+        finished=finished,
         warned=read(folder / "told/analyze_consistency/warned"),
-        memory=[memory(job) for job in jobs_of(folder, "all") if rule_of(job) == "profile_macs_street"],
         status=project.run("dvc", "status"),
         dry_run=project.run(*call, "--dry-run"),
-        jobs={rule_of(job): show(job) for job in jobs_of(folder, "all")},
+        jobs=[(rule_in(job), job) for job in shown.values()],
         folder=folder,
     )
 
@@ -125,7 +136,7 @@ def tell(profile: str, folder: Path) -> Story:
 def toy_project(folder: Path) -> Project:
     """The real graph for two variants, with stand-ins that do what they are told.
 
-    Profiling may take a minute and 500 MB.
+    Profiling may take 500 MB.
     """
     project = copy_project(folder)
     for script in (folder / "stages").glob("*.py"):
@@ -136,7 +147,7 @@ def toy_project(folder: Path) -> Project:
     keep(params["distill"]["variants"], {"delta"})
     (folder / "params.yaml").write_text(commented_yaml.dump(params))
     graph = commented_yaml.load(folder / "dvc.yaml")
-    graph["stages"]["profile_macs"]["meta"]["resources"] |= {"runtime": 1, "mem_mb": 500}
+    graph["stages"]["profile_macs"]["meta"]["resources"]["mem_mb"] = 500
     (folder / "dvc.yaml").write_text(commented_yaml.dump(graph))
     project.commit()
     return project
@@ -207,20 +218,18 @@ def jobs_of(folder: Path, states: str) -> list[str]:
 
 
 def rule_of(job: str) -> str:
+    return rule_in(show(job))
+
+
+def rule_in(shown: str) -> str:
     """The stage's name as Slurm shows it: the comment of one profile, the job's name of the other."""
-    name, comment = (
-        ask("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%j|%k").strip().split("|")
-    )
-    return comment.removeprefix("rule_") if name.startswith("deltadistill_") else name
+    name = re.search(r" JobName=(\S+)", shown)[1]
+    comment = re.search(r" Comment=(\S+)", shown)
+    return comment[1].removeprefix("rule_") if name.startswith("deltadistill_") else name
 
 
 def show(job: str) -> str:
     return ask("scontrol", "--oneliner", "show", "job", job)
-
-
-def memory(job: str) -> str:
-    """What a job asked for."""
-    return re.search(r"MinMemoryNode=(\S+)", show(job))[1]
 
 
 def cancel(folder: Path, rule: str) -> None:

@@ -1,10 +1,13 @@
 """On a real Slurm: both profiles run the graph, survive killed jobs, and leave nothing to do."""
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.slurm
 
 SLOWEST_S = 150  # a time limit of a minute, which Slurm looks at twice a minute, and the slowest question
+AT_ONCE_S = 60  # the slowest question alone
 
 
 def test_an_interrupt_cancels_the_jobs(story):
@@ -15,15 +18,15 @@ def test_an_interrupt_cancels_the_jobs(story):
 
 def test_cancelled_and_overlong_jobs_are_reported_and_not_waited_for(story):
     assert story.failed.code
-    assert story.failed.seconds < SLOWEST_S
-    for rule in ("profile_macs_street", "analyze_consistency_street_0_teacher"):
-        assert f"Error in rule {rule}" in story.failed.said
+    assert story.failed.seconds_until_reported("analyze_consistency_street_0_teacher") < AT_ONCE_S
+    assert story.failed.seconds_until_reported("profile_macs_street") < SLOWEST_S
 
 
 def test_the_other_stages_keep_their_results(story):
     assert story.stale_after_failure == {
         "profile_macs@street",
         "analyze_consistency@street-0-teacher",
+        "analyze_consistency@street-0-delta",
         "write_report@street",
     }
 
@@ -35,14 +38,15 @@ def test_a_cancelled_job_is_tried_again(story):
 
 def test_a_job_out_of_memory_gets_more_when_it_is_tried_again(story):
     assert "Error in rule profile_macs_street" in story.finished.said
-    assert story.memory == ["500M", "500M", "1000M"]  # the first was overlong
+    memory = [
+        re.search(r"MinMemoryNode=(\S+)", job)[1] for rule, job in story.jobs if rule == "profile_macs_street"
+    ]
+    assert memory == ["500M", "500M", "1000M"]  # the first was overlong
 
 
-def test_slurms_warning_reaches_the_stage_which_ends_and_is_tried_again(story):
+def test_slurms_warning_reaches_the_stage_which_ends(story):
     assert story.warned == "a checkpoint"
-    assert "Error in rule analyze_consistency_street_0_teacher" in story.finished.said
-    log = story.folder / "logs" / "analyze_consistency_street_0_teacher.log"
-    assert "Traceback" not in log.read_text()
+    assert story.failed.seconds_until_reported("analyze_consistency_street_0_delta") < 120 + AT_ONCE_S
 
 
 def test_afterwards_neither_tool_finds_anything_to_do(story):
@@ -51,11 +55,12 @@ def test_afterwards_neither_tool_finds_anything_to_do(story):
 
 
 def test_every_stage_was_a_job_with_what_it_needs(story):
-    teacher = story.jobs["pretrain_teacher_street_0"]
+    jobs = dict(story.jobs)
+    teacher = jobs["pretrain_teacher_street_0"]
     for asked in ("Partition=toy", "TimeLimit=02:00:00", "NumCPUs=1", "mem=3000M", "gpu:fake:1"):
         assert asked in teacher, asked
-    assert "OverSubscribe=NO" in story.jobs["measure_latency_street"]  # a node for itself
-    assert len(story.jobs) == 11
+    assert "OverSubscribe=NO" in jobs["measure_latency_street"]  # a node for itself
+    assert len(jobs) == 11
 
 
 def test_logs_and_benchmarks_tell_the_stage(story, profile):

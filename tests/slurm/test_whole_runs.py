@@ -2,6 +2,7 @@
 
 import pytest
 from slurm.stories import PROFILES
+from slurm.whole import STEPS, WARNED, steps_shown
 
 pytestmark = pytest.mark.slurm
 
@@ -11,7 +12,15 @@ def test_afterwards_neither_tool_finds_anything_to_do(told, name):
     whole = told[f"whole {name}"].result()
     assert "Data and pipelines are up to date." in whole.status
     assert "Nothing to be done" in whole.dry_run
-    assert "Trying to restart" not in whole.said
+    assert whole.said.count("Trying to restart") == (0 if name == "sweep" else 1)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_real_training_of_two_processes_that_is_warned_goes_on_where_it_was(told, profile):
+    whole = told[f"whole {profile}"].result()
+    assert f"Error in rule {WARNED}" in whole.said
+    shown = steps_shown(whole.folder)
+    assert 0 < shown[0] < STEPS == shown[-1]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -1,10 +1,11 @@
 """What checkpoints cost a training, and what an interruption costs it.
 
-    python benchmarks/checkpoints.py --interruptions 3
+    python benchmarks/checkpoints.py
 
-Checkpoints: size, and the median seconds that saving one takes from the training and that loading one
-takes, for delta distillation of three networks; as a share of a training that saves one at the default
-interval (training.checkpoint_minutes).
+Checkpoints: size, and the median seconds of taking, of writing and of loading one, for delta distillation of
+three networks, the best weights so far included. A training stands still while one is taken; it is written in
+the background. The share of a training that saves one at the default interval (training.checkpoint_minutes)
+counts both, as if writing took the processor from the training all the while.
 
 Interruptions: stages/distill.py at the toy size of experiments/smoke.yaml, in a copy of the working tree,
 once to the end and once with SIGTERM at even distances and a new start after each. What an interruption
@@ -49,14 +50,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=5, help="checkpoints per network")
-    parser.add_argument("--interruptions", type=int, default=3)
+    parser.add_argument("--interruptions", type=int, default=10)
     arguments = parser.parse_args()
     minutes = parameters.load(ROOT / "params.yaml").training.checkpoint_minutes
     for name in NETWORKS:
-        size, saving, loading = checkpoint_of(name, arguments.runs)
+        size, taking, writing, loading = checkpoint_of(name, arguments.runs)
+        share = (taking + writing) / 60 / minutes
         print(
-            f"{name:16} {size / 2**20:5.0f} MiB, taken in {saving:.2f} s, loaded in {loading:.2f} s; "
-            f"one in {minutes:g} minutes: {saving / 60 / minutes:.2%} of a training"
+            f"{name:16} {size / 2**20:5.0f} MiB, taken in {taking:.2f} s, written in {writing:.2f} s, "
+            f"loaded in {loading:.2f} s; one in {minutes:g} minutes: {share:.2%} of a training"
         )
     cost = interruption_cost(arguments.interruptions)
     print(
@@ -65,25 +67,28 @@ def main() -> None:
     )
 
 
-def checkpoint_of(name: str, runs: int) -> tuple[int, float, float]:
-    """Bytes of a checkpoint, and the median seconds of saving and of loading it."""
+def checkpoint_of(name: str, runs: int) -> tuple[int, float, float, float]:
+    """Bytes of a checkpoint, and the median seconds of taking, writing and loading it."""
     network = models.build(name, classes=CLASSES)
     network = convert(network, LinearStudent(gamma=4), WHERE["inner_convolutions"])
     optimiser = optimisers.build("adamw", [(network.parameters(), 1e-3)], weight_decay=0.0, momentum=0.0)
     descent = Descent(network, optimiser, Course(1, "constant"))
     descent.step(0, [{"loss": sum(parameter.square().sum() for parameter in network.parameters())}])
+    best = {key: value.clone() for key, value in network.state_dict().items()}
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         checkpoint = Checkpoint(Path(folder), minutes=1)
-        saving = [take(checkpoint, descent) for _ in range(runs)]
-        loading = [seconds(checkpoint.load) for _ in range(runs)]
-        return checkpoint.path.stat().st_size, statistics.median(saving), statistics.median(loading)
-
-
-def take(checkpoint: Checkpoint, descent: Descent) -> float:
-    """Seconds that a training stands still for a checkpoint, which is written in the background."""
-    spent = seconds(lambda: checkpoint.save(descent.state()))
-    checkpoint.wait()
-    return spent
+        saved = [
+            (
+                seconds(
+                    lambda: checkpoint.save({"trainee": descent.state(), "outcome": {"best_state": best}})
+                ),
+                seconds(checkpoint.wait),
+            )
+            for _ in range(runs)
+        ]
+        taking, writing = (statistics.median(column) for column in zip(*saved, strict=True))
+        loading = statistics.median(seconds(checkpoint.load) for _ in range(runs))
+        return checkpoint.path.stat().st_size, taking, writing, loading
 
 
 def seconds(action) -> float:

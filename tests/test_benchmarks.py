@@ -22,7 +22,8 @@ def test_a_checkpoint_is_measured(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import checkpoints
 
-    size, saving, loading = checkpoints.checkpoint_of("ddrnet23_slim", 1)
-    assert size > 100 * 2**20  # weights of teacher and students, and AdamW's two averages of each
-    assert saving > 0
-    assert loading > 0
+    size, *spent = checkpoints.checkpoint_of("ddrnet23_slim", 1)
+    assert (
+        size > 130 * 2**20
+    )  # weights of teacher and students, AdamW's two averages of each, the best weights
+    assert min(spent) > 0

@@ -67,7 +67,7 @@ class Pipeline:
         return self.log()
 
     def kill_in(self, stage: str, tool: str, seconds: float) -> bool:
-        """Run, and kill everything `seconds` after a script of `stage` has begun; whether it came to that."""
+        """Run, and kill everything `seconds` after a script of `stage` has begun; whether that still ran."""
         with self._running(tool) as process:
             began = time.monotonic()
             while not self._runs(process, stage):
@@ -77,7 +77,7 @@ class Pipeline:
                 assert time.monotonic() - began < PATIENCE_S, self.log()
                 time.sleep(0.02)
             time.sleep(seconds)
-        return True
+            return self._runs(process, stage)
 
     def let_run(self, stage: str) -> None:
         """Should all runs of a stage be up to date, take away what one of them made."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from deltadistill.reading.plain_yaml import parse_yaml, read_yaml_text
 
@@ -65,13 +66,20 @@ def _laid_out(value: Any) -> Any:
     return value
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes None as null; a class of its own, since what is added to one holds for all that use it."""
+
+
+_Representer.add_representer(
+    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def _yaml() -> YAML:
     """Reads and writes with comments and layout kept."""
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(
-        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
     return yaml

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,9 @@ OF_TIME = ("provenance.json", "measure_latency/", "report.html", "figures/", "an
 
 
 class Pipeline:
-    """The real stages at toy size; trainings are long enough to be killed in, with a checkpoint per step."""
+    """Real stages at toy size; trainings are long enough to be killed in, with a checkpoint per step."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, stages: Collection[str] = STAGES):
         self.folder = folder
         smoke.copy_working_tree(folder)
         params = commented_yaml.load(folder / "params.yaml")
@@ -58,6 +58,10 @@ class Pipeline:
             params[section] |= {"steps": 24, "evaluate_every": 8}
         params["training"]["checkpoint_minutes"] = 0.0001
         (folder / "params.yaml").write_text(commented_yaml.dump(params))
+        graph = commented_yaml.load(folder / "dvc.yaml")
+        for name in set(graph["stages"]) - set(stages):
+            del graph["stages"][name]
+        (folder / "dvc.yaml").write_text(commented_yaml.dump(graph))
         smoke.call(folder, ("git", "commit", "--quiet", "--all", "--message", "toy"))
 
     def finish(self, tool: str) -> str:

@@ -16,7 +16,7 @@ from workflow.conftest import STAND_IN, Project, copy_project
 from deltadistill import commented_yaml
 
 PROFILES = ("slurm", "generic")
-PATIENCE_S = 240  # nothing is waited for longer
+PATIENCE_S = 600  # nothing is waited for longer
 # More often than on a cluster that many share; the first waits 10 s longer after each time without news.
 POLL = {
     "slurm": ("--slurm-init-seconds-before-status-checks", "1"),
@@ -106,10 +106,11 @@ def tell(profile: str, folder: Path) -> Story:
     running = Running(project, *call, "--retries", "0", "--set-resources", *LIMITS)
     for what in ("hang", "wait for the warning"):
         running.until(lambda what=what: started(project, "analyze_consistency", what))
+    shown = shown_jobs(folder)  # now and again, since Slurm forgets jobs that ended five minutes ago
     cancel(folder, "analyze_consistency_street_0_teacher")
     failed = running.end()
     stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
-    shown = {job: show(job) for job in jobs_of(folder, "all")}
+    shown |= shown_jobs(folder)
 
     tell_stage(project, "profile_macs", "eat")
     tell_stage(project, "measure_latency", "hang")
@@ -118,7 +119,7 @@ def tell(profile: str, folder: Path) -> Story:
     running.until(lambda: started(project, "measure_latency", "hang"))
     cancel(folder, "measure_latency_street")
     finished = running.end()
-    shown |= {job: show(job) for job in jobs_of(folder, "all")}  # Slurm has forgotten the first by now
+    shown |= shown_jobs(folder)
     return Story(
         interrupted=interrupted,
         jobs_after_interrupt=jobs_after_interrupt,
@@ -226,6 +227,11 @@ def rule_in(shown: str) -> str:
     name = re.search(r" JobName=(\S+)", shown)[1]
     comment = re.search(r" Comment=(\S+)", shown)
     return comment[1].removeprefix("rule_") if name.startswith("deltadistill_") else name
+
+
+def shown_jobs(folder: Path) -> dict[str, str]:
+    """What scontrol shows of each job that was submitted from a folder and is known, oldest first."""
+    return {job: show(job) for job in jobs_of(folder, "all")}
 
 
 def show(job: str) -> str:

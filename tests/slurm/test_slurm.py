@@ -7,12 +7,12 @@ import pytest
 pytestmark = pytest.mark.slurm
 
 SLOWEST_S = 150  # a time limit of a minute, which Slurm looks at twice a minute, and the slowest question
-AT_ONCE_S = 60  # the slowest question alone
+AT_ONCE_S = 120  # the slowest question alone, with another test suite at work beside
 
 
 def test_an_interrupt_cancels_the_jobs(story):
     assert story.interrupted.code
-    assert story.interrupted.seconds < 60
+    assert story.interrupted.seconds < AT_ONCE_S
     assert story.jobs_after_interrupt == []
 
 

@@ -230,8 +230,11 @@ def rule_in(shown: str) -> str:
 
 
 def shown_jobs(folder: Path) -> dict[str, str]:
-    """What scontrol shows of each job that was submitted from a folder and is known, oldest first."""
-    return {job: show(job) for job in jobs_of(folder, "all")}
+    """What scontrol shows of each job submitted from a folder, oldest first, as long as Slurm knows it."""
+    lines = [line for line in ask("scontrol", "--oneliner", "show", "job").splitlines() if line]
+    mine = [line for line in lines if f" WorkDir={folder} " in line]
+    by_id = {int(re.search(r"JobId=(\d+)", line)[1]): line for line in mine}
+    return {str(job): by_id[job] for job in sorted(by_id)}
 
 
 def show(job: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import smoke
-from slurm.stories import POLL, Running, ask, jobs_of, keep, rule_of
+from slurm.stories import POLL, Running, ask, jobs_of, keep, rule_in, rule_of, shown_jobs
 from workflow.conftest import Project, copy_project, put_stand_ins
 
 from deltadistill import commented_yaml
@@ -76,6 +76,6 @@ def _whole(project: Project, profile: str, said: str, *options: str) -> Whole:
         said=said,
         status=project.run("dvc", "status", *files),
         dry_run=project.run(*_call(profile), *options, "--dry-run"),
-        jobs={rule_of(job) for job in jobs_of(project.folder, "all")},
+        jobs={rule_in(job) for job in shown_jobs(project.folder).values()},
         folder=project.folder,
     )

@@ -104,9 +104,11 @@ def tell(profile: str, folder: Path) -> Story:
     tell_stage(project, "analyze_consistency", "hang", to="teacher")
     tell_stage(project, "analyze_consistency", "wait for the warning", to="delta")
     running = Running(project, *call, "--retries", "0", "--set-resources", *LIMITS)
+    running.until(lambda: (folder / "logs/benchmarks/distill_street_0_delta.tsv").exists())
+    shown = shown_jobs(folder)  # now and again, since Slurm forgets jobs that ended five minutes ago
     for what in ("hang", "wait for the warning"):
         running.until(lambda what=what: started(project, "analyze_consistency", what))
-    shown = shown_jobs(folder)  # now and again, since Slurm forgets jobs that ended five minutes ago
+    shown |= shown_jobs(folder)
     cancel(folder, "analyze_consistency_street_0_teacher")
     failed = running.end()
     stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))

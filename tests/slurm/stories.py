@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -57,19 +57,23 @@ if told("eat", once=False):
 
 @dataclass(frozen=True)
 class Run:
-    """What became of one call of Snakemake; `seconds` count from when its end was waited for."""
+    """What became of one call of Snakemake."""
 
     code: int
     said: str
     seconds: float
 
-    def seconds_until_reported(self, rule: str) -> float:
-        """When, counted likewise, it said that a job of this rule had failed."""
-        moments = re.findall(rf"^\[(.+)\]\nError in rule {rule}:", self.said, re.MULTILINE)
-        reported = datetime.strptime(moments[0], "%a %b %d %H:%M:%S %Y").timestamp()
-        return reported - (self.ended - self.seconds)
+    def began(self, rule: str) -> float:
+        """The moment when a job of this rule was first submitted."""
+        return self._moment(f"rule {rule}:")
 
-    ended: float = field(default_factory=time.time)
+    def reported(self, rule: str) -> float:
+        """The moment when it was first said that a job of this rule had failed."""
+        return self._moment(f"Error in rule {rule}:")
+
+    def _moment(self, line: str) -> float:
+        found = re.search(rf"^\[(.+)\]\n{line}", self.said, re.MULTILINE)
+        return datetime.strptime(found[1], "%a %b %d %H:%M:%S %Y").timestamp()
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Story:
     interrupted: Run
     jobs_after_interrupt: list[str]
     failed: Run
+    cancelled: float  # the moment, in that run
     stale_after_failure: set[str]
     finished: Run
     warned: str  # what the stage that got Slurm's warning wrote
@@ -110,6 +115,7 @@ def tell(profile: str, folder: Path) -> Story:
         running.until(lambda what=what: started(project, "analyze_consistency", what))
     shown |= shown_jobs(folder)
     cancel(folder, "analyze_consistency_street_0_teacher")
+    cancelled = time.time()
     failed = running.end()
     stale = set(re.findall(r"^(\S+@\S+):$", project.run("dvc", "status"), re.MULTILINE))
     shown |= shown_jobs(folder)
@@ -126,6 +132,7 @@ def tell(profile: str, folder: Path) -> Story:
         interrupted=interrupted,
         jobs_after_interrupt=jobs_after_interrupt,
         failed=failed,
+        cancelled=cancelled,
         stale_after_failure=stale,
         finished=finished,
         warned=read(folder / "told/analyze_consistency/warned"),

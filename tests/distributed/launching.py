@@ -1,9 +1,11 @@
 """How tests start several processes: as a user does, or from the test's own process."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -30,3 +32,12 @@ def run(script: Path, *arguments: object, **changes: str) -> tuple[int, str]:
     with start(script, *arguments, **changes) as started:
         _, said = started.communicate(timeout=120)
     return started.returncode, said
+
+
+def found_by_two(script: Path, file: Path, *, timeout: float) -> Any:
+    """What a script that is run by two processes under torchrun writes to `file`, as JSON."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    paths = environment(PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
+    call = [*torchrun, str(script), str(file)]
+    subprocess.run(call, env=paths, check=True, capture_output=True, timeout=timeout)
+    return json.loads(file.read_text())

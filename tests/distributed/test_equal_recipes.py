@@ -1,13 +1,9 @@
 """One process and two do the same trainings of the pipeline: real networks, augmented clips, a search."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 import torch
 from distributed.equal_recipes import KINDS, STEPS, curves
-from distributed.launching import HERE, ROOT, environment
+from distributed.launching import HERE, found_by_two
 
 IN_FLOAT64 = [kind for kind, (_, precision) in KINDS.items() if precision == torch.float64]
 
@@ -15,15 +11,7 @@ IN_FLOAT64 = [kind for kind, (_, precision) in KINDS.items() if precision == tor
 @pytest.fixture(scope="module")
 def of_two(tmp_path_factory):
     file = tmp_path_factory.mktemp("two") / "curves.json"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run(
-        [*torchrun, str(HERE / "equal_recipes.py"), str(file)],
-        env=environment(PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}"),
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    return json.loads(file.read_text())
+    return found_by_two(HERE / "equal_recipes.py", file, timeout=300)
 
 
 @pytest.fixture(scope="module")

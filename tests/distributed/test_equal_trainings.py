@@ -1,13 +1,9 @@
 """One process, two processes and several passes on the same batch: the same steps."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 import torch
 from distributed.equal_trainings import CLIPS, EXACT_IN_PASSES, KINDS, curves, in_both_precisions
-from distributed.launching import HERE, environment
+from distributed.launching import HERE, found_by_two
 
 from deltadistill.processes import ALONE, Group
 from deltadistill.training.passes import Passes
@@ -18,15 +14,7 @@ PRECISIONS = ("torch.float32", "torch.float64")
 @pytest.fixture(scope="module")
 def of_two(tmp_path_factory):
     file = tmp_path_factory.mktemp("two") / "curves.json"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run(
-        [*torchrun, str(HERE / "equal_trainings.py"), str(file)],
-        env=environment(),
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    return json.loads(file.read_text())
+    return found_by_two(HERE / "equal_trainings.py", file, timeout=120)
 
 
 @pytest.fixture(scope="module")

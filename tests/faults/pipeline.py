@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import psutil
@@ -20,18 +20,9 @@ import smoke
 
 from deltadistill import commented_yaml
 from deltadistill.network_file import read_network_file
+from deltadistill.params.resources import Stage
 
-STAGES = (
-    "prepare_dataset",
-    "pretrain_teacher",
-    "profile_macs",
-    "distill",
-    "collect_networks",
-    "sweep_sequence_length",
-    "analyze_consistency",
-    "measure_latency",
-    "write_report",
-)
+STAGES = tuple(stage for stage in get_args(Stage) if stage != "label_frames")
 LOCKED = "python -m workflow.pipeline_lock"
 CHECKED = "python -m deltadistill.preflight"
 TOOLS = (  # as make run and make snakemake call them

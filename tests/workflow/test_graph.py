@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
+
+from deltadistill.params.resources import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = "label_frames"  # there where params.yaml asks for it
@@ -71,6 +74,10 @@ def test_snakemakes_linter_has_nothing_to_say(untouched):
 def test_wrong_params_are_refused_before_anything_runs(finished):
     finished.set("pretrain_teacher.batch", "none")
     assert "'none' is not of type 'integer'" in finished.run("snakemake", "--dry-run", check=False)
+
+
+def test_the_stages_that_parameters_know_are_those_of_the_graph():
+    assert list(get_args(Stage)) == list(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
 
 
 def test_every_stage_says_what_it_needs():

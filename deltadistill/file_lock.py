@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 
-def take(path: Path, command: str, *, wait: bool = False) -> int | None:
+def take(path: Path, command: str | None, *, wait: bool = False) -> int | None:
     """Lock `path` with a note of who does; return the descriptor to close, or None where somebody holds it.
 
-    With `wait` on, wait for the holder's end.
+    command: None leaves no note, for a lock that is given back at once. With `wait` on, wait for the holder's
+    end.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -24,9 +25,10 @@ def take(path: Path, command: str, *, wait: bool = False) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    note = json.dumps(_note(command)).encode()
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, note, 0)
+    if command is not None:
+        note = json.dumps(_note(command)).encode()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, note, 0)
     return descriptor
 
 

@@ -44,34 +44,41 @@ def take(command: str, *, wait: bool = True) -> bool:
     While another pipeline holds it, or a job is still at work that an ended one left, say which on stderr;
     then wait for its end, or with `wait` off go on.
     """
-    descriptor = file_lock.take(FILE, command)
+    if _is_held_around_us():
+        return True
+    descriptor = _taken(FILE, command, "another pipeline is at work here", wait)
     if descriptor is None:
-        holder = file_lock.holder(FILE)
-        if str(holder.get("pid")) == os.environ.get(HOLDER):
-            return True
-        _say(f"another pipeline is at work here: {file_lock.described(holder)}", wait)
-        if not wait:
-            return False
-        descriptor = file_lock.take(FILE, command, wait=True)
+        return False
     _held.append(descriptor)
-    return all(_left_alone(path, wait) for path in sorted(RUNNING.glob("*")))
+    return all(_is_left_alone(path, wait) for path in sorted(RUNNING.glob("*")))
 
 
-def _left_alone(path: Path, wait: bool) -> bool:
+def _is_held_around_us() -> bool:
+    """Whether this process was started by a command under the lock."""
+    around = os.environ.get(HOLDER)
+    return around is not None and FILE.is_file() and str(file_lock.holder(FILE).get("pid")) == around
+
+
+def _is_left_alone(path: Path, wait: bool) -> bool:
     """Whether no job is at work on the stage of this lock, having waited for its end if asked to."""
-    descriptor = file_lock.take(path, "looking")
+    descriptor = _taken(path, None, "an earlier pipeline has left at work", wait)
     if descriptor is None:
-        _say(f"an earlier pipeline has left at work: {file_lock.described(file_lock.holder(path))}", wait)
-        if not wait:
-            return False
-        descriptor = file_lock.take(path, "looking", wait=True)
+        return False
     os.close(descriptor)
     return True
 
 
-def _say(who: str, wait: bool) -> None:
-    ending = "waiting for its end" if wait else "this only looks, and shows the stages as that one left them"
-    print(f"{who}; {ending}", file=sys.stderr, flush=True)
+def _taken(path: Path, command: str | None, found: str, wait: bool) -> int | None:
+    """A lock's descriptor; while somebody holds it, say so, then wait or with `wait` off return None."""
+    descriptor = file_lock.take(path, command)
+    if descriptor is None:
+        ending = (
+            "waiting for its end" if wait else "this only looks, and shows the stages as that one left them"
+        )
+        who = file_lock.described(file_lock.holder(path))
+        print(f"{found}: {who}; {ending}", file=sys.stderr, flush=True)
+        descriptor = file_lock.take(path, command, wait=True) if wait else None
+    return descriptor
 
 
 def main() -> None:

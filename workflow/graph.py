@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from deltadistill import atomic
@@ -82,8 +81,8 @@ def rule_name(address: str) -> str:
 def load(
     root: str,
     *,
+    resources: Mapping[str, Mapping[str, int | None]],
     sweep: str | None = None,
-    resources: Mapping[str, Mapping[str, int | None]] = MappingProxyType({}),
     ask_what_is_stale: bool = True,
 ) -> tuple[list[Stage], set[str]]:
     """The stages of the repository at `root`, and the addresses of those that DVC, if asked, calls stale.

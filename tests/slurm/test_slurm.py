@@ -31,7 +31,7 @@ def test_the_other_stages_keep_their_results(story):
         "analyze_consistency@street-0-teacher",
         "analyze_consistency@street-0-delta",
         "write_report@street",
-    }
+    }, story.failed.said
 
 
 def test_a_cancelled_job_is_tried_again(story):

@@ -62,6 +62,11 @@ def test_a_state_of_slurm_is_one_of_three(fake, state, expected):
     assert status("7;cluster") == expected
 
 
+def test_a_warning_beside_the_answer_hides_no_state(fake):
+    fake("scontrol", "scontrol: warning: slow\nJobId=7 JobName=distill JobState=RUNNING Reason=None")
+    assert status() == "running"
+
+
 def test_a_silent_controller_is_asked_again(fake):
     fake("scontrol", "Unable to contact slurm controller (connect failure)", 1)
     assert status() == "running"

@@ -4,4 +4,5 @@ for job in "$@"; do
     set -- "$@" "${job%%;*}" # sbatch --parsable may add the cluster's name
     shift
 done
-exec scancel "$@"
+scancel "$@" & # goes on should Snakemake, which waits for two seconds, kill this script
+wait $!

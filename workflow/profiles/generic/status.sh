@@ -1,8 +1,8 @@
 #!/bin/sh
 # Prints what became of one job: running, success or failed. Works with and without Slurm's accounting.
 job=${1%%;*} # sbatch --parsable may add the cluster's name
-if shown=$(scontrol --oneliner show job "$job" 2>&1); then
-    state=$(printf '%s\n' "$shown" | sed -n '1s/.* JobState=\([A-Z_]*\).*/\1/p')
+if shown=$(scontrol --oneliner show job "$job" 2>&1); then # warnings of Slurm's are lines of their own
+    state=$(printf '%s\n' "$shown" | sed -n 's/^JobId=.* JobState=\([A-Z_]*\).*/\1/p' | head -n 1)
 elif printf '%s\n' "$shown" | grep -q 'Invalid job id'; then # over for longer than MinJobAge
     state=$(sacct --jobs="$job" --allocations --noheader --parsable2 --format=State 2> /dev/null | tail -n 1)
 else

@@ -58,7 +58,7 @@ test-published: $(INSTALLED) ## two steps of every stage of the published experi
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
 
-smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, through DVC and through Snakemake
+smoke: $(INSTALLED) ## the pipeline at toy size in temporary copies: whole through DVC, with two variants through Snakemake
 	@python workflow/smoke.py
 
 seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread (Snakemake; about 30 minutes)

@@ -24,11 +24,7 @@ from deltadistill.params.resources import Stage
 
 STAGES = tuple(stage for stage in get_args(Stage) if stage != "label_frames")
 LOCKED = "python -m workflow.pipeline_lock"
-CHECKED = "python -m deltadistill.preflight"
-TOOLS = (  # as make run and make snakemake call them
-    f"{LOCKED} bash -c '{CHECKED} && dvc repro'",
-    f"{CHECKED} && snakemake --quiet rules",
-)
+TOOLS = (f"{LOCKED} dvc repro", "snakemake --quiet rules")  # as make run and make snakemake call them
 PATIENCE_S = 900
 # What differs between two whole runs of the same thing: when it was, and how long it took.
 TIMES = {"minutes", "latency", "milliseconds", "commit", "dirty", "started", "environment"}
@@ -41,10 +37,8 @@ class Pipeline:
     def __init__(self, folder: Path, stages: Collection[str] = STAGES):
         self.folder = folder
         smoke.copy_working_tree(folder)
+        smoke.keep_variants(folder, {"teacher", "delta"})
         params = commented_yaml.load(folder / "params.yaml")
-        for variants in (params["variants"], params["distill"]["variants"]):
-            for name in set(variants) - {"teacher", "delta"}:
-                del variants[name]
         for section in ("pretrain_teacher", "distill"):
             params[section] |= {"steps": 24, "evaluate_every": 8}
         params["training"]["checkpoint_minutes"] = 0.0001

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import smoke
 from workflow.conftest import STAND_IN, Project, copy_project
 
 from deltadistill import commented_yaml
@@ -152,20 +153,12 @@ def toy_project(folder: Path) -> Project:
     for script in (folder / "stages").glob("*.py"):
         if script.stem != "collect_networks":
             script.write_text(TOLD + STAND_IN.read_text())
-    params = commented_yaml.load(folder / "params.yaml")
-    keep(params["variants"], {"teacher", "delta"})
-    keep(params["distill"]["variants"], {"delta"})
-    (folder / "params.yaml").write_text(commented_yaml.dump(params))
+    smoke.keep_variants(folder, {"teacher", "delta"})
     graph = commented_yaml.load(folder / "dvc.yaml")
     graph["stages"]["profile_macs"]["meta"]["resources"]["mem_mb"] = 500
     (folder / "dvc.yaml").write_text(commented_yaml.dump(graph))
     project.commit()
     return project
-
-
-def keep(mapping: dict, names: set[str]) -> None:
-    for name in set(mapping) - names:
-        del mapping[name]
 
 
 def tell_stage(project: Project, stage: str, what: str, *, to: str = "--results") -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import smoke
-from slurm.stories import POLL, Running, ask, jobs_of, keep, rule_in, rule_of, shown_jobs
+from slurm.stories import POLL, Running, ask, jobs_of, rule_in, rule_of, shown_jobs
 from workflow.conftest import Project, copy_project, put_stand_ins
 
 from deltadistill import commented_yaml
@@ -34,9 +34,8 @@ class Whole:
 def real_stages(profile: str, folder: Path) -> Whole:
     """The smoke experiment with two variants, whose distillation is warned when it is under way."""
     smoke.copy_working_tree(folder)
+    smoke.keep_variants(folder, {"teacher", "delta"})
     params = commented_yaml.load(folder / "params.yaml")
-    keep(params["variants"], {"teacher", "delta"})
-    keep(params["distill"]["variants"], {"delta"})
     params["distill"] |= {"steps": STEPS, "evaluate_every": STEPS}
     in_parallel = ("distill", "sweep_sequence_length", "analyze_consistency")
     params["resources"] = {stage: {"mem_mb": 4000} for stage in in_parallel}

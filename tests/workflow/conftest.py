@@ -8,12 +8,14 @@ from functools import reduce
 from pathlib import Path
 
 import pytest
+import smoke
 
 from deltadistill import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
 FOLDERS = (".dvc", "stages", "workflow", "deltadistill", "weights", "networks", "class_tables")
+OF_EACH_KIND = {"teacher", "finetuned", "delta", "copy"}  # trained with students or without, or not at all
 FILES = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
 
 
@@ -88,6 +90,7 @@ def put_stand_ins(project: Project) -> None:
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("finished"))
+    smoke.keep_variants(project.folder, OF_EACH_KIND)
     put_stand_ins(project)
     project.run("dvc", "repro")
     project.commit()
@@ -96,7 +99,7 @@ def _finished(tmp_path_factory):
 
 @pytest.fixture
 def finished(_finished):
-    """The project with stand-ins, run through by DVC and committed; each test finds it that way."""
+    """The project with stand-ins, run through by DVC with some variants and committed; tests find it so."""
     yield _finished
     _finished.run("git", "reset", "--quiet", "--hard")
     _finished.run("dvc", "checkout", "--quiet")

@@ -28,7 +28,7 @@ chmod 755 "$folder"
 touch "$folder/pids"
 
 start() { # the process keeps its id through exec
-    nice -n 19 "$@" >> "$folder/daemons.log" 2>&1 < /dev/null &
+    nice -n 5 "$@" >> "$folder/daemons.log" 2>&1 < /dev/null &
     echo $! >> "$folder/pids"
 }
 

@@ -24,7 +24,11 @@ from deltadistill.params.resources import Stage
 
 STAGES = tuple(stage for stage in get_args(Stage) if stage != "label_frames")
 LOCKED = "python -m workflow.pipeline_lock"
-TOOLS = (f"{LOCKED} dvc repro", "snakemake --quiet rules")  # as make run and make snakemake call them
+CHECKED = "python -m deltadistill.preflight"
+TOOLS = (  # as make run and make snakemake call them
+    f"{LOCKED} bash -c '{CHECKED} && dvc repro'",
+    f"{CHECKED} && snakemake --quiet rules",
+)
 PATIENCE_S = 900
 # What differs between two whole runs of the same thing: when it was, and how long it took.
 TIMES = {"minutes", "latency", "milliseconds", "commit", "dirty", "started", "environment"}

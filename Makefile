@@ -46,7 +46,7 @@ test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy s
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
 
-test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 8 to 12 minutes, half of it waiting)
+test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 9 minutes, half of it waiting)
 	@OMP_NUM_THREADS=1 pytest tests/slurm -m slurm -rs $(PYTEST)
 
 test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, and compare what comes out (8 minutes)
@@ -58,7 +58,7 @@ test-published: $(INSTALLED) ## two steps of every stage of the published experi
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
 
-smoke: $(INSTALLED) ## the pipeline at toy size in temporary copies: whole through DVC, with two variants through Snakemake
+smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, through DVC and through Snakemake
 	@python workflow/smoke.py
 
 seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread (Snakemake; about 30 minutes)

@@ -5,6 +5,16 @@ import threading
 import pytest
 from cancelling import cancel
 
+CANCELS = """
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+try:
+    main()
+except SystemExit:
+    print("cancels by", RemoteExecutor.cancel.__module__)
+"""
+
 
 class Executor:
     """What `cancel` needs of an executor of remote jobs."""
@@ -39,3 +49,7 @@ def test_this_is_what_snakemake_still_needs():
     executor = Executor([], ["1"])
     RemoteExecutor.cancel(executor)
     assert executor.calls == [[], "shutdown"]
+
+
+def test_snakemake_cancels_so_in_this_project(finished):
+    assert "cancels by cancelling" in finished.run("python", "-c", CANCELS, "--dry-run")

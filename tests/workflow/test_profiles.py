@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,17 @@ def test_a_forgotten_job_without_accounting_is_submitted_again(fake):
     fake("scontrol", "slurm_load_jobs error: Invalid job id specified", 1)
     fake("sacct", "Slurm accounting storage is disabled", 1)
     assert status() == "failed"
+
+
+def test_cancelling_goes_on_when_the_script_is_killed_for_its_slowness(fake, tmp_path):
+    part, cancelled = tmp_path / "part", tmp_path / "cancelled"
+    fake("scancel", "")
+    slow = f'#!/bin/sh\nsleep 2\necho "$@" > {part}\nmv {part} {cancelled}\n'
+    (tmp_path / "scancel").write_text(slow)
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run([PROFILES / "generic" / "cancel.sh", "7", "8;cluster"], timeout=1, check=True)
+    until = time.monotonic() + 60
+    while not cancelled.exists():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert cancelled.read_text() == "7 8\n"

@@ -30,8 +30,8 @@ from deltadistill import commented_yaml, models
 from deltadistill import params as parameters
 from deltadistill.blocks import LinearStudent
 from deltadistill.conversion import convert
+from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.checkpoint import Checkpoint
 from deltadistill.training.optimiser import Course, Descent
 from deltadistill.where import WHERE
 

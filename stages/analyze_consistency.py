@@ -3,7 +3,8 @@
 Every test clip is run as a stream, once for each sequence length T; each prediction is compared with the one
 before. Labels are warped along the flow: the data set's exact flow where there is one, and OpenCV's DIS flow;
 "all" counts every pixel that was inside the image before, "visible" only those not occluded. Detections are
-carried along the true motion of their tracks. Percent.
+carried along the true motion of their tracks. Percent. What an interrupted run has counted is kept, in
+.checkpoints/.
 """
 
 from deltadistill import launch, stage_arguments
@@ -28,6 +29,7 @@ def main() -> None:
     from deltadistill.consistency import agreement
     from deltadistill.data.frames import FrameStore
     from deltadistill.result_files import write_csv, write_json
+    from deltadistill.resumption.parts import parts_of
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
@@ -45,14 +47,26 @@ def main() -> None:
         by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
+        parts = parts_of(
+            f"analyze_consistency-{args.variant}-seed{args.seed}",
+            [list(by_length), mine.model_dump(), predict, params.boxes.model_dump()],
+            [args.data / "manifest.csv", args.data / "dataset.json", args.network],
+            minutes=params.training.checkpoint_minutes,
+        )
         measured = consistency.measure(
             by_length,
             store,
             clips,
             agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score),
             batch=mine.batch,
-            progress=lambda batches: tqdm(
-                batches, desc=f"consistency of {args.variant}", unit="batch", disable=not group.is_first
+            parts=parts,
+            progress=lambda turns, done: tqdm(
+                turns,
+                initial=done,
+                total=done + len(turns),
+                desc=f"consistency of {args.variant}",
+                unit="batch",
+                disable=not group.is_first,
             ),
             group=group,
         )
@@ -64,6 +78,7 @@ def main() -> None:
         write_csv(args.results / "consistency.csv", list(rows[0]), rows)
         for row in rows:
             run.log({f"consistency_{row['along']}_{row['over']}": row["consistency"]}, step=row["length"])
+    parts.remove()
 
 
 def _rows(scores):  # noqa: ANN001

@@ -30,7 +30,7 @@ def main() -> None:
     from deltadistill.distillation.variant import train_variant
     from deltadistill.models.outputs import FrameOutputs
     from deltadistill.network_file import read_network_file, save_network
-    from deltadistill.training.checkpoint import checkpoint_of
+    from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.training.recipes.running import Running
 
     params = parameters.load(args.params)

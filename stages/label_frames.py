@@ -36,7 +36,7 @@ def main() -> None:
         put_together,
     )
     from deltadistill.result_files import write_json
-    from deltadistill.training.checkpoint import folder_of
+    from deltadistill.resumption.folders import folder_of
 
     params = parameters.load(args.params)
     mine = params.label_frames

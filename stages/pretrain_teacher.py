@@ -28,7 +28,7 @@ def main() -> None:
     from deltadistill.evaluation.frames import labelled_frames, per_frame_score
     from deltadistill.models.outputs import FrameOutputs
     from deltadistill.network_file import save_network
-    from deltadistill.training.checkpoint import checkpoint_of
+    from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.training.loop import Outcome
     from deltadistill.training.recipes.per_frame import train_per_frame
     from deltadistill.training.recipes.running import Running

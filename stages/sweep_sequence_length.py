@@ -2,7 +2,8 @@
 
 The same frames are scored at every T, each once per distance to the key frame, so that lengths can be
 compared. Without labels the reference is the per-frame teacher's own prediction: fidelity.
-Also keeps the predictions of a few test clips for the report's pictures.
+Also keeps the predictions of a few test clips for the report's pictures. What an interrupted run has counted
+is kept, in .checkpoints/.
 """
 
 from deltadistill import launch, stage_arguments
@@ -32,6 +33,7 @@ def main() -> None:
     from deltadistill.evaluation.examples import example_predictions
     from deltadistill.evaluation.frames import teacher_reference
     from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
+    from deltadistill.resumption.parts import parts_of
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
@@ -55,6 +57,12 @@ def main() -> None:
                 f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
                 "lower sweep_sequence_length.lengths or bring longer clips"
             )
+        parts = parts_of(
+            f"sweep_sequence_length-{args.variant}-seed{args.seed}",
+            [longest, mine.reference, mine.batch, predict, params.boxes.model_dump()],
+            [args.data / "manifest.csv", args.data / "dataset.json", args.network, args.teacher],
+            minutes=params.training.checkpoint_minutes,
+        )
         metrics = score_positions(
             variants.build(predict, network, task, period=longest),
             task,
@@ -63,8 +71,15 @@ def main() -> None:
             task.reference(store) if labels_needed else teacher_reference(teacher, task, store),
             longest=longest,
             batch=mine.batch,
-            progress=lambda batches: tqdm(
-                batches, desc=args.variant, unit="batch", mininterval=1, disable=not group.is_first
+            parts=parts,
+            progress=lambda turns, done: tqdm(
+                turns,
+                initial=done,
+                total=done + len(turns),
+                desc=args.variant,
+                unit="batch",
+                mininterval=1,
+                disable=not group.is_first,
             ),
             group=group,
         )
@@ -82,6 +97,7 @@ def main() -> None:
         shown = dict(list(clips.items())[: mine.example_clips])
         with atomic.file(args.artifacts / "examples.npz") as path:
             np.savez_compressed(path, **example_predictions(variants_by_length, task, store, shown))
+    parts.remove()
 
 
 def _write_scores(args, reference, labelled_frames, lengths, main):  # noqa: ANN001

@@ -14,7 +14,7 @@ LAYERS = (
     ("commands", "processes"),
     ("reading", "atomic", "file_lock"),
     ("params", "store_reach", "commented_yaml", "stage_arguments"),
-    ("provenance", "result_files", "network_file"),
+    ("provenance", "result_files", "network_file", "resumption"),
     ("blocks", "sessions"),
     ("metrics", "models", "data", "data_aware", "frame_axis", "clip_axes"),
     ("conversion", "preparation"),

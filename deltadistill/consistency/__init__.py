@@ -2,16 +2,15 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-import torch
+from collections.abc import Iterator, Mapping, Sequence
 
 from deltadistill.consistency.agreement import Agreement, Meter, Pairs, Way
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.counting import Progress, count_batches, silent
 from deltadistill.evaluation.frames import Clips, inputs
-from deltadistill.evaluation.sharing import share
 from deltadistill.processes import ALONE, Group
+from deltadistill.resumption.parts import Parts
 from deltadistill.tasks import Predictions
 from deltadistill.variants import Variant
 
@@ -27,24 +26,27 @@ def measure(
     agreement: Agreement,
     *,
     batch: int,
-    progress: Callable[[Sequence], Iterable] = iter,
+    parts: Parts | None = None,
+    progress: Progress = silent,
     group: Group = ALONE,
 ) -> Scores:
     """Run the variant of each sequence length T over every clip and compare successive predictions.
 
     `variants` maps T to a variant with that period; clips start with a key frame and `batch` of equal
     length run side by side. All T share each frame and each flow, which are held for one pair only.
-    group: processes that share the batches; each gets all scores.
+    parts, progress, group: as for evaluation.counting.count_batches.
     Raises ValueError when no clip has two frames.
     """
     if all(len(frames) < 2 for frames in clips.values()):
         raise ValueError("no clip has two frames; temporal consistency compares successive predictions")
-    meters = {(length, way): agreement.meter() for length in variants for way in agreement.ways}
-    for together in progress(share(list(_side_by_side(clips, batch)), group)):
-        _run(variants, store, together, agreement, meters)
-    totals = group.total(torch.stack([meter.totals for meter in meters.values()]))
-    for meter, counted in zip(meters.values(), totals, strict=True):
-        meter.totals = counted
+    meters = count_batches(
+        list(_side_by_side(clips, batch)),
+        lambda: {(length, way): agreement.meter() for length in variants for way in agreement.ways},
+        lambda meters, together: _run(variants, store, together, agreement, meters),
+        parts=parts,
+        progress=progress,
+        group=group,
+    )
     scores: Scores = {length: {along: {} for along, _ in agreement.ways} for length in variants}
     for (length, (along, over)), meter in meters.items():
         scores[length][along][over] = {

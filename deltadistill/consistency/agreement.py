@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,9 +25,13 @@ Way = tuple[str, str]
 
 
 class Meter(Protocol):
-    """Collects agreements; `totals` is all that it has counted, and adds up over meters."""
+    """Counts agreements (evaluation.counters.Counter), and says how many there are."""
 
-    totals: Tensor
+    def state(self) -> Any | None:
+        """All that was counted, as tensors and plain values; None for nothing."""
+
+    def add(self, state: Any) -> None:
+        """Count what another meter of the kind has counted, whose state this is."""
 
     def percent(self) -> float:
         """How far predictions agree; NaN where none was compared."""

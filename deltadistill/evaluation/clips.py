@@ -8,6 +8,7 @@ from torch import nn
 from deltadistill.clip_axes import all_frames
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.counters import add_up
 from deltadistill.evaluation.frames import inputs
 from deltadistill.evaluation.sharing import turns
 from deltadistill.models.outputs import frame_outputs
@@ -68,5 +69,5 @@ def clip_score(
             for frame, prediction in zip(frames, predictions, strict=True):
                 metric.update(prediction, reference(frame))
         between()
-    task.add_up([metric], group)
+    add_up([metric], group)
     return metric

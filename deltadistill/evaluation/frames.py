@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.counters import add_up
 from deltadistill.evaluation.sharing import turns
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.modes import evaluation_mode
@@ -71,5 +72,5 @@ def per_frame_score(
                 for frame, prediction in zip(some, predictions, strict=True):
                     metric.update(prediction, reference(frame))
             between()
-    task.add_up([metric], group)
+    add_up([metric], group)
     return metric

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.counting import Progress, count_batches, silent
 from deltadistill.evaluation.frames import Clips, inputs
-from deltadistill.evaluation.sharing import share
 from deltadistill.measures import Measure
 from deltadistill.processes import ALONE, Group
+from deltadistill.resumption.parts import Parts
 from deltadistill.tasks import Metric, Reference, Scores, Task
 from deltadistill.variants import Variant
 
@@ -75,28 +76,50 @@ def score_positions(
     *,
     longest: int,
     batch: int,
-    progress: Callable[[Iterable], Iterable] = iter,
+    parts: Parts | None = None,
+    progress: Progress = silent,
     group: Group = ALONE,
 ) -> dict[str, list[Metric]]:
     """The task's metrics of every clip, one per distance to the key frame, 0 … longest − 1.
 
     The variant's period must be at least `longest`, so that only a run's first frame is a key frame.
-    group: processes that share the batches; each gets all that was counted.
+    parts, progress, group: as for counting.count_batches.
     """
+    shared = {"parts": parts, "progress": progress, "group": group}
+    clips = list(dict.fromkeys(run.frames[0].clip for run in runs))
+    scoring = _Scoring(variant, store, reference)
     if not variant.uses_history:
-        single = _score_single_frames(variant, task, store, runs, reference, batch, progress, group)
+        batches, empty = _of_single_frames(runs, batch), lambda: {clip: task.metric() for clip in clips}
+        single = count_batches(batches, empty, scoring.count_frames, **shared)
         return {clip: [metric] * longest for clip, metric in single.items()}
-    metrics = {run.frames[0].clip: [task.metric() for _ in range(longest)] for run in runs}
-    for together in progress(share(list(_of_equal_length(runs, batch)), group)):
-        variant.reset()
+    return count_batches(
+        list(_of_equal_length(runs, batch)),
+        lambda: {clip: [task.metric() for _ in range(longest)] for clip in clips},
+        scoring.count_runs,
+        **shared,
+    )
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """Compares a variant's predictions for batches with the reference."""
+
+    variant: Variant
+    store: FrameStore
+    reference: Reference
+
+    def count_frames(self, metrics: Mapping[str, Metric], frames: Sequence[Frame]) -> None:
+        for frame, prediction in zip(frames, self.variant.predict(inputs(self.store, frames)), strict=True):
+            metrics[frame.clip].update(prediction, self.reference(frame))
+
+    def count_runs(self, metrics: Mapping[str, Sequence[Metric]], together: Sequence[Run]) -> None:
+        self.variant.reset()
         for distance in range(len(together[0].frames)):
-            predictions = variant.predict(inputs(store, [run.frames[distance] for run in together]))
-            for run, prediction in zip(together, predictions, strict=True):
+            now = inputs(self.store, [run.frames[distance] for run in together])
+            for run, prediction in zip(together, self.variant.predict(now), strict=True):
                 frame = run.frames[distance]
                 if run.scored[distance]:
-                    metrics[frame.clip][distance].update(prediction, reference(frame))
-    task.add_up([metric for of_clip in metrics.values() for metric in of_clip], group)
-    return metrics
+                    metrics[frame.clip][distance].update(prediction, self.reference(frame))
 
 
 def over_all_clips(metrics: Mapping[str, Sequence[Metric]]) -> list[Metric]:
@@ -168,24 +191,9 @@ def _percent(value: Tensor) -> float | None:
     return None if value.isnan() else 100 * value.item()
 
 
-def _score_single_frames(
-    variant: Variant,
-    task: Task,
-    store: FrameStore,
-    runs: Sequence[Run],
-    reference: Reference,
-    batch: int,
-    progress: Callable[[Iterable], Iterable],
-    group: Group,
-) -> dict[str, Metric]:
+def _of_single_frames(runs: Sequence[Run], batch: int) -> list[list[Frame]]:
     frames = sorted(scored(runs), key=lambda frame: (frame.clip, frame.index))
-    metrics = {frame.clip: task.metric() for frame in frames}
-    batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
-    for some in progress(share(batches, group)):
-        for frame, prediction in zip(some, variant.predict(inputs(store, some)), strict=True):
-            metrics[frame.clip].update(prediction, reference(frame))
-    task.add_up(metrics.values(), group)
-    return metrics
+    return [frames[start : start + batch] for start in range(0, len(frames), batch)]
 
 
 def _of_equal_length(runs: Sequence[Run], batch: int) -> Iterator[list[Run]]:

@@ -8,13 +8,11 @@ from deltadistill.processes import Group
 Item = TypeVar("Item")
 
 
-def share(batches: Sequence[Item], group: Group) -> list[Item]:
-    """This process's part of the batches; each stays whole, since its composition decides the last bits."""
-    return [batches[index] for index in group.share(len(batches))]
-
-
 def turns(batches: Sequence[Item], group: Group) -> Iterator[list[Item]]:
-    """The same, in as many turns as in every process: one batch each, or none in the last."""
-    mine = share(batches, group)
+    """This process's part of the batches in as many turns as in every process: one each, or none in the last.
+
+    A batch stays whole, since its composition decides the last bits.
+    """
+    mine = [batches[index] for index in group.share(len(batches))]
     for turn in range(-(-len(batches) // group.size)):
         yield mine[turn : turn + 1]

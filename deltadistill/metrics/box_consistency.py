@@ -9,10 +9,10 @@ steady only where objects stand still.
 """
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from deltadistill.boxes import NO_TRACK, NOTHING, Detections, Objects, iou_matrix, match
+
+_UNIT = 2.0**-40  # of an agreement, which is a whole number of them, so that in no order a sum is rounded
 
 
 class BoxConsistency:
@@ -24,8 +24,7 @@ class BoxConsistency:
 
     def __init__(self, *, min_score: float, min_iou: float = 0.5) -> None:
         self.min_score, self.min_iou = min_score, min_iou
-        self._agreement = 0.0
-        self._counted = self._pairs = 0
+        self._agreement = self._counted = self._pairs = 0
 
     def update(self, before: tuple[Detections, Objects], now: tuple[Detections, Objects]) -> None:
         """Count the tracks of two successive frames of a clip, each given as detections and true objects."""
@@ -38,21 +37,22 @@ class BoxConsistency:
             self._counted += 1
             if track in then and track in current:
                 moved = carry(then[track], source[track], target[track])
-                self._agreement += float(iou_matrix(moved[None], current[track][None])[0, 0])
+                self._agreement += round(iou_matrix(moved[None], current[track][None]).item() / _UNIT)
 
-    @property
-    def totals(self) -> Tensor:
-        """All that was counted, float64 (3,); adds up over meters."""
-        return torch.tensor([self._agreement, self._counted, self._pairs], dtype=torch.float64)
+    def state(self) -> tuple[int, int, int] | None:
+        """Return all that was counted, or None where that is nothing."""
+        return (self._agreement, self._counted, self._pairs) if self._pairs else None
 
-    @totals.setter
-    def totals(self, totals: Tensor) -> None:
-        self._agreement = float(totals[0])
-        self._counted, self._pairs = (int(count) for count in totals[1:])
+    def add(self, state: tuple[int, int, int]) -> None:
+        """Count what another one has counted, whose state this is."""
+        agreement, counted, pairs = state
+        self._agreement += agreement
+        self._counted += counted
+        self._pairs += pairs
 
     def percent(self) -> float:
         """Return the mean agreement of the pairs that counted, in percent; NaN when none did."""
-        return 100 * self._agreement / self._counted if self._counted else float("nan")
+        return 100 * self._agreement * _UNIT / self._counted if self._counted else float("nan")
 
     def coverage_percent(self) -> float:
         """Return the share of pairs that counted, in percent; NaN before the first."""

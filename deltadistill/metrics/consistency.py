@@ -7,6 +7,8 @@ that occur in neither prediction are left out of the mean.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -50,15 +52,14 @@ class Consistency:
         self.matrix.update(now, warped)
         self.pixels += now.numel()
 
-    @property
-    def totals(self) -> Tensor:
-        """All that was counted, int64 (classes² + 1,); adds up over meters of the same classes."""
-        return torch.cat([self.matrix.counts.flatten(), torch.tensor([self.pixels])])
+    def state(self) -> dict[str, Any] | None:
+        """Return all that was counted, or None where that is nothing."""
+        return {"counts": self.matrix.counts, "pixels": self.pixels} if self.pixels else None
 
-    @totals.setter
-    def totals(self, totals: Tensor) -> None:
-        self.matrix.counts = totals[:-1].view_as(self.matrix.counts)
-        self.pixels = int(totals[-1])
+    def add(self, state: dict[str, Any]) -> None:
+        """Count what another one has counted, of the same classes, whose state this is."""
+        self.matrix.add(state["counts"])
+        self.pixels += state["pixels"]
 
     def percent(self) -> float:
         """Return the mean IoU over the classes that occurred, in percent; NaN when nothing was counted."""

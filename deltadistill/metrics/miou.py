@@ -60,6 +60,14 @@ class ConfusionMatrix:
         """Return the mean IoU over the classes that occurred, 0 to 1; NaN when nothing was counted."""
         return float(self.iou().nanmean())
 
+    def state(self) -> Tensor | None:
+        """Return the counts, or None where there are none."""
+        return self.counts if self.counts.any() else None
+
+    def add(self, state: Tensor) -> None:
+        """Count what a matrix of the same classes has counted, whose state this is."""
+        self.counts += state
+
     def __iadd__(self, other: ConfusionMatrix) -> ConfusionMatrix:
         if not isinstance(other, ConfusionMatrix) or other.classes != self.classes:
             raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,40 +18,11 @@ from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.metrics.motion_speed import motion_iou
 from deltadistill.processes import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
+from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 from deltadistill.tasks.near_objects import near_objects
 from deltadistill.tasks.regions import Regions
 from deltadistill.tasks.suppression import Suppression
 from deltadistill.tasks.task import Reference, Scores
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be found in a frame: its objects, their motion IoU (n,), and (clip, index) of the frame."""
-
-    objects: Objects
-    motion: np.ndarray
-    place: tuple[str, int]
-
-
-@dataclass
-class DetectionMetric:
-    """Collects (detections, what is wanted) of frames; those of several metrics add up."""
-
-    frames: list[tuple[Detections, Wanted]] = field(default_factory=list)
-
-    def update(self, prediction: Detections, reference: Wanted) -> None:
-        """Add one frame."""
-        self.frames.append((prediction, reference))
-
-    def __add__(self, other: DetectionMetric) -> DetectionMetric:
-        return DetectionMetric(self.frames + other.frames)
-
-    def precision(self, classes: int, max_detections: int) -> MeanAveragePrecision:
-        """The metric of pycocotools over all frames, whose order decides between equal scores."""
-        metric = MeanAveragePrecision(classes, max_detections=max_detections)
-        for found, wanted in sorted(self.frames, key=lambda frame: frame[1].place):
-            metric.update(found, wanted.objects, motion=wanted.motion)
-        return metric
 
 
 @dataclass(frozen=True)
@@ -144,16 +115,6 @@ class Detection:
         overall, by_speed = precision.score(), precision.score_per_speed()
         speeds = {f"{MAP50.key}_{speed}": found.map50 for speed, found in by_speed.items()}
         return Scores({"map50": overall.map50, "map": overall.map, **speeds}, overall.ap50)
-
-    def add_up(self, metrics: Iterable[DetectionMetric], group: Group) -> None:
-        """Give each metric the frames of all processes."""
-        metrics = list(metrics)
-        if group.size == 1:
-            return
-        for metric, parts in zip(
-            metrics, zip(*group.all_of([m.frames for m in metrics]), strict=True), strict=True
-        ):
-            metric.frames = [frame for part in parts for frame in part]
 
     def as_array(self, predictions: Sequence[Detections]) -> np.ndarray:
         """Detections to be shown, float32 (F, max_detections, 6): x0, y0, x1, y1, score, class or −1."""

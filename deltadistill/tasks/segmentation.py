@@ -150,13 +150,6 @@ class Segmentation:
         """Mean IoU, and the IoU of each class."""
         return Scores({MIOU.key: metric.miou()}, metric.iou().tolist())
 
-    def add_up(self, metrics: Iterable[ConfusionMatrix], group: Group) -> None:
-        """Sum the counts of all processes; integers, so that it is exact."""
-        metrics = list(metrics)
-        total = group.total(torch.stack([matrix.counts for matrix in metrics]))
-        for matrix, counts in zip(metrics, total, strict=True):
-            matrix.counts = counts
-
     def as_array(self, predictions: Sequence[Tensor]) -> np.ndarray:
         """Labels (F, H, W), uint8."""
         return np.stack([labels.numpy() for labels in predictions])

@@ -25,6 +25,12 @@ class Metric(Protocol):
     def update(self, prediction: Any, reference: Any) -> None:
         """Add one frame."""
 
+    def state(self) -> Any | None:
+        """All that was collected, as tensors and plain values; None for nothing."""
+
+    def add(self, state: Any) -> None:
+        """Add what another metric of the task has collected, whose state this is."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -106,9 +112,6 @@ class Task(Protocol):
 
     def scores(self, metric: Metric) -> Scores:
         """All scores of what a metric has collected."""
-
-    def add_up(self, metrics: Iterable[Metric], group: Group) -> None:
-        """Add to each metric what the other processes have collected, in place."""
 
     def as_array(self, predictions: Predictions) -> np.ndarray:
         """The predictions of a clip as one array, frames first, to be kept for pictures."""

@@ -16,9 +16,9 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from deltadistill.processes import ALONE, Group
-from deltadistill.training.checkpoint import Checkpoint
+from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.resumption.interruption import Interrupted, Interruption
 from deltadistill.training.divergence import first_layer_not_finite, parameters_not_finite
-from deltadistill.training.interruption import Interrupted, Interruption
 from deltadistill.training.loading import read_ahead
 
 Row = dict[str, float]

@@ -19,11 +19,16 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "DELTADISTILL_TRACKING": "off"} | changes
 
 
-def start(script: Path, *arguments: object, **changes: str) -> subprocess.Popen:
-    """Start a script as a stage is started."""
+def start(script: Path, *arguments: object, inside: Path | None = None, **changes: str) -> subprocess.Popen:
+    """Start a script as a stage is started, in a folder if not in this one."""
     command = [sys.executable, str(script), *map(str, arguments)]
     return subprocess.Popen(
-        command, env=environment(**changes), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=inside,
+        env=environment(**changes),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from distributed.launching import TOY_STAGE, run, start
 
 from deltadistill import launch
-from deltadistill.training.checkpoint import Checkpoint
+from deltadistill.resumption.checkpoint import Checkpoint
 
 TWO = {launch.PROCESSES: "2"}
 

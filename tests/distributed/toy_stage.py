@@ -23,7 +23,7 @@ def main():
     import equal_trainings
 
     from deltadistill import processes
-    from deltadistill.training.checkpoint import Checkpoint
+    from deltadistill.resumption.checkpoint import Checkpoint
     from deltadistill.training.loop import train
     from deltadistill.training.passes import Passes
 

@@ -11,7 +11,8 @@ from torch import nn
 from deltadistill import tasks
 from deltadistill.boxes import UNKNOWN, Detections, Objects
 from deltadistill.data.manifest import DatasetInfo, Frame
-from deltadistill.tasks.detection import DetectionMetric, Wanted
+from deltadistill.evaluation.counters import add_up
+from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 
 NETWORK = Anchored()
 # Of level 3 the position in row 4, column 5 has its middle at x 44, y 36; its first anchor is 4 strides long.
@@ -217,10 +218,10 @@ def test_a_clip_is_kept_as_one_array_of_what_is_shown():
 class _Two:
     """Two processes as one of them sees them: the other has counted one frame for each metric."""
 
-    size = 2
+    rank, size = 0, 2
 
     def __init__(self, *others):
-        self.others = [[other] for other in others]
+        self.others = [DetectionMetric([other]).state() for other in others]
 
     def all_of(self, mine):
         return [mine, self.others]
@@ -230,6 +231,6 @@ def test_processes_share_what_they_have_found():
     task, metrics = detection(), [DetectionMetric(), DetectionMetric()]
     good, bad = frame([0, 0, 10, 10], 0.5, 0), frame([50, 0, 60, 10], 0.9, 1)
     metrics[0].update(*bad)
-    task.add_up(metrics, _Two(good, bad))
+    add_up(metrics, _Two(good, bad))
     assert task.score(metrics[0]) == pytest.approx(0.5 * 51 / 101)
     assert task.score(metrics[1]) == 0

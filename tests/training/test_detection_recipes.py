@@ -16,7 +16,7 @@ from deltadistill.distillation.recipe import distill
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, teacher_reference
 from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
 from deltadistill.macs import count_macs
-from deltadistill.training.checkpoint import Checkpoint
+from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training.passes import Passes
 from deltadistill.training.recipes.per_frame import finetune, train_per_frame
 from deltadistill.training.recipes.running import Running

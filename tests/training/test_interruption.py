@@ -9,8 +9,8 @@ from torch import nn
 from training.toy_trainings import STEPS, TRAINEES, per_frame_trainee, run
 
 from deltadistill.conversion import delta_blocks
-from deltadistill.training.checkpoint import Checkpoint
-from deltadistill.training.interruption import Interruption
+from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.resumption.interruption import Interruption
 
 
 class _StopAt:
@@ -148,9 +148,9 @@ def test_no_checkpoint_gets_older_than_the_minutes_and_a_step_even_while_a_look_
     tmp_path, monkeypatch
 ):
     now, saved, ages = [0.0], [0.0], []
-    for module in ("checkpoint", "loop"):
+    for module in ("resumption.checkpoint", "training.loop"):
         clock = SimpleNamespace(monotonic=lambda: now[0])
-        monkeypatch.setattr(f"deltadistill.training.{module}.time", clock)
+        monkeypatch.setattr(f"deltadistill.{module}.time", clock)
 
     class Slow(_StopAt):
         """Steps of half a minute, looks of one and a half."""

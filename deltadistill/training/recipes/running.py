@@ -11,8 +11,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.transforms import Augment
 from deltadistill.params import Distill, PretrainTeacher, Training
 from deltadistill.processes import Group
+from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.checkpoint import Checkpoint
 from deltadistill.training.loop import Outcome, Row, Trainee, train
 from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.passes import Passes

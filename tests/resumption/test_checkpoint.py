@@ -8,8 +8,7 @@ import textwrap
 import pytest
 import torch
 
-from deltadistill.training import checkpoint as checkpoints
-from deltadistill.training.checkpoint import Checkpoint, checkpoint_of, training_key
+from deltadistill.resumption.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_a_real_full_disk_keeps_the_ones_before(saved, caplog):
     full = textwrap.dedent(f"""
         import logging, resource, signal, sys, torch
         from pathlib import Path
-        from deltadistill.training.checkpoint import Checkpoint
+        from deltadistill.resumption.checkpoint import Checkpoint
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         checkpoint = Checkpoint(Path({str(saved.path.parent)!r}), minutes=1)
@@ -104,33 +103,3 @@ def test_what_is_written_is_the_state_at_the_call_although_the_training_goes_on(
     checkpoint.save({"weights": weights})
     weights.fill_(1)
     assert not checkpoint.load()["weights"].any()
-
-
-def test_the_key_changes_with_settings_and_inputs(tmp_path):
-    file = tmp_path / "input"
-    file.write_text("one")
-    keys = {training_key({"steps": 1}, [file]), training_key({"steps": 2}, [file])}
-    file.write_text("two")
-    keys.add(training_key({"steps": 1}, [file]))
-    assert len(keys) == 3
-
-
-def test_other_code_does_not_go_on_from_a_checkpoint(tmp_path, monkeypatch, caplog):
-    code = tmp_path / "block.py"
-    code.write_text("gain = 1")
-    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
-    monkeypatch.setattr(checkpoints, "loaded_code", lambda: [code])
-    before = checkpoint_of("teacher", {"steps": 1}, [], minutes=1)
-    before.save({"steps_done": 1})
-    before.wait()
-    assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() == {"steps_done": 1}
-    assert "are not used" not in caplog.text
-    code.write_text("gain = 2")
-    assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() is None
-    assert f"other parameters, inputs or code are not used: {before.path.parent.name}" in caplog.text
-
-
-def test_the_code_of_a_training_is_that_which_is_loaded():
-    names = {path.name for path in checkpoints.loaded_code()}
-    assert "checkpoint.py" in names
-    assert "test_checkpoint.py" not in names

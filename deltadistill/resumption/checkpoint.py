@@ -1,16 +1,9 @@
-"""Checkpoints of a running training, so that an interrupted one goes on where it was.
+"""Checkpoints of a running training, so that an interrupted one goes on where it was."""
 
-They live outside DVC, in a folder named by a hash of everything that decides the training's result: DVC
-deletes a stage's outputs before it runs, and a checkpoint of other parameters must never be resumed.
-"""
-
-import hashlib
 import io
-import json
 import logging
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,49 +14,14 @@ import torch
 
 from deltadistill import atomic
 from deltadistill.reading.tensors import read_tensors
-
-FOLDER = Path(".checkpoints")
-_LIBRARY = Path(__file__).parents[1]
+from deltadistill.resumption.folders import folder_of
 
 log = logging.getLogger(__name__)
-
-
-def training_key(settings: object, inputs: Iterable[Path]) -> str:
-    """Hash of plain settings and of the content of the input files, 16 hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in inputs:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def checkpoint_of(title: str, settings: object, inputs: Iterable[Path], *, minutes: float) -> "Checkpoint":
     """The checkpoint, in .checkpoints/, of the training that settings, inputs and the loaded code decide."""
     return Checkpoint(folder_of(title, settings, inputs), minutes=minutes)
-
-
-def folder_of(title: str, settings: object, inputs: Iterable[Path]) -> Path:
-    """The folder in .checkpoints/ for unfinished work that settings, inputs and the loaded code decide.
-
-    Says so where only work of the same title, but of other settings, inputs or code is there.
-    """
-    folder = FOLDER / f"{title}-{training_key(settings, [*inputs, *loaded_code()])}"
-    others = [other.name for other in FOLDER.glob(f"{title}-{'?' * 16}") if other != folder]
-    if others and not folder.exists():
-        log.warning(
-            "%s: checkpoints of other parameters, inputs or code are not used: %s; delete them if nothing "
-            "goes back to them",
-            FOLDER,
-            ", ".join(sorted(others)),
-        )
-    return folder
-
-
-def loaded_code() -> list[Path]:
-    """Source files of the library's modules, and of networks/, that this process has loaded, sorted."""
-    homes = (_LIBRARY, Path("networks").resolve())
-    files = (Path(f).resolve() for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None)))
-    return sorted({file for file in files if any(home in file.parents for home in homes) and file.is_file()})
 
 
 class Checkpoint:

@@ -1,0 +1,1 @@
+"""Resumption: long work that is interrupted, by whatever, goes on where it was."""

@@ -1,0 +1,35 @@
+"""Folders of unfinished work: one for what the same settings, inputs and code decide, and none other."""
+
+from deltadistill.resumption import folders
+from deltadistill.resumption.checkpoint import checkpoint_of
+from deltadistill.resumption.folders import work_key
+
+
+def test_the_key_changes_with_settings_and_inputs(tmp_path):
+    file = tmp_path / "input"
+    file.write_text("one")
+    keys = {work_key({"steps": 1}, [file]), work_key({"steps": 2}, [file])}
+    file.write_text("two")
+    keys.add(work_key({"steps": 1}, [file]))
+    assert len(keys) == 3
+
+
+def test_other_code_does_not_go_on_from_a_checkpoint(tmp_path, monkeypatch, caplog):
+    code = tmp_path / "block.py"
+    code.write_text("gain = 1")
+    monkeypatch.setattr(folders, "FOLDER", tmp_path / "checkpoints")
+    monkeypatch.setattr(folders, "loaded_code", lambda: [code])
+    before = checkpoint_of("teacher", {"steps": 1}, [], minutes=1)
+    before.save({"steps_done": 1})
+    before.wait()
+    assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() == {"steps_done": 1}
+    assert "are not used" not in caplog.text
+    code.write_text("gain = 2")
+    assert checkpoint_of("teacher", {"steps": 1}, [], minutes=1).load() is None
+    assert f"other parameters, inputs or code are not used: {before.path.parent.name}" in caplog.text
+
+
+def test_the_code_of_a_training_is_that_which_is_loaded():
+    names = {path.name for path in folders.loaded_code()}
+    assert "checkpoint.py" in names
+    assert "test_folders.py" not in names

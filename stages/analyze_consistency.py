@@ -21,13 +21,12 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from tqdm import tqdm
-
     from deltadistill import consistency, processes, tasks, tracking, variants
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.consistency import agreement
     from deltadistill.data.frames import FrameStore
+    from deltadistill.evaluation.counting import batch_bar
     from deltadistill.result_files import write_csv, write_json
     from deltadistill.resumption.parts import parts_of
 
@@ -60,14 +59,7 @@ def main() -> None:
             agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score),
             batch=mine.batch,
             parts=parts,
-            progress=lambda turns, done: tqdm(
-                turns,
-                initial=done,
-                total=done + len(turns),
-                desc=f"consistency of {args.variant}",
-                unit="batch",
-                disable=not group.is_first,
-            ),
+            progress=batch_bar(f"consistency of {args.variant}", group),
             group=group,
         )
         if not group.is_first:

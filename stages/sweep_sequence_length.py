@@ -23,13 +23,13 @@ def main() -> None:
     )
     launch.over_all_processes()
     import numpy as np
-    from tqdm import tqdm
 
     from deltadistill import atomic, processes, tasks, tracking, variants
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.cost import costs_by_length
+    from deltadistill.evaluation.counting import batch_bar
     from deltadistill.evaluation.examples import example_predictions
     from deltadistill.evaluation.frames import teacher_reference
     from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
@@ -72,15 +72,7 @@ def main() -> None:
             longest=longest,
             batch=mine.batch,
             parts=parts,
-            progress=lambda turns, done: tqdm(
-                turns,
-                initial=done,
-                total=done + len(turns),
-                desc=args.variant,
-                unit="batch",
-                mininterval=1,
-                disable=not group.is_first,
-            ),
+            progress=batch_bar(args.variant, group),
             group=group,
         )
         if not group.is_first:

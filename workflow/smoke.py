@@ -98,7 +98,6 @@ def call(folder: Path, command: Sequence[str], *, tracking: str = "off") -> tupl
     }
     environment |= {
         "PYTHONPATH": str(folder),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "DELTADISTILL_TRACKING": tracking,
     }
     environment["OMP_NUM_THREADS"] = "1"  # networks of toy size only lose time to threads

@@ -13,11 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from deltadistill import params, tasks, variants
 from deltadistill.architecture import load_network
 from deltadistill.data.frames import FrameStore
+from deltadistill.evaluation.counting import batch_bar
 from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
 
 
@@ -46,7 +45,7 @@ def main() -> None:
             task.reference(store),
             longest=longest,
             batch=8,
-            progress=lambda batches: tqdm(batches, unit="batch", leave=False),
+            progress=batch_bar(given),
         )
         found = scores_by_length(task, metrics, arguments.lengths, store.classes)
         shown = ", ".join(f"T = {length}: {found[length][task.measure.key]:.1f}" for length in found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from torch.utils._pytree import tree_leaves
+from tqdm import tqdm
 
 from deltadistill.evaluation.counters import add_states, add_up, states_of
 from deltadistill.evaluation.sharing import turns
@@ -24,6 +25,18 @@ log = logging.getLogger(__name__)
 def silent(turns: Sequence, done: int) -> Iterable:
     """Show nothing."""
     return turns
+
+
+def batch_bar(title: str, group: Group = ALONE) -> Progress:
+    """Show a bar in the first process."""
+
+    def show(turns: Sequence, done: int) -> Iterable:
+        total = done + len(turns)
+        return tqdm(
+            turns, title, total, initial=done, unit="batch", mininterval=1, disable=not group.is_first
+        )
+
+    return show
 
 
 def count_batches(

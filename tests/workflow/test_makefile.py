@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()
@@ -75,3 +77,22 @@ def test_every_target_that_runs_a_pipeline_holds_the_lock():
     )
     assert len(recipes) >= 8
     assert [recipe for recipe in recipes if not recipe.startswith(("@$(LOCKED) ", "@echo "))] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "there"),
+    [
+        ("check", "EXPERIMENT", "street_detection"),
+        ("put", "EXPERIMENT", "street_detection"),
+        ("experiment", "EXPERIMENT", "street_detection"),
+        ("sweep", "SWEEP", "beta"),
+    ],
+)
+@pytest.mark.parametrize("given", ["", "nowhere"])
+def test_an_experiment_that_is_not_there_is_refused_before_anything_is_done(target, variable, there, given):
+    done = make(target, f"{variable}={given}", "VENV=not-installed", "PYTHON=false")
+    assert done.returncode
+    assert f"make {target} {variable}=name: " in done.stderr
+    assert f"/{given}.yaml is not there" in done.stderr
+    assert there in done.stderr.split()
+    assert not done.stdout

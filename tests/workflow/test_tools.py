@@ -1,5 +1,6 @@
 """DVC and Snakemake agree about what is up to date, and DVC's own commands work, on the real graph."""
 
+import csv
 import re
 import shutil
 
@@ -112,6 +113,17 @@ def test_an_experiment_runs_from_the_command_line_with_another_value(finished):
     shown = finished.run("dvc", "exp", "show", "--csv", "--no-pager")
     assert "faster" in shown
     assert "fast" in (finished.folder / "params.yaml").read_text()
+
+
+def test_queued_values_run_side_by_side_and_only_what_they_change(finished):
+    finished.run("dvc", "exp", "run", "--queue", "--set-param", "distill.loss.beta=0.3,1.2")
+    said = finished.run("dvc", "exp", "run", "--run-all", "--jobs", "2")
+    assert "Running stage 'pretrain_teacher" not in said
+    shown = list(csv.DictReader(finished.run("dvc", "exp", "show", "--csv", "--no-pager").splitlines()))
+    found = {row["distill.loss.beta"] for row in shown if row["rev"] not in ("workspace", "master", "main")}
+    assert found == {"0.3", "1.2"}, shown
+    assert finished.run("dvc", "queue", "status").count("Success") == 2
+    assert finished.run("git", "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 m
 test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 9 minutes, half of it waiting)
 	@OMP_NUM_THREADS=1 pytest tests/slurm -m slurm -rs $(PYTEST)
 
-test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, and compare what comes out (8 minutes)
+test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, and compare what comes out (8 to 18 minutes)
 	@OMP_NUM_THREADS=1 pytest tests/faults -m faults $(PYTEST)
 
 test-published: $(INSTALLED) ## two steps of every stage of the published experiments, and a whole toy run of a Faster R-CNN (minutes)

@@ -14,7 +14,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
-# A stage starts 0.3 s sooner where Python may keep what it has compiled; images of Python often forbid it.
+# Every stage is a process that would compile the library anew: images of Python often forbid to keep that.
 unexport PYTHONDONTWRITEBYTECODE
 # pip builds the few packages without a wheel with the pinned setuptools too.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt

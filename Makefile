@@ -48,7 +48,7 @@ test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy s
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
 
-test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 9 minutes, half of it waiting)
+test-slurm: $(INSTALLED) ## the graph through both profiles of a Slurm made for it (root; 9 to 12 minutes, half of it waiting)
 	@OMP_NUM_THREADS=1 pytest tests/slurm -m slurm -rs $(PYTEST)
 
 test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, and compare what comes out (8 to 18 minutes)

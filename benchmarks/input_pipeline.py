@@ -32,14 +32,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from deltadistill import models, overlay, tasks
+from deltadistill import latency, models, overlay, tasks
 from deltadistill import params as parameters
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import Manifest
 from deltadistill.data.transforms import Augment
-from deltadistill.metrics import latency
 from deltadistill.params import Params
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table

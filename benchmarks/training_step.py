@@ -26,13 +26,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from deltadistill import models
+from deltadistill import latency, models
 from deltadistill import params as parameters
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion import convert
 from deltadistill.distillation.recipe import parameter_groups, search_costs, search_course, start_gates
 from deltadistill.distillation.training import DistillTraining, Weights
-from deltadistill.metrics import latency
 from deltadistill.params import Distill
 from deltadistill.tasks import Segmentation
 from deltadistill.training.per_frame import PerFrameTraining

@@ -5,16 +5,18 @@ alone is a group of one, for which a sum is the value itself.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from deltadistill.launch import PeerLostError, is_launched
+
+Item = TypeVar("Item")
 
 PROCESSOR = torch.device("cpu")
 
@@ -35,6 +37,15 @@ class Group:
     def share(self, count: int) -> range:
         """Which of `count` things are this process's: every size-th, from its rank on."""
         return range(self.rank, count, self.size)
+
+    def turns(self, batches: Sequence[Item]) -> Iterator[list[Item]]:
+        """This process's batches in as many turns as in every process: one each, or none in the last.
+
+        A batch stays whole, since its composition decides the last bits.
+        """
+        mine = [batches[index] for index in self.share(len(batches))]
+        for turn in range(-(-len(batches) // self.size)):
+            yield mine[turn : turn + 1]
 
     def total(self, values: Tensor) -> Tensor:
         """Sum over all processes, without gradient: a tensor of its own, like `values`."""

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deltadistill.clip_axes import clip_axes
+from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
 from deltadistill.conversion import seat_of
-from deltadistill.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
+from deltadistill.data.clip_axes import clip_axes
 
 _log = logging.getLogger(__name__)
 

@@ -28,7 +28,6 @@ def main() -> None:
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.result_files import write_csv, write_json
-    from deltadistill.resumption.parts import parts_of
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
@@ -46,12 +45,7 @@ def main() -> None:
         by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
-        parts = parts_of(
-            f"analyze_consistency-{args.variant}-seed{args.seed}",
-            [list(by_length), mine.model_dump(), predict, params.boxes.model_dump()],
-            [args.data / "manifest.csv", args.data / "dataset.json", args.network],
-            minutes=params.training.checkpoint_minutes,
-        )
+        parts = _kept_parts(args, params, list(by_length), predict)
         measured = consistency.measure(
             by_length,
             store,
@@ -71,6 +65,17 @@ def main() -> None:
         for row in rows:
             run.log({f"consistency_{row['along']}_{row['over']}": row["consistency"]}, step=row["length"])
     parts.remove()
+
+
+def _kept_parts(args, params, lengths, predict):  # noqa: ANN001
+    from deltadistill.resumption.parts import parts_of
+
+    return parts_of(
+        f"analyze_consistency-{args.variant}-seed{args.seed}",
+        [lengths, params.analyze_consistency.model_dump(), predict, params.boxes.model_dump()],
+        [args.data / "manifest.csv", args.data / "dataset.json", args.network],
+        minutes=params.training.checkpoint_minutes,
+    )
 
 
 def _rows(scores):  # noqa: ANN001

@@ -19,18 +19,17 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
+    from deltadistill import latency, provenance, tracking
     from deltadistill import params as parameters
-    from deltadistill import provenance, tracking
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
-    from deltadistill.evaluation.frame_times import (
+    from deltadistill.evaluation.frames import inputs
+    from deltadistill.latency.frame_times import (
         calls_to_time,
         describe_stream,
         describe_teacher,
         streams_of,
     )
-    from deltadistill.evaluation.frames import inputs
-    from deltadistill.metrics import latency
     from deltadistill.result_files import write_json
 
     params = parameters.load(args.params)

@@ -28,12 +28,16 @@ def main() -> None:
     from deltadistill import params as parameters
     from deltadistill.architecture import load_network
     from deltadistill.data.frames import FrameStore
-    from deltadistill.evaluation.cost import costs_by_length
     from deltadistill.evaluation.counting import batch_bar
-    from deltadistill.evaluation.examples import example_predictions
     from deltadistill.evaluation.frames import teacher_reference
-    from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
-    from deltadistill.resumption.parts import parts_of
+    from deltadistill.evaluation.sequence_lengths.cost import costs_by_length
+    from deltadistill.evaluation.sequence_lengths.examples import example_predictions
+    from deltadistill.evaluation.sequence_lengths.positions import (
+        position_runs,
+        score_positions,
+        scored,
+        scores_by_length,
+    )
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
@@ -57,12 +61,7 @@ def main() -> None:
                 f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
                 "lower sweep_sequence_length.lengths or bring longer clips"
             )
-        parts = parts_of(
-            f"sweep_sequence_length-{args.variant}-seed{args.seed}",
-            [longest, mine.reference, mine.batch, predict, params.boxes.model_dump()],
-            [args.data / "manifest.csv", args.data / "dataset.json", args.network, args.teacher],
-            minutes=params.training.checkpoint_minutes,
-        )
+        parts = _kept_parts(args, params, longest, predict)
         metrics = score_positions(
             variants.build(predict, network, task, period=longest),
             task,
@@ -90,6 +89,18 @@ def main() -> None:
         with atomic.file(args.artifacts / "examples.npz") as path:
             np.savez_compressed(path, **example_predictions(variants_by_length, task, store, shown))
     parts.remove()
+
+
+def _kept_parts(args, params, longest, predict):  # noqa: ANN001
+    from deltadistill.resumption.parts import parts_of
+
+    mine = params.sweep_sequence_length
+    return parts_of(
+        f"sweep_sequence_length-{args.variant}-seed{args.seed}",
+        [longest, mine.reference, mine.batch, predict, params.boxes.model_dump()],
+        [args.data / "manifest.csv", args.data / "dataset.json", args.network, args.teacher],
+        minutes=params.training.checkpoint_minutes,
+    )
 
 
 def _write_scores(args, reference, labelled_frames, lengths, main):  # noqa: ANN001

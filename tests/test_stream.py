@@ -6,9 +6,9 @@ from architectures import build
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.blocks.sessions import ClipSession
 from deltadistill.conversion import delta_blocks
 from deltadistill.distillation.losses import probe_teacher
-from deltadistill.sessions import ClipSession
 
 
 @pytest.fixture

@@ -17,7 +17,12 @@ from deltadistill import params, tasks, variants
 from deltadistill.architecture import load_network
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.counting import batch_bar
-from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
+from deltadistill.evaluation.sequence_lengths.positions import (
+    position_runs,
+    score_positions,
+    scored,
+    scores_by_length,
+)
 
 
 def main() -> None:

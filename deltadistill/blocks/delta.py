@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from deltadistill.blocks.gate import Gate
 from deltadistill.blocks.straight_through import Choice, drawn_output
 from deltadistill.candidates import COMPRESSED, DECISION, DECISIONS, UNCOMPRESSED
-from deltadistill.modes import modes_kept
+from deltadistill.models.modes import modes_kept
 
 if TYPE_CHECKING:
-    from deltadistill.sessions import Seat
+    from deltadistill.blocks.sessions import Seat
 
 State = tuple[Tensor, ...]
 

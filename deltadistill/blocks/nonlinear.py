@@ -19,7 +19,7 @@ from deltadistill.blocks.mirror import (
 )
 from deltadistill.blocks.straight_through import Choice, drawn_output
 from deltadistill.candidates import UNCOMPRESSED
-from deltadistill.modes import modes_kept
+from deltadistill.models.modes import modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
 _FEWEST_DELTA_FRAMES = 2  # per key frame: of the shortest sequence that is of use, T = 3

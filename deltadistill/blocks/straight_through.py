@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from deltadistill.candidates import COMPRESSED, UNCOMPRESSED
-from deltadistill.half_precision import in_single_precision
+from deltadistill.models.half_precision import in_single_precision
 
 Choice = str | Tensor
 """A candidate's name, or a gate's sample: a scalar, 1 for uncompressed and 0 for compressed."""

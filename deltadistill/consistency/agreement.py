@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from deltadistill.boxes import Detections
+from deltadistill.consistency.of_boxes import BoxConsistency
+from deltadistill.consistency.of_labels import Consistency, Warp
+from deltadistill.consistency.optical_flow import DisFlow, Flow, Preset
+from deltadistill.data.boxes import Detections
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.metrics.box_consistency import BoxConsistency
-from deltadistill.metrics.consistency import Consistency, Warp
-from deltadistill.metrics.optical_flow import DisFlow, Flow, Preset
+from deltadistill.metrics.counters import Counter
 from deltadistill.tasks import Predictions
 
 Pairs = Sequence[tuple[Frame, Frame]]
@@ -24,14 +25,8 @@ Way = tuple[str, str]
 """What predictions are carried along, and what counts: ("exact", "visible"), ("tracks", "all") …"""
 
 
-class Meter(Protocol):
-    """Counts agreements (evaluation.counters.Counter), and says how many there are."""
-
-    def state(self) -> Any | None:
-        """All that was counted, as tensors and plain values; None for nothing."""
-
-    def add(self, state: Any) -> None:
-        """Count what another meter of the kind has counted, whose state this is."""
+class Meter(Counter, Protocol):
+    """Counts agreements, and says how many there are."""
 
     def percent(self) -> float:
         """How far predictions agree; NaN where none was compared."""
@@ -108,7 +103,7 @@ def flow_sources(
 
 @dataclass(frozen=True)
 class TrackAgreement:
-    """Detections carried along the true motion of their tracks (metrics.box_consistency).
+    """Detections carried along the true motion of their tracks (consistency.of_boxes).
 
     min_score: of a detection that counts.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltadistill.boxes import NO_TRACK, Objects
+from deltadistill.data.boxes import NO_TRACK, Objects
 from deltadistill.reading.limits import MOST_PIXELS
 from deltadistill.reading.strict_json import read_json
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltadistill.boxes import PADDING, UNKNOWN, Objects
+from deltadistill.data.boxes import PADDING, UNKNOWN, Objects
 
 
 def pack_boxes(frames: Sequence[Sequence[Objects | None]]) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from deltadistill.boxes import NO_TRACK, Objects
+from deltadistill.data.boxes import NO_TRACK, Objects
 
 _DIM = 0.55  # of the picture beneath, so that boxes stand out
 _FONT = 11  # pixels

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deltadistill.boxes import Objects, area
+from deltadistill.data.boxes import Objects, area
 from deltadistill.data.transforms import View
 
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import torch
 
-from deltadistill.boxes import Objects
 from deltadistill.data.box_files import read_box_file
+from deltadistill.data.boxes import Objects
 from deltadistill.data.label_table import label_ids_to_classes
 from deltadistill.data.letterbox import Letterbox
 from deltadistill.data.manifest import Frame, Manifest

@@ -11,15 +11,15 @@ from tqdm import tqdm
 
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.blocks import COMPRESSED
-from deltadistill.clip_axes import later_frames
+from deltadistill.blocks.sessions import ClipSession, hint_at_channels, require_frames
 from deltadistill.conversion import delta_blocks
+from deltadistill.data.clip_axes import later_frames
 from deltadistill.distillation.costs import CostTable, macs_of_blocks
 from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.distillation.search import CandidateDraws, learning_parameters, settle_at
 from deltadistill.macs import count_macs
+from deltadistill.models.modes import evaluation_mode
 from deltadistill.models.outputs import frame_outputs
-from deltadistill.modes import evaluation_mode
-from deltadistill.sessions import ClipSession, hint_at_channels, require_frames
 from deltadistill.stream import forward_clip
 
 _WARM_UP, _FREEZE = 0.1, 0.5  # shares of the steps: gates rest before the one, are final after the other

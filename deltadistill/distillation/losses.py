@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
-from deltadistill.clip_axes import later_frames
+from deltadistill.blocks.sessions import Call, CallError, ProbeSession, energy
 from deltadistill.conversion import delta_blocks, seat_of
+from deltadistill.data.clip_axes import later_frames
 from deltadistill.distillation.costs import CostTable
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import device_of
-from deltadistill.sessions import Call, CallError, ProbeSession, energy
 
 
 @dataclass(frozen=True)

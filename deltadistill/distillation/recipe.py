@@ -10,9 +10,9 @@ from deltadistill import models
 from deltadistill.amortised_target import AmortisedTarget
 from deltadistill.architecture import found_architecture
 from deltadistill.blocks.designs import student_design
-from deltadistill.boxes import PADDING
 from deltadistill.conversion import convert, delta_blocks, deploy
 from deltadistill.data.batches import TrainingBatches
+from deltadistill.data.boxes import PADDING
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.distillation.costs import CostTable, macs_of_blocks

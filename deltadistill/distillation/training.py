@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.amortised_target import AmortisedTarget
-from deltadistill.clip_axes import all_frames, later_frames
+from deltadistill.blocks.sessions import CallError, ClipSession
 from deltadistill.conversion import delta_blocks
+from deltadistill.data.clip_axes import all_frames, later_frames
 from deltadistill.data.frames import normalise
 from deltadistill.distillation.costs import CostTable
 from deltadistill.distillation.losses import (
@@ -29,7 +30,6 @@ from deltadistill.distillation.near_objects import (
 )
 from deltadistill.distillation.search import CandidateDraws, settle, settle_at
 from deltadistill.models.outputs import frame_outputs
-from deltadistill.sessions import CallError, ClipSession
 from deltadistill.stream import forward_clip
 from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent

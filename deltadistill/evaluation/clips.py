@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from deltadistill.clip_axes import all_frames
+from deltadistill.data.clip_axes import all_frames
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.counters import add_up
 from deltadistill.evaluation.frames import inputs
-from deltadistill.evaluation.sharing import turns
+from deltadistill.metrics.counters import add_up
 from deltadistill.models.outputs import frame_outputs
 from deltadistill.processes import ALONE, Group, device_of
 from deltadistill.stream import forward_clip
@@ -60,7 +59,7 @@ def clip_score(
     """
     metric = task.metric()
     batches = [windows[start : start + batch] for start in range(0, len(windows), batch)]
-    for turn in turns(batches, group):
+    for turn in group.turns(batches):
         for some in turn:
             clip = torch.stack([inputs(store, window) for window in some]).to(device_of(network))
             output = all_frames(forward_clip(network, clip, run=frame_outputs))

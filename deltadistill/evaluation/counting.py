@@ -8,8 +8,7 @@ from typing import Generic, TypeVar
 from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
-from deltadistill.evaluation.counters import add_states, add_up, states_of
-from deltadistill.evaluation.sharing import turns
+from deltadistill.metrics.counters import add_states, add_up, states_of
 from deltadistill.processes import ALONE, Group
 from deltadistill.resumption.interruption import Interrupted, Interruption
 from deltadistill.resumption.parts import Parts
@@ -90,7 +89,7 @@ class _Counting(Generic[Counters, Batch]):
         known = self._resume()
         left = [number for number in range(len(batches)) if number not in known]
         self.done = len(known)
-        for turn in progress(list(turns(left, self.group)), self.done // self.group.size):
+        for turn in progress(list(self.group.turns(left)), self.done // self.group.size):
             for number in turn:
                 self.count(self.fresh, batches[number])
                 self.numbers.append(number)

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.counters import add_up
-from deltadistill.evaluation.sharing import turns
+from deltadistill.metrics.counters import add_up
+from deltadistill.models.modes import evaluation_mode
 from deltadistill.models.outputs import frame_outputs
-from deltadistill.modes import evaluation_mode
 from deltadistill.processes import ALONE, Group, device_of
 from deltadistill.tasks import Metric, Reference, Task
 
@@ -65,7 +64,7 @@ def per_frame_score(
     metric = task.metric()
     batches = [frames[start : start + batch] for start in range(0, len(frames), batch)]
     with evaluation_mode(network):
-        for turn in turns(batches, group):
+        for turn in group.turns(batches):
             for some in turn:
                 output = frame_outputs(network, inputs(store, some).to(device_of(network)))
                 predictions = task.predict(output, network=network)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks.sessions import Seat
 from deltadistill.macs.operators import Convention, check_convention
 from deltadistill.macs.recording import Call, Recording, meta_copy, record, value_copy
 from deltadistill.macs.table import LayerMacs, MacTable, Uncounted
-from deltadistill.sessions import Seat
 
 __all__ = ["Convention", "LayerMacs", "MacTable", "Uncounted", "count_macs"]
 

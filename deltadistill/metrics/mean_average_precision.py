@@ -16,7 +16,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from deltadistill.boxes import Detections, Objects, area, iou_matrix
+from deltadistill.data.boxes import Detections, Objects, area, iou_matrix
 from deltadistill.metrics.motion_speed import SPEEDS, is_of_speed
 
 _IOUS = np.linspace(0.5, 0.95, 10)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltadistill.boxes import NO_TRACK, Objects, iou_matrix
+from deltadistill.data.boxes import NO_TRACK, Objects, iou_matrix
 
 SPEEDS = ("slow", "medium", "fast")
 REACH = 10  # frames before and after

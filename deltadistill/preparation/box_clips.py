@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deltadistill.boxes import Objects
 from deltadistill.data.box_files import write_box_file
+from deltadistill.data.boxes import Objects
 from deltadistill.data.manifest import Frame
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from deltadistill.boxes import NO_TRACK, Objects
+from deltadistill.data.boxes import NO_TRACK, Objects
 
 
 def object_faults(objects: Objects, size: tuple[int, int], where: str) -> list[str]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from deltadistill.boxes import NO_TRACK, Objects
+from deltadistill.data.boxes import NO_TRACK, Objects
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest

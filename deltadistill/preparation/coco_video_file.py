@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltadistill import atomic
-from deltadistill.boxes import NO_TRACK, Objects, area
 from deltadistill.data.box_files import FLAGS, read_box_file
+from deltadistill.data.boxes import NO_TRACK, Objects, area
 from deltadistill.data.manifest import SPLITS, Frame, Manifest
 
 

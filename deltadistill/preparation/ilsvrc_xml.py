@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deltadistill.boxes import NO_TRACK
+from deltadistill.data.boxes import NO_TRACK
 from deltadistill.reading.limits import MOST_PIXELS, MOST_XML_BYTES
 from deltadistill.reading.text import read_text
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from deltadistill.boxes import NOTHING, Detections, Objects, match
 from deltadistill.data.box_picture import draw_boxes
+from deltadistill.data.boxes import NOTHING, Detections, Objects, match
 from deltadistill.report.paint import MISTAKE, mistakes, photo_uri
 from deltadistill.report.tile import Tile
 

@@ -5,7 +5,7 @@ The bounds are fixed before any measurement, but for one that says so, and are n
 
 from dataclasses import dataclass
 
-from deltadistill.measures import MAP50, MIOU, Measure
+from deltadistill.metrics.measures import MAP50, MIOU, Measure
 from deltadistill.report.equal_cost import Pair
 from deltadistill.report.findings import (
     Finding,

@@ -7,7 +7,7 @@ measured".
 from dataclasses import dataclass
 from typing import Literal
 
-from deltadistill.measures import MIOU, Measure
+from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.report.claim_rules import Rule, rules_of
 from deltadistill.report.equal_cost import Pair
 from deltadistill.report.findings import NotMeasuredError

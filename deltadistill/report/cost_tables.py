@@ -1,6 +1,6 @@
 """The page's tables of MACs, latency, data and provenance, as text cells."""
 
-from deltadistill.measures import MAP50, Measure
+from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.report.records import DatasetInfo, Latency, MacConvention, Provenance, Timing
 from deltadistill.report.results import Results
 from deltadistill.report.tables import DASH, Table, number

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deltadistill.measures import Measure
+from deltadistill.metrics.measures import Measure
 from deltadistill.report.equal_cost import LENGTH, Pair, copy_length_at_cost_of_delta
 from deltadistill.report.scores import Score, Scores, average
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from deltadistill.measures import MEASURES, Measure, measure_in
+from deltadistill.metrics.measures import MEASURES, Measure, measure_in
 from deltadistill.reading.limits import MOST_CLIP_FRAMES, MOST_PIXELS
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deltadistill.measures import Measure
+from deltadistill.metrics.measures import Measure
 from deltadistill.report.files import read_csv, read_json, require
 from deltadistill.report.records import (
     Architecture,

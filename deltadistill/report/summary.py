@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from deltadistill.measures import MEASURES, MIOU, Measure, measure_in
+from deltadistill.metrics.measures import MEASURES, MIOU, Measure, measure_in
 from deltadistill.report.claims import Claim, judge
 from deltadistill.report.equal_cost import equal_cost_pairs
 from deltadistill.report.files import read_json

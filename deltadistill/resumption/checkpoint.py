@@ -4,7 +4,6 @@ import io
 import logging
 import os
 import shutil
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from deltadistill import atomic
 from deltadistill.reading.tensors import read_tensors
 from deltadistill.resumption.folders import folder_of
+from deltadistill.resumption.interval import Interval
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path, *, minutes: float):
         self._folder = Path(folder)
-        self._minutes = minutes
-        self._written = time.monotonic()
+        self._interval = Interval(minutes)
         # Writing waits for the disk, seconds for a large network; the training goes on meanwhile.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
@@ -67,7 +66,7 @@ class Checkpoint:
 
     def is_due(self, *, ahead: float = 0.0) -> bool:
         """Whether `minutes` have passed since the last one, or will have in `ahead` seconds."""
-        return time.monotonic() + ahead - self._written > 60 * self._minutes
+        return self._interval.is_over(ahead=ahead)
 
     def save(self, state: dict[str, Any]) -> None:
         """Take `state` as it is now and write it in the background, whole or not at all.
@@ -76,7 +75,7 @@ class Checkpoint:
         does not end because a disk is full.
         """
         self.wait()
-        self._written = time.monotonic()  # of a failure too: the next try is as far away
+        self._interval.begin()  # of a failure too: the next try is as far away
         content = io.BytesIO()
         torch.save(state, content)
         self._writing = self._writer.submit(self._write, content)

@@ -35,8 +35,8 @@ def folder_of(title: str, settings: object, inputs: Iterable[Path]) -> Path:
     others = [other.name for other in FOLDER.glob(f"{title}-{'?' * 16}") if other != folder]
     if others and not folder.exists():
         log.warning(
-            "%s: checkpoints of other parameters, inputs or code are not used: %s; delete them if nothing "
-            "goes back to them",
+            "%s: unfinished work of other parameters, inputs or code is not used: %s; delete it if nothing "
+            "goes back to it",
             FOLDER,
             ", ".join(sorted(others)),
         )

@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop, held back until a step is whole and a checkpoint can be written."""
+"""Signals that ask for a stop, held back until a step or batch is whole and what was done can be kept."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

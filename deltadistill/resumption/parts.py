@@ -3,7 +3,6 @@
 import io
 import logging
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from deltadistill import atomic
 from deltadistill.reading.tensors import read_tensors
 from deltadistill.resumption.folders import folder_of
+from deltadistill.resumption.interval import Interval
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,7 @@ class Parts:
 
     def __init__(self, folder: Path, *, minutes: float):
         self._folder = Path(folder)
-        self._minutes = minutes
-        self._written = time.monotonic()
+        self._interval = Interval(minutes)
 
     def load(self) -> Iterator[Mapping[str, Any]]:
         """Yield what every `save` took: "batches", their numbers, and "counted".
@@ -47,14 +46,14 @@ class Parts:
 
     def is_due(self) -> bool:
         """Whether `minutes` have passed since the last part, or the beginning."""
-        return time.monotonic() - self._written > 60 * self._minutes
+        return self._interval.is_over()
 
     def save(self, batches: Sequence[int], counted: Any) -> None:
         """Write a part, whole or not at all: the numbers of its batches, and tensors and plain values.
 
         What cannot be written is said in a warning: an evaluation does not end because a disk is full.
         """
-        self._written = time.monotonic()  # of a failure too: the next try is as far away
+        self._interval.begin()  # of a failure too: the next try is as far away
         content = io.BytesIO()
         torch.save({"batches": list(batches), "counted": counted}, content)
         try:

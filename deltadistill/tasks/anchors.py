@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltadistill.boxes import UNKNOWN, Detections
+from deltadistill.data.boxes import UNKNOWN, Detections
 from deltadistill.models.anchor_layout import AnchorLayout
 from deltadistill.models.efficientdet import import_effdet
 from deltadistill.tasks.suppression import Suppression

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deltadistill.boxes import Detections, Objects
+from deltadistill.data.boxes import Detections, Objects
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.measures import MAP50, Measure
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
+from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.metrics.motion_speed import motion_iou
 from deltadistill.processes import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deltadistill.boxes import Detections, Objects
+from deltadistill.data.boxes import Detections, Objects
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 
 Boxes = TypeVar("Boxes", Detections, Objects)

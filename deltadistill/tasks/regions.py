@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deltadistill.boxes import UNKNOWN, Detections
+from deltadistill.data.boxes import UNKNOWN, Detections
 from deltadistill.models.faster_rcnn import FasterRCNN, Maps, flat_maps
 from deltadistill.tasks.suppression import Suppression
 

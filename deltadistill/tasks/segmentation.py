@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.measures import MIOU, Measure
+from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes import ALONE, Group
 from deltadistill.tasks.task import Reference, Scores

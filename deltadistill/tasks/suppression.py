@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from deltadistill.boxes import Detections
+from deltadistill.data.boxes import Detections
 
 
 @dataclass(frozen=True)

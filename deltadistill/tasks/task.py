@@ -10,7 +10,8 @@ from torch.utils._pytree import tree_map_only
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.measures import Measure
+from deltadistill.metrics.counters import Counter
+from deltadistill.metrics.measures import Measure
 from deltadistill.processes import ALONE, Group
 
 Predictions = Sequence[Any]
@@ -19,17 +20,11 @@ Reference = Callable[[Frame], Any]
 """Maps a frame to what its prediction is compared with."""
 
 
-class Metric(Protocol):
-    """Collects predictions and what they are compared with; metrics of a task add up with +."""
+class Metric(Counter, Protocol):
+    """Counts predictions against what they are compared with; metrics of a task add up with +."""
 
     def update(self, prediction: Any, reference: Any) -> None:
-        """Add one frame."""
-
-    def state(self) -> Any | None:
-        """All that was collected, as tensors and plain values; None for nothing."""
-
-    def add(self, state: Any) -> None:
-        """Add what another metric of the task has collected, whose state this is."""
+        """Count one frame."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from deltadistill.half_precision import in_single_precision
+from deltadistill.models.half_precision import in_single_precision
 from deltadistill.processes import Group
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deltadistill.clip_axes import all_frames
+from deltadistill.data.clip_axes import all_frames
 from deltadistill.processes import ALONE, Group
 from deltadistill.tasks import Task
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from deltadistill.half_precision import in_single_precision
+from deltadistill.models.half_precision import in_single_precision
 from deltadistill.processes import PROCESSOR
 
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}

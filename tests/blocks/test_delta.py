@@ -14,8 +14,8 @@ from deltadistill.blocks import (
     NonlinearBlock,
     SpatialStudent,
 )
+from deltadistill.blocks.sessions import Seat
 from deltadistill.models.ddrnet import BasicBlock
-from deltadistill.sessions import Seat
 
 
 def block_of(kind=DeltaBlock, inputs=3, outputs=4):

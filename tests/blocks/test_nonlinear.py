@@ -13,8 +13,8 @@ from deltadistill.blocks import (
     SpatialStudent,
 )
 from deltadistill.blocks.mirror import NoMirrorError
+from deltadistill.blocks.sessions import Seat
 from deltadistill.models.ddrnet import BasicBlock, Bottleneck
-from deltadistill.sessions import Seat
 
 DESIGNS = [ChannelStudent(gamma=4), SpatialStudent(stride=2), ChannelSpatialStudent(gamma=2, stride=2)]
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from deltadistill.blocks import DeltaBlock, LinearStudent
-from deltadistill.sessions import Seat
+from deltadistill.blocks.sessions import Seat
 
 
 class Tagged(nn.Conv2d):

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deltadistill.boxes import Objects
 from deltadistill.data.box_files import write_box_file
+from deltadistill.data.boxes import Objects
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 

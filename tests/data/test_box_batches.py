@@ -5,9 +5,9 @@ import pytest
 import torch
 from data.small_box_dataset import SIDE, SIZE, make_box_manifest
 
-from deltadistill.boxes import PADDING, UNKNOWN, Objects
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.box_lists import pack_boxes
+from deltadistill.data.boxes import PADDING, UNKNOWN, Objects
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.transforms import Augment
 

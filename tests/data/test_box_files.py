@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from deltadistill.boxes import NO_TRACK, Objects
 from deltadistill.data.box_files import read_box_file, write_box_file
+from deltadistill.data.boxes import NO_TRACK, Objects
 from deltadistill.preparation.box_faults import clipped, object_faults
 
 CLASSES = ("car", "person")

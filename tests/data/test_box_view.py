@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from deltadistill.boxes import Objects
 from deltadistill.data.box_view import objects_in_view
+from deltadistill.data.boxes import Objects
 from deltadistill.data.transforms import Augment, View, draw_view
 
 

@@ -8,9 +8,9 @@ import torch
 from data import small_dataset
 from PIL import Image
 
-from deltadistill.boxes import Objects
 from deltadistill.data import frames as frames_module
 from deltadistill.data.box_files import write_box_file
+from deltadistill.data.boxes import Objects
 from deltadistill.data.frames import MEAN, STD, FrameStore, normalise
 from deltadistill.data.letterbox import FILL
 from deltadistill.data.manifest import Manifest

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.blocks.sessions import CallError, ClipSession
 from deltadistill.conversion import delta_blocks
 from deltadistill.distillation.costs import CostTable
 from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
-from deltadistill.sessions import CallError, ClipSession
 
 
 def three_scalars(predicts="delta"):

@@ -8,11 +8,11 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.blocks.sessions import CallError
 from deltadistill.conversion import delta_blocks
 from deltadistill.distillation import label_free
 from deltadistill.distillation.losses import distillation_loss
 from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
-from deltadistill.sessions import CallError
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.optimiser import Course, Descent

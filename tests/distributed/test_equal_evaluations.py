@@ -21,9 +21,8 @@ import deltadistill as dd
 from deltadistill import models
 from deltadistill.blocks.designs import student_design
 from deltadistill.conversion import delta_blocks
-from deltadistill.evaluation.counters import add_up
-from deltadistill.evaluation.sharing import turns
 from deltadistill.launch import PROCESSES
+from deltadistill.metrics.counters import add_up
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.network_file import save_network
 from deltadistill.processes import ALONE, Group
@@ -175,12 +174,12 @@ def test_an_interrupted_one_goes_on_in_another_number_of_processes(evaluation):
 
 def test_every_batch_is_taken_once_in_as_many_turns_everywhere():
     batches = ["a", "b", "c", "d", "e"]
-    assert [list(turns(batches, Group(rank, 3))) for rank in range(3)] == [
+    assert [list(Group(rank, 3).turns(batches)) for rank in range(3)] == [
         [["a"], ["d"]],
         [["b"], ["e"]],
         [["c"], []],
     ]
-    assert list(turns(batches, ALONE)) == [[batch] for batch in batches]
+    assert list(ALONE.turns(batches)) == [[batch] for batch in batches]
 
 
 def test_counts_of_one_process_stay_as_they_are():

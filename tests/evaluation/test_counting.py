@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from deltadistill.boxes import Detections, Objects
+from deltadistill.consistency.of_boxes import BoxConsistency
+from deltadistill.consistency.of_labels import Consistency
+from deltadistill.data.boxes import Detections, Objects
 from deltadistill.evaluation.counting import count_batches
-from deltadistill.metrics.box_consistency import BoxConsistency
-from deltadistill.metrics.consistency import Consistency
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.resumption.parts import Parts
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted

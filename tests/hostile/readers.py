@@ -14,8 +14,8 @@ import torch
 
 import deltadistill as dd
 from deltadistill import architecture, overlay, params
-from deltadistill.boxes import Objects
 from deltadistill.data.box_files import read_box_file, write_box_file
+from deltadistill.data.boxes import Objects
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table

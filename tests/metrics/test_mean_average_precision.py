@@ -5,7 +5,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from deltadistill.boxes import Detections, Objects
+from deltadistill.data.boxes import Detections, Objects
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 
 BOX, FAR = [0, 0, 10, 10], [50, 50, 60, 60]

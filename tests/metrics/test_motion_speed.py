@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltadistill.boxes import NO_TRACK, Objects
+from deltadistill.data.boxes import NO_TRACK, Objects
 from deltadistill.metrics.motion_speed import SPEEDS, is_of_speed, motion_iou
 
 

@@ -7,8 +7,8 @@ import pytest
 from preparation import imagenet_layout
 from pycocotools.coco import COCO
 
-from deltadistill.boxes import NO_TRACK
 from deltadistill.data.box_files import read_box_file
+from deltadistill.data.boxes import NO_TRACK
 from deltadistill.data.manifest import Manifest
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
 from deltadistill.preparation.coco_video_file import write_coco_video

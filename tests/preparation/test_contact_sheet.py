@@ -5,9 +5,9 @@ import pytest
 from data import small_dataset
 from PIL import Image
 
-from deltadistill.boxes import NO_TRACK, Objects
 from deltadistill.data.box_files import write_box_file
 from deltadistill.data.box_picture import draw_boxes
+from deltadistill.data.boxes import NO_TRACK, Objects
 from deltadistill.data.frames import FrameStore
 from deltadistill.preparation.contact_sheet import draw_contact_sheet
 

@@ -1,6 +1,6 @@
 import pytest
 
-from deltadistill.boxes import NO_TRACK
+from deltadistill.data.boxes import NO_TRACK
 from deltadistill.preparation.ilsvrc_xml import Annotated, read_annotation
 
 VID = """<annotation>

@@ -3,8 +3,8 @@ import logging
 import pytest
 from preparation import imagenet_layout as layout
 
-from deltadistill.boxes import NO_TRACK
 from deltadistill.data.box_files import read_box_file
+from deltadistill.data.boxes import NO_TRACK
 from deltadistill.data.manifest import Manifest
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deltadistill.measures import MAP50
+from deltadistill.metrics.measures import MAP50
 from deltadistill.report.claim_rules import AFTERWARDS
 from deltadistill.report.claims import judge
 from deltadistill.report.equal_cost import Pair

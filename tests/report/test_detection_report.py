@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from deltadistill.boxes import Objects
+from deltadistill.data.boxes import Objects
 from deltadistill.report.animation import compose
 from deltadistill.report.box_scene import BoxScene, unmatched
 from deltadistill.report.headline import headline

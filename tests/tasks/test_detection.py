@@ -9,9 +9,9 @@ from tasks.boxes_by_hand import ANCHORS, LAYOUT, Anchored, detection, maps, refe
 from torch import nn
 
 from deltadistill import tasks
-from deltadistill.boxes import UNKNOWN, Detections, Objects
+from deltadistill.data.boxes import UNKNOWN, Detections, Objects
 from deltadistill.data.manifest import DatasetInfo, Frame
-from deltadistill.evaluation.counters import add_up
+from deltadistill.metrics.counters import add_up
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 
 NETWORK = Anchored()

@@ -5,7 +5,7 @@ import torch
 from tasks.boxes_by_hand import LAYOUT, Anchored, detection, references
 from tasks.detectors import SIZE, build
 
-from deltadistill.boxes import UNKNOWN
+from deltadistill.data.boxes import UNKNOWN
 from deltadistill.tasks import Segmentation
 from deltadistill.tasks.near_objects import near_objects
 

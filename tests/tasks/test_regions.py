@@ -9,7 +9,7 @@ from tasks.boxes_by_hand import detection, references
 from tasks.detectors import build, clip
 
 from deltadistill import models
-from deltadistill.boxes import UNKNOWN
+from deltadistill.data.boxes import UNKNOWN
 from deltadistill.models.outputs import frame_outputs
 
 ANCHORS = 4 * 4 * 3  # of a 64×64 frame: one size, three ratios

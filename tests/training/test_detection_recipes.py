@@ -14,7 +14,11 @@ from deltadistill.consistency import agreement, measure
 from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.recipe import distill
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, teacher_reference
-from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
+from deltadistill.evaluation.sequence_lengths.positions import (
+    position_runs,
+    score_positions,
+    scores_by_length,
+)
 from deltadistill.macs import count_macs
 from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training.passes import Passes

@@ -148,7 +148,7 @@ def test_no_checkpoint_gets_older_than_the_minutes_and_a_step_even_while_a_look_
     tmp_path, monkeypatch
 ):
     now, saved, ages = [0.0], [0.0], []
-    for module in ("resumption.checkpoint", "training.loop"):
+    for module in ("resumption.interval", "training.loop"):
         clock = SimpleNamespace(monotonic=lambda: now[0])
         monkeypatch.setattr(f"deltadistill.{module}.time", clock)
 

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models import swin_t, swin_v2_t, vit_b_32
 from zoo.networks import ENTRIES
 
-from deltadistill.frame_axis import probe_frame_axes
+from deltadistill.conversion.frame_axis import probe_frame_axes
 
 NEVER_CALLED = "its forward is never called"
 

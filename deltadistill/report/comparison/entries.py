@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltadistill.measures import Measure
+from deltadistill.metrics.measures import Measure
 from deltadistill.report.comparison.listing import Listed, Listing
 from deltadistill.report.files import MissingError, Record, read_json
 from deltadistill.report.records import Consistency, Provenance, Sweep, TrainingScore

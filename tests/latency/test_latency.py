@@ -2,7 +2,7 @@
 
 import pytest
 
-from deltadistill.metrics.latency import describe_machine, measure
+from deltadistill.latency import describe_machine, measure
 
 
 class Clock:

@@ -7,7 +7,7 @@ import torch
 
 from deltadistill.consistency import measure
 from deltadistill.consistency.agreement import FlowAgreement, flow_sources
-from deltadistill.metrics.optical_flow import Flow
+from deltadistill.consistency.optical_flow import Flow
 
 SIZE = (16, 24)
 

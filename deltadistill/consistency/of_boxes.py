@@ -10,7 +10,7 @@ steady only where objects stand still.
 
 import numpy as np
 
-from deltadistill.boxes import NO_TRACK, NOTHING, Detections, Objects, iou_matrix, match
+from deltadistill.data.boxes import NO_TRACK, NOTHING, Detections, Objects, iou_matrix, match
 
 _UNIT = 2.0**-40  # of an agreement, which is a whole number of them, so that in no order a sum is rounded
 

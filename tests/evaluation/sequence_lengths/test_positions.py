@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation import positions
-from deltadistill.measures import MIOU
+from deltadistill.evaluation.sequence_lengths import positions
+from deltadistill.metrics.measures import MIOU
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.tasks import Segmentation
 

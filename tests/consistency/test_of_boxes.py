@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from deltadistill.boxes import NO_TRACK, Detections, Objects
-from deltadistill.metrics.box_consistency import BoxConsistency, carry
+from deltadistill.consistency.of_boxes import BoxConsistency, carry
+from deltadistill.data.boxes import NO_TRACK, Detections, Objects
 
 
 def frame(found, true, *, scores=None, tracks=None, classes=None):

@@ -1,6 +1,6 @@
 import pytest
 
-from deltadistill.measures import MAP50, MIOU, measure_in
+from deltadistill.metrics.measures import MAP50, MIOU, measure_in
 
 
 def test_the_measure_is_the_one_whose_score_is_there():

@@ -15,7 +15,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.counting import Progress, count_batches, silent
 from deltadistill.evaluation.frames import Clips, inputs
-from deltadistill.measures import Measure
+from deltadistill.metrics.measures import Measure
 from deltadistill.processes import ALONE, Group
 from deltadistill.resumption.parts import Parts
 from deltadistill.tasks import Metric, Reference, Scores, Task

@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.evaluation.cost import costs_by_length
-from deltadistill.evaluation.frame_times import (
+from deltadistill.evaluation.sequence_lengths.cost import costs_by_length
+from deltadistill.latency import Timings
+from deltadistill.latency.frame_times import (
     calls_to_time,
     describe_stream,
     describe_teacher,
     streams_of,
 )
-from deltadistill.metrics.latency import Timings
 
 SIZE = (3, 8, 8)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from deltadistill.latency import Timings
 from deltadistill.macs import count_macs
-from deltadistill.metrics.latency import Timings
 from deltadistill.stream import Stream
 
 TEACHER = "teacher"

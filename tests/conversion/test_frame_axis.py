@@ -8,7 +8,7 @@ from torch.nn import functional as F
 import deltadistill as dd
 from deltadistill.architecture import apply_architecture, found_architecture
 from deltadistill.conversion import delta_blocks
-from deltadistill.frame_axis import FrameAxis, probe_frame_axes
+from deltadistill.conversion.frame_axis import FrameAxis, probe_frame_axes
 
 FRAMES = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 CHANNELS = 4

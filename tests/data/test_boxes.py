@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltadistill.boxes import NO_TRACK, NOTHING, Detections, Objects, area, iou_matrix, match
+from deltadistill.data.boxes import NO_TRACK, NOTHING, Detections, Objects, area, iou_matrix, match
 
 
 def test_overlap_worked_by_hand():

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deltadistill import data_aware
 from deltadistill.blocks import DeltaBlock, FeatureBlock, LinearStudent, NonlinearBlock, Student
-from deltadistill.frame_axis import Example, probe_frame_axes
-from deltadistill.modes import copy_with_modes
-from deltadistill.sessions import Seat
+from deltadistill.blocks.sessions import Seat
+from deltadistill.conversion import data_aware
+from deltadistill.conversion.frame_axis import Example, probe_frame_axes
+from deltadistill.models.modes import copy_with_modes
 
 Selector = Callable[[nn.Module], list[str]]
 """Maps a network to the qualified names of the modules to convert."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from deltadistill.metrics.optical_flow import DisFlow, forward_backward_mask
+from deltadistill.consistency.optical_flow import DisFlow, forward_backward_mask
 
 
 def texture(height=64, width=96):

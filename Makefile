@@ -7,6 +7,8 @@ SHELL := /bin/bash
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 EXTRAS := pipeline,video,detection,onnx,cluster,dev
+# Tests wait for processes and disks for a fifth of their time, so one more of them than there are cores runs at once.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 6 ? n + 1 : 6 )))
 # The newest of these that is 3.11 or later makes the virtual environment; `make install PYTHON=…` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -43,7 +45,7 @@ snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where
 	@$(CHECKED) snakemake
 
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
-	@OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)

@@ -129,7 +129,7 @@ def evaluation(request, tmp_path_factory):
     params["analyze_consistency"] |= {"batch": 2, "dis_preset": "ultrafast"}
     params["write_report"]["picture_lengths"] = [2, 3]
     # every anchor is a detection, so that some are of an object
-    params["boxes"] |= {"min_score": 0.0, "shown_score": 0.0, "max_iou": 0.95, "max_detections": 6000}
+    params["boxes"] |= {"min_score": 0.0, "shown_score": 0.0, "max_iou": 0.5, "max_detections": 3000}
     params["boxes"] |= {"candidates": 6000}
     YAML().dump(params, folder / "params.yaml")
     params["training"]["checkpoint_minutes"] = 1e-6  # a part after every turn

@@ -128,7 +128,7 @@ def evaluation(request, tmp_path_factory):
     params["sweep_sequence_length"] |= {"lengths": [1, 2, 3], "batch": 2, "example_clips": 2}
     params["analyze_consistency"] |= {"batch": 2, "dis_preset": "ultrafast"}
     params["write_report"]["picture_lengths"] = [2, 3]
-    # every anchor is a detection, so that some are of an object
+    # every anchor may be a detection, so that some are of an object
     params["boxes"] |= {"min_score": 0.0, "shown_score": 0.0, "max_iou": 0.5, "max_detections": 3000}
     params["boxes"] |= {"candidates": 6000}
     YAML().dump(params, folder / "params.yaml")

@@ -23,12 +23,12 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-OVERLAY := python -m deltadistill.overlay
+OVERLAY := python -m deltadistill.pipeline.experiments
 # Parameters that cannot work are refused before DVC takes away the outputs of the stages that it would run.
-CHECKED := python -m deltadistill.preflight &&
+CHECKED := python -m deltadistill.pipeline.preflight &&
 # One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
 LOCKED := python -m workflow.pipeline_lock
-HEADLINE := python -m deltadistill.report.headline
+HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
@@ -100,7 +100,7 @@ experiment: experiment-is-there $(INSTALLED) $(TEACHER) ## an overlay of experim
 
 sweep: sweep-is-there $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
 	@$(LOCKED) $(SHELL) -c 'python -m workflow.sweep $(SWEEP) \
-		&& python -m deltadistill.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
+		&& python -m deltadistill.pipeline.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
 		&& snakemake --quiet rules --config sweep=$(SWEEP)'
 
 check: experiment-is-there $(INSTALLED) ## before hours are spent: data, weights, disk, memory, two steps of every stage: make check EXPERIMENT=name

@@ -26,14 +26,15 @@ from pathlib import Path
 
 import torch
 
-from deltadistill import commented_yaml, models
-from deltadistill import params as parameters
+from deltadistill import models
 from deltadistill.blocks import LinearStudent
-from deltadistill.conversion import convert
+from deltadistill.conversion.convert import convert
+from deltadistill.conversion.where import WHERE
+from deltadistill.files import commented_yaml
+from deltadistill.pipeline import params as parameters
 from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.optimiser import Course, Descent
-from deltadistill.where import WHERE
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))

@@ -32,22 +32,24 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from deltadistill import latency, models, overlay, tasks
-from deltadistill import params as parameters
+from deltadistill import models, tasks
+from deltadistill.account import latency
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import Manifest
 from deltadistill.data.transforms import Augment
-from deltadistill.params import Params
+from deltadistill.pipeline import experiments as overlay
+from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.params import Params
+from deltadistill.pipeline.recipes.running import Running, start_descent
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
 from deltadistill.training.loading import read_ahead
-from deltadistill.training.per_frame import PerFrameTraining
-from deltadistill.training.recipes.running import Running, start_descent
+from deltadistill.training.single_frames import PerFrameTraining
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = 10**6  # steps of a training that these steps are the first of

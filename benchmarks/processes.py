@@ -16,8 +16,8 @@ from itertools import count
 import torch
 import training_step
 
-from deltadistill import processes
-from deltadistill.processes import Group
+from deltadistill.processes import group as processes
+from deltadistill.processes.group import Group
 
 SMALL_SUMS = 6  # pixels and clips, energies, totals, agreement on signals; two more for hard pixels
 

@@ -26,17 +26,23 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from deltadistill import latency, models
-from deltadistill import params as parameters
+from deltadistill import models
+from deltadistill.account import latency
 from deltadistill.blocks.designs import shape_design
-from deltadistill.conversion import convert
-from deltadistill.distillation.recipe import parameter_groups, search_costs, search_course, start_gates
+from deltadistill.conversion.convert import convert
+from deltadistill.conversion.where import WHERE
 from deltadistill.distillation.training import DistillTraining, Weights
-from deltadistill.params import Distill
+from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.params import Distill
+from deltadistill.pipeline.recipes.distilling import (
+    parameter_groups,
+    search_costs,
+    search_course,
+    start_gates,
+)
+from deltadistill.pipeline.recipes.running import Running, start_descent
 from deltadistill.tasks import Segmentation
-from deltadistill.training.per_frame import PerFrameTraining
-from deltadistill.training.recipes.running import Running, start_descent
-from deltadistill.where import WHERE
+from deltadistill.training.single_frames import PerFrameTraining
 
 CLASSES, PAIRS, SIZE = 19, 2, (256, 512)
 LONG = 10**6  # steps of a training that these steps are the first of

@@ -7,7 +7,8 @@ carried along the true motion of their tracks. Percent. What an interrupted run 
 .checkpoints/.
 """
 
-from deltadistill import launch, stage_arguments
+from deltadistill.pipeline import stage_arguments
+from deltadistill.processes import launch
 
 
 def main() -> None:
@@ -21,13 +22,16 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill import consistency, processes, tasks, tracking, variants
-    from deltadistill import params as parameters
-    from deltadistill.architecture import load_network
+    from deltadistill import consistency, tasks
     from deltadistill.consistency import agreement
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
-    from deltadistill.result_files import write_csv, write_json
+    from deltadistill.files.result_files import write_csv, write_json
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.predictors import variant as variants
+    from deltadistill.processes import group as processes
+    from deltadistill.stored.architecture import load_network
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
@@ -68,7 +72,7 @@ def main() -> None:
 
 
 def _kept_parts(args, params, lengths, predict):  # noqa: ANN001
-    from deltadistill.resumption.parts import parts_of
+    from deltadistill.resumption.kept_counts import parts_of
 
     return parts_of(
         f"analyze_consistency-{args.variant}-seed{args.seed}",

@@ -6,7 +6,8 @@ are copies, so a later stage is up to date as long as the content of its own net
 
 import shutil
 
-from deltadistill import atomic, params, stage_arguments
+from deltadistill.files import atomic
+from deltadistill.pipeline import params, stage_arguments
 
 FILE_NAMES = {"pretrain_teacher": "teacher.pt", "distill": "network.pt"}
 

@@ -4,7 +4,7 @@ Reads what the stages of all its settings left below --results; settings.json sa
 that is not finished is left out and named.
 """
 
-from deltadistill import stage_arguments
+from deltadistill.pipeline import stage_arguments
 
 
 def main() -> None:
@@ -14,10 +14,11 @@ def main() -> None:
         settings="settings.json of the sweep",
         results="results/sweeps/<sweep>, read and written",
     )
-    from deltadistill import atomic, tracking
-    from deltadistill.report.comparison.entries import read_comparison
-    from deltadistill.report.comparison.files import headline, write_comparison, write_summary
-    from deltadistill.report.comparison.page import render
+    from deltadistill.files import atomic
+    from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.report.comparison.entries import read_comparison
+    from deltadistill.pipeline.report.comparison.files import headline, write_comparison, write_summary
+    from deltadistill.pipeline.report.comparison.page import render
 
     comparison = read_comparison(args.settings, args.results)
     listing = comparison.listing

@@ -6,7 +6,8 @@ cheaper network on labels and the teacher's output, for as many steps as teacher
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
 """
 
-from deltadistill import launch, stage_arguments
+from deltadistill.pipeline import stage_arguments
+from deltadistill.processes import launch
 
 
 def main() -> None:
@@ -23,15 +24,17 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import params as parameters
-    from deltadistill import processes, tasks, tracking
-    from deltadistill.architecture import load_network
+    from deltadistill import tasks
     from deltadistill.data.frames import FrameStore
-    from deltadistill.distillation.variant import train_variant
-    from deltadistill.models.outputs import FrameOutputs
-    from deltadistill.network_file import read_network_file, save_network
+    from deltadistill.forward.outputs import FrameOutputs
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.recipes.by_method import train_variant
+    from deltadistill.pipeline.recipes.running import Running
+    from deltadistill.processes import group as processes
     from deltadistill.resumption.checkpoint import checkpoint_of
-    from deltadistill.training.recipes.running import Running
+    from deltadistill.stored.architecture import load_network
+    from deltadistill.stored.network_file import read_network_file, save_network
 
     params = parameters.load(args.params)
     stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")
@@ -74,9 +77,9 @@ def main() -> None:
 
 
 def _write_results(results, trained, size):  # noqa: ANN001
-    from deltadistill.architecture import architecture_report
-    from deltadistill.macs import count_macs
-    from deltadistill.result_files import write_csv, write_json
+    from deltadistill.account.macs import count_macs
+    from deltadistill.files.result_files import write_csv, write_json
+    from deltadistill.stored.architecture import architecture_report
 
     outcome, network = trained.outcome, trained.network
     columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_score"]

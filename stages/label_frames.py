@@ -6,7 +6,8 @@ frames and labels of --data, where they are, and the new labels, marked as pseud
 interrupted run keeps the labels it has made, in .checkpoints/, and goes on with the other frames.
 """
 
-from deltadistill import launch, stage_arguments
+from deltadistill.pipeline import stage_arguments
+from deltadistill.processes import launch
 
 
 def main() -> None:
@@ -23,10 +24,9 @@ def main() -> None:
 
     from tqdm import tqdm
 
-    from deltadistill import params as parameters
-    from deltadistill import processes, tracking
     from deltadistill.data.frames import FrameStore, normalise
     from deltadistill.data.manifest import PSEUDO
+    from deltadistill.files.result_files import write_json
     from deltadistill.labelling.class_map import map_classes
     from deltadistill.labelling.labeller import open_labeller
     from deltadistill.labelling.pseudo_labels import (
@@ -35,7 +35,9 @@ def main() -> None:
         places_of_labels,
         put_together,
     )
-    from deltadistill.result_files import write_json
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.processes import group as processes
     from deltadistill.resumption.folders import folder_of
 
     params = parameters.load(args.params)

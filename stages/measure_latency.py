@@ -5,7 +5,7 @@ Ratios come first: the speedup at T is the median over rounds of teacher time to
 ratio of MACs, which bounds it. Only variants that predict as a stream have key and delta frames.
 """
 
-from deltadistill import stage_arguments
+from deltadistill.pipeline import stage_arguments
 
 
 def main() -> None:
@@ -19,18 +19,14 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
-    from deltadistill import latency, provenance, tracking
-    from deltadistill import params as parameters
-    from deltadistill.architecture import load_network
+    from deltadistill.account import latency
+    from deltadistill.account.frame_times import calls_to_time, describe_stream, describe_teacher, streams_of
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frames import inputs
-    from deltadistill.latency.frame_times import (
-        calls_to_time,
-        describe_stream,
-        describe_teacher,
-        streams_of,
-    )
-    from deltadistill.result_files import write_json
+    from deltadistill.files.result_files import write_json
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import provenance, tracking
+    from deltadistill.stored.architecture import load_network
 
     params = parameters.load(args.params)
     mine, lengths = params.measure_latency, params.sweep_sequence_length.lengths

@@ -16,8 +16,9 @@ read the manifest, and what it names.
 
 import shutil
 
-from deltadistill import atomic, stage_arguments
-from deltadistill import params as parameters
+from deltadistill.files import atomic
+from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline import stage_arguments
 
 
 def main() -> None:
@@ -27,12 +28,12 @@ def main() -> None:
         data="folder to make: data/<experiment>",
         results="folder for counts and contact sheet",
     )
-    from deltadistill import tracking
     from deltadistill.data.frames import FrameStore
     from deltadistill.data.manifest import Manifest
+    from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.dataset_kinds import make_dataset
     from deltadistill.preparation.coco_video_file import write_coco_video
     from deltadistill.preparation.contact_sheet import draw_contact_sheet
-    from deltadistill.preparation.kinds import make_dataset
 
     params = parameters.load(args.params)
     with tracking.stage_run("prepare_dataset", params=params, folder=args.results) as run:

@@ -6,7 +6,8 @@ does not have stays random, and is named. With steps: 0 it is taken as it is and
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
 """
 
-from deltadistill import launch, stage_arguments
+from deltadistill.pipeline import stage_arguments
+from deltadistill.processes import launch
 
 
 def main() -> None:
@@ -22,17 +23,19 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import models, processes, tasks, tracking
-    from deltadistill import params as parameters
+    from deltadistill import models, tasks
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frames import labelled_frames, per_frame_score
-    from deltadistill.models.outputs import FrameOutputs
-    from deltadistill.network_file import save_network
+    from deltadistill.forward.outputs import FrameOutputs
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.recipes.running import Running
+    from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
+    from deltadistill.processes import group as processes
     from deltadistill.resumption.checkpoint import checkpoint_of
+    from deltadistill.stored.network_file import save_network
+    from deltadistill.stored.weights import load_weights
     from deltadistill.training.loop import Outcome
-    from deltadistill.training.recipes.per_frame import train_per_frame
-    from deltadistill.training.recipes.running import Running
-    from deltadistill.weights import load_weights
 
     params = parameters.load(args.params)
     mine = params.pretrain_teacher
@@ -84,7 +87,7 @@ def main() -> None:
 
 
 def _write_results(results, score, per_class, outcome):  # noqa: ANN001
-    from deltadistill.result_files import write_csv, write_json
+    from deltadistill.files.result_files import write_csv, write_json
 
     write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_score"], outcome.curve)
     rows = [{"class": name, "score": 100 * value} for name, value in per_class.items()]

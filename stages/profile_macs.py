@@ -5,7 +5,7 @@ conventions: "convolution" (convolutions and matrix products, no bias) and "publ
 norm and ReLU); what neither counts is listed. "delta" has every convertible layer compressed.
 """
 
-from deltadistill import stage_arguments
+from deltadistill.pipeline import stage_arguments
 
 
 def main() -> None:
@@ -17,14 +17,18 @@ def main() -> None:
     )
     import torch
 
-    from deltadistill import atomic, conversion, models, tracking
-    from deltadistill import params as parameters
+    from deltadistill import models
+    from deltadistill.account import macs_figure as figure
+    from deltadistill.account.layer_rows import layer_rows
+    from deltadistill.account.macs import count_macs
     from deltadistill.blocks.designs import shape_design
+    from deltadistill.conversion import convert as conversion
+    from deltadistill.conversion.where import WHERE
     from deltadistill.data.manifest import Manifest
-    from deltadistill.macs import count_macs, figure
-    from deltadistill.macs.layers import layer_rows
-    from deltadistill.result_files import write_csv, write_json
-    from deltadistill.where import WHERE
+    from deltadistill.files import atomic
+    from deltadistill.files.result_files import write_csv, write_json
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
 
     params = parameters.load(args.params)
     students, lengths = params.distill.students, params.sweep_sequence_length.lengths

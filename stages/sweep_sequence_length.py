@@ -6,7 +6,8 @@ Also keeps the predictions of a few test clips for the report's pictures. What a
 is kept, in .checkpoints/.
 """
 
-from deltadistill import launch, stage_arguments
+from deltadistill.pipeline import stage_arguments
+from deltadistill.processes import launch
 
 
 def main() -> None:
@@ -24,20 +25,19 @@ def main() -> None:
     launch.over_all_processes()
     import numpy as np
 
-    from deltadistill import atomic, processes, tasks, tracking, variants
-    from deltadistill import params as parameters
-    from deltadistill.architecture import load_network
+    from deltadistill import tasks
     from deltadistill.data.frames import FrameStore
+    from deltadistill.evaluation.costs_by_length import costs_by_length
     from deltadistill.evaluation.counting import batch_bar
+    from deltadistill.evaluation.examples import example_predictions
     from deltadistill.evaluation.frames import teacher_reference
-    from deltadistill.evaluation.sequence_lengths.cost import costs_by_length
-    from deltadistill.evaluation.sequence_lengths.examples import example_predictions
-    from deltadistill.evaluation.sequence_lengths.positions import (
-        position_runs,
-        score_positions,
-        scored,
-        scores_by_length,
-    )
+    from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
+    from deltadistill.files import atomic
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.predictors import variant as variants
+    from deltadistill.processes import group as processes
+    from deltadistill.stored.architecture import load_network
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _kept_parts(args, params, longest, predict):  # noqa: ANN001
-    from deltadistill.resumption.parts import parts_of
+    from deltadistill.resumption.kept_counts import parts_of
 
     mine = params.sweep_sequence_length
     return parts_of(
@@ -104,7 +104,7 @@ def _kept_parts(args, params, longest, predict):  # noqa: ANN001
 
 
 def _write_scores(args, reference, labelled_frames, lengths, main):  # noqa: ANN001
-    from deltadistill.result_files import write_csv, write_json
+    from deltadistill.files.result_files import write_csv, write_json
 
     content = {
         "variant": args.variant,

@@ -4,7 +4,7 @@ Reads what the earlier stages left below --results and the example predictions b
 unlabelled video it also writes a video of teacher and delta side by side.
 """
 
-from deltadistill import stage_arguments
+from deltadistill.pipeline import stage_arguments
 
 
 def main() -> None:
@@ -15,13 +15,14 @@ def main() -> None:
         artifacts="artifacts/<experiment>",
         results="results/<experiment>, read and written",
     )
-    from deltadistill import atomic, tracking
-    from deltadistill import params as parameters
-    from deltadistill.report.page import render
-    from deltadistill.report.publish import headline_figures, write_animations, write_figures
-    from deltadistill.report.results import read_results
-    from deltadistill.report.scenes import read_scenes
-    from deltadistill.report.summary import summarise, write_summary
+    from deltadistill.files import atomic
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.report.page import render
+    from deltadistill.pipeline.report.publish import headline_figures, write_animations, write_figures
+    from deltadistill.pipeline.report.scenes import read_scenes
+    from deltadistill.pipeline.results.results import read_results
+    from deltadistill.pipeline.results.summary import summarise, write_summary
 
     params = parameters.load(args.params)
     with tracking.stage_run("write_report", params=params, folder=args.results) as run:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 import deltadistill as dd
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 
 TOLERANCE = 1e-4
 

@@ -10,7 +10,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import deltadistill as dd
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 
 STUDENTS = {
     "linear": (dd.LinearStudent(gamma=4), dd.inner_convolutions),

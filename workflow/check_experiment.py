@@ -23,8 +23,9 @@ from check.trial_parameters import trial_parameters
 from ruamel.yaml import YAML
 from smoke import copy_working_tree
 
-from deltadistill import overlay, params
-from deltadistill.params import NO_WEIGHTS, Params
+from deltadistill.pipeline import experiments as overlay
+from deltadistill.pipeline import params
+from deltadistill.pipeline.params import NO_WEIGHTS, Params
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from deltadistill import atomic
+from deltadistill.files import atomic
 
 PROJECT = "dvc.yaml"
 BUSY_S = 1.0  # between two looks at a busy stage

@@ -7,8 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-from deltadistill.report.headline import headline
-from deltadistill.report.summary import read_summary
+from deltadistill.pipeline.report.headline import headline
+from deltadistill.pipeline.results.summary import read_summary
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "docs/results.md")

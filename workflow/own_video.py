@@ -51,13 +51,13 @@ def experiment_name(source: str) -> str:
 def command(source: str, name: str) -> Sequence[str]:
     """The pipeline under the overlay, with this video in it."""
     values = (f"experiment={name}", f"prepare_dataset.video.paths={json.dumps([source], ensure_ascii=False)}")
-    put = [sys.executable, "-m", "deltadistill.overlay", "during", OVERLAY]
+    put = [sys.executable, "-m", "deltadistill.pipeline.experiments", "during", OVERLAY]
     return [*put, *(word for value in values for word in ("--set", value)), "--", "dvc", "repro"]
 
 
 def headline(name: str) -> Sequence[str]:
     """The command that prints the headline table of an experiment."""
-    return [sys.executable, "-m", "deltadistill.report.headline", f"results/{name}/summary.json"]
+    return [sys.executable, "-m", "deltadistill.pipeline.report.headline", f"results/{name}/summary.json"]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deltadistill import file_lock
+from deltadistill.files import file_lock
 
 FILE = Path(".pipeline", "lock")
 RUNNING = Path(".pipeline", "running")  # a lock per stage that ran as a job (run_stage.py)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from deltadistill import file_lock
+from deltadistill.files import file_lock
 from workflow.pipeline_lock import RUNNING
 
 Paths = list[str]

@@ -1,4 +1,4 @@
-"""The JSON schema of params.yaml, for Snakemake and editors, made from the types in deltadistill.params."""
+"""The JSON schema of params.yaml, for Snakemake and editors, made from the types in deltadistill.pipeline.params."""
 
 import sys
 from io import StringIO
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from deltadistill.params import Params
+from deltadistill.pipeline.params import Params
 
 PATH = Path(__file__).with_name("params.schema.yaml")
 HEAD = "# Made by `make schema` from deltadistill/params; a test fails when it is out of date.\n"

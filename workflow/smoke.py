@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deltadistill import commented_yaml
+from deltadistill.files import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY = "experiments/smoke.yaml"
@@ -75,7 +75,7 @@ def copy_working_tree(folder: Path, overlay: str = OVERLAY) -> None:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    call(folder, (sys.executable, "-m", "deltadistill.overlay", "put", overlay))
+    call(folder, (sys.executable, "-m", "deltadistill.pipeline.experiments", "put", overlay))
     for command in ("init --quiet", "add --all", "commit --quiet --message copy"):
         call(folder, ("git", *command.split()))
 

@@ -13,16 +13,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from deltadistill import params, tasks, variants
-from deltadistill.architecture import load_network
+from deltadistill import tasks
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.counting import batch_bar
-from deltadistill.evaluation.sequence_lengths.positions import (
-    position_runs,
-    score_positions,
-    scored,
-    scores_by_length,
-)
+from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
+from deltadistill.pipeline import params
+from deltadistill.predictors import variant as variants
+from deltadistill.stored.architecture import load_network
 
 
 def main() -> None:

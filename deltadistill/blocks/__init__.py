@@ -1,5 +1,6 @@
 """The method's building blocks: students, gates, and the blocks that join them with their teacher."""
 
+from deltadistill.blocks.candidates import COMPRESSED, DECISION, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock, FeatureBlock, Student
 from deltadistill.blocks.gate import Gate
 from deltadistill.blocks.linear import LinearStudent
@@ -9,7 +10,6 @@ from deltadistill.blocks.nonlinear import (
     NonlinearBlock,
     SpatialStudent,
 )
-from deltadistill.candidates import COMPRESSED, DECISION, UNCOMPRESSED
 
 __all__ = [
     "COMPRESSED",

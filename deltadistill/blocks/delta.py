@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from deltadistill.blocks.candidates import COMPRESSED, DECISION, DECISIONS, UNCOMPRESSED
 from deltadistill.blocks.gate import Gate
 from deltadistill.blocks.straight_through import Choice, drawn_output
-from deltadistill.candidates import COMPRESSED, DECISION, DECISIONS, UNCOMPRESSED
-from deltadistill.models.modes import modes_kept
+from deltadistill.forward.modes import modes_kept
 
 if TYPE_CHECKING:
     from deltadistill.blocks.sessions import Seat

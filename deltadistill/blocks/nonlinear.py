@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from deltadistill.blocks.candidates import UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock, State, for_each_later_frame
 from deltadistill.blocks.mirror import (
     NoMirrorError,
@@ -18,8 +19,7 @@ from deltadistill.blocks.mirror import (
     output_shape,
 )
 from deltadistill.blocks.straight_through import Choice, drawn_output
-from deltadistill.candidates import UNCOMPRESSED
-from deltadistill.models.modes import modes_kept
+from deltadistill.forward.modes import modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
 _FEWEST_DELTA_FRAMES = 2  # per key frame: of the shortest sequence that is of use, T = 3

@@ -15,7 +15,7 @@ from torch.nn import functional
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.delta import State
 from deltadistill.blocks.straight_through import Choice
-from deltadistill.models.half_precision import in_single_precision
+from deltadistill.forward.half_precision import in_single_precision
 
 Call = tuple[DeltaBlock, int]
 """A block and the how-manieth call of it within the frame: a block may run several times per frame."""

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from deltadistill.candidates import COMPRESSED, UNCOMPRESSED
-from deltadistill.models.half_precision import in_single_precision
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.forward.half_precision import in_single_precision
 
 Choice = str | Tensor
 """A candidate's name, or a gate's sample: a scalar, 1 for uncompressed and 0 for compressed."""

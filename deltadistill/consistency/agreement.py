@@ -10,11 +10,11 @@ from torch import Tensor
 
 from deltadistill.consistency.of_boxes import BoxConsistency
 from deltadistill.consistency.of_labels import Consistency, Warp
-from deltadistill.consistency.optical_flow import DisFlow, Flow, Preset
 from deltadistill.data.boxes import Detections
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.metrics.counters import Counter
+from deltadistill.motion.optical_flow import DisFlow, Flow, Preset
 from deltadistill.tasks import Predictions
 
 Pairs = Sequence[tuple[Frame, Frame]]

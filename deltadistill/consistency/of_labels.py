@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deltadistill.consistency.optical_flow import source_positions
 from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.motion.optical_flow import source_positions
 
 NOWHERE = 255
 

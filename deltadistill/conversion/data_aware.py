@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.factorise import balance, kernel_matrices, set_first_factor, set_second_factor
 from deltadistill.blocks.sessions import hint_at_channels, require_frames
-from deltadistill.models.modes import evaluation_mode
+from deltadistill.forward.modes import evaluation_mode
 
 _HELD_OUT = 4  # every so-manieth clip judges and does not teach
 _RIDGE = 1e-6  # relative to the mean diagonal: keeps directions that no delta takes harmless

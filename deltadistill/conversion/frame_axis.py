@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map, tree_map_only
 
-from deltadistill.models.modes import evaluation_mode
+from deltadistill.forward.modes import evaluation_mode
 
 Example = Tensor | Sequence[Any]
 """Frames (N, C, H, W), or the arguments of the network: tensors (N, …), or lists of one image per frame."""

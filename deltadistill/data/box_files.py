@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from deltadistill.data.boxes import NO_TRACK, Objects
-from deltadistill.reading.limits import MOST_PIXELS
-from deltadistill.reading.strict_json import read_json
+from deltadistill.files.limits import MOST_PIXELS
+from deltadistill.files.strict_json import read_json
 
 _REMEDY = "run the stage prepare_dataset again"
 FLAGS = ("occluded", "generated", "crowd")

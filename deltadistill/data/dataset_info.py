@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from deltadistill.data.label_table import IGNORE, ClassEntry
-from deltadistill.reading.limits import MOST_PIXELS
-from deltadistill.reading.strict_json import read_json
+from deltadistill.files.limits import MOST_PIXELS
+from deltadistill.files.strict_json import read_json
 
 FILE_NAME = "dataset.json"
 KINDS_OF_BOXES = ("generated_detection", "imagenet_vid", "coco_video")

@@ -15,7 +15,7 @@ from deltadistill.data.label_table import label_ids_to_classes
 from deltadistill.data.letterbox import Letterbox
 from deltadistill.data.manifest import Frame, Manifest
 from deltadistill.data.picture import decode_picture
-from deltadistill.reading.arrays import Check, read_arrays
+from deltadistill.files.arrays import Check, read_arrays
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB
 STD = (0.229, 0.224, 0.225)

@@ -18,8 +18,8 @@ from deltadistill.data import places
 from deltadistill.data.dataset_info import FILE_NAME, DatasetInfo, info_to_json, read_info
 from deltadistill.data.digest import content_digest
 from deltadistill.data.faults import raise_faults
-from deltadistill.reading.limits import MOST_CLIP_FRAMES
-from deltadistill.reading.table import read_rows
+from deltadistill.files.limits import MOST_CLIP_FRAMES
+from deltadistill.files.table import read_rows
 
 COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes", "origin")
 _PLACES = (2, 3, 5, 6)  # of the columns that hold paths

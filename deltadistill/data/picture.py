@@ -7,7 +7,7 @@ import numpy as np
 
 from deltadistill.data.picture_end import has_end, png_parts_fit
 from deltadistill.data.picture_size import picture_size
-from deltadistill.reading.limits import MOST_PICTURE_BYTES, MOST_PIXELS
+from deltadistill.files.limits import MOST_PICTURE_BYTES, MOST_PIXELS
 
 _REMEDY = "make or copy it again"
 

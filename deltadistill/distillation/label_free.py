@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.account.amortised_target import AmortisedTarget
+from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
+from deltadistill.account.macs import count_macs
 from deltadistill.blocks import COMPRESSED
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import ClipSession, hint_at_channels, require_frames
-from deltadistill.conversion import delta_blocks
-from deltadistill.data.clip_axes import later_frames
-from deltadistill.distillation.costs import CostTable, macs_of_blocks
+from deltadistill.blocks.stream import forward_clip
 from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
 from deltadistill.distillation.search import CandidateDraws, learning_parameters, settle_at
-from deltadistill.macs import count_macs
-from deltadistill.models.modes import evaluation_mode
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.stream import forward_clip
+from deltadistill.forward.clip_axes import later_frames
+from deltadistill.forward.modes import evaluation_mode
+from deltadistill.forward.outputs import frame_outputs
 
 _WARM_UP, _FREEZE = 0.1, 0.5  # shares of the steps: gates rest before the one, are final after the other
 

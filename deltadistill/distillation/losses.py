@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deltadistill.account.candidate_costs import CostTable
 from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks.delta_network import delta_blocks, seat_of
 from deltadistill.blocks.sessions import Call, CallError, ProbeSession, energy
-from deltadistill.conversion import delta_blocks, seat_of
-from deltadistill.data.clip_axes import later_frames
-from deltadistill.distillation.costs import CostTable
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.processes import device_of
+from deltadistill.forward.clip_axes import later_frames
+from deltadistill.forward.outputs import frame_outputs
+from deltadistill.processes.group import device_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from deltadistill.models.outputs import frame_outputs
+from deltadistill.forward.outputs import frame_outputs
 
 ADAPTATION = "feature_adaptation"  # the convolution's name in a network that is being trained
 

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.account.amortised_target import AmortisedTarget
+from deltadistill.account.candidate_costs import CostTable, delta_cost
 from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.straight_through import Choice
-from deltadistill.conversion import delta_blocks
-from deltadistill.distillation.costs import CostTable, delta_cost
-from deltadistill.distillation.fill_room import fill_closely, fill_in_order
+from deltadistill.distillation.knapsack import fill_closely, fill_in_order
 
 _log = logging.getLogger(__name__)
 _CLOSE = 0.98  # a search may end this far below its target

@@ -8,12 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.account.amortised_target import AmortisedTarget
+from deltadistill.account.candidate_costs import CostTable
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError, ClipSession
-from deltadistill.conversion import delta_blocks
-from deltadistill.data.clip_axes import all_frames, later_frames
+from deltadistill.blocks.stream import forward_clip
 from deltadistill.data.frames import normalise
-from deltadistill.distillation.costs import CostTable
 from deltadistill.distillation.losses import (
     distillation_loss,
     expected_cost,
@@ -29,8 +29,8 @@ from deltadistill.distillation.near_objects import (
     places,
 )
 from deltadistill.distillation.search import CandidateDraws, settle, settle_at
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.stream import forward_clip
+from deltadistill.forward.clip_axes import all_frames, later_frames
+from deltadistill.forward.outputs import frame_outputs
 from deltadistill.tasks import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, sums, with_targets

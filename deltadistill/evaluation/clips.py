@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from deltadistill.data.clip_axes import all_frames
+from deltadistill.blocks.stream import forward_clip
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import inputs
+from deltadistill.forward.clip_axes import all_frames
+from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.counters import add_up
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.processes import ALONE, Group, device_of
-from deltadistill.stream import forward_clip
+from deltadistill.processes.group import ALONE, Group, device_of
 from deltadistill.tasks import Metric, Reference, Task
 
 

@@ -9,9 +9,9 @@ from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from deltadistill.metrics.counters import add_states, add_up, states_of
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.resumption.interruption import Interrupted, Interruption
-from deltadistill.resumption.parts import Parts
+from deltadistill.resumption.kept_counts import Parts
 
 Batch = TypeVar("Batch")
 Counters = TypeVar("Counters")

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
+from deltadistill.forward.modes import evaluation_mode
+from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.counters import add_up
-from deltadistill.models.modes import evaluation_mode
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.processes import ALONE, Group, device_of
+from deltadistill.processes.group import ALONE, Group, device_of
 from deltadistill.tasks import Metric, Reference, Task
 
 Clips = Mapping[str, Sequence[Frame]]

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltadistill.architecture import load_network
 from deltadistill.labelling.onnx_file import open_onnx
 from deltadistill.labelling.torchvision_file import load_torchvision
+from deltadistill.stored.architecture import load_network
 
 
 @dataclass(frozen=True)

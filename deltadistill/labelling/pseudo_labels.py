@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deltadistill import atomic
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.label_table import IGNORE, label_ids_to_classes
 from deltadistill.data.manifest import PSEUDO, Frame, Manifest
 from deltadistill.data.picture import decode_picture
-from deltadistill.processes import ALONE, Group
+from deltadistill.files import atomic
+from deltadistill.processes.group import ALONE, Group
 
 _LOOKED_AT = 500  # labels that the shares of the classes are taken from
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
-from deltadistill.network_file import load_weights_into
-from deltadistill.weights import read_state_dict
+from deltadistill.stored.network_file import load_weights_into
+from deltadistill.stored.weights import read_state_dict
 
 # Where the number of classes shows: the bias of the last convolution.
 _LAST_BIAS = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from deltadistill.processes import Group
+from deltadistill.processes.group import Group
 
 
 class Counter(Protocol):

@@ -10,7 +10,7 @@ from torch import nn
 
 from deltadistill.models import ddrnet, efficientdet, faster_rcnn, hrnet, own
 from deltadistill.models.excluded import published_convolutions
-from deltadistill.models.parts import part_of
+from deltadistill.models.network_parts import part_of
 
 __all__ = ["MODELS", "build", "part_of", "published_convolutions", "register"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
-from deltadistill.reading.table import read_rows
+from deltadistill.files.table import read_rows
 
 COLUMNS = ("id", "name", "color")
 _COLOR = re.compile("#[0-9a-fA-F]{6}")

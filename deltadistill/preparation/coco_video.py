@@ -23,13 +23,13 @@ from deltadistill.data.boxes import NO_TRACK, Objects
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
+from deltadistill.files.limits import MOST_ANNOTATION_BYTES
+from deltadistill.files.strict_json import read_json
 from deltadistill.preparation.box_clips import BoxClip, held_back
 from deltadistill.preparation.box_faults import clipped, object_faults
 from deltadistill.preparation.class_table import chosen_color
 from deltadistill.preparation.coco_values import odd_values
 from deltadistill.preparation.picture_faults import picture_fault
-from deltadistill.reading.limits import MOST_ANNOTATION_BYTES
-from deltadistill.reading.strict_json import read_json
 
 log = logging.getLogger(__name__)
 

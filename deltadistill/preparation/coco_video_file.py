@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deltadistill import atomic
 from deltadistill.data.box_files import FLAGS, read_box_file
 from deltadistill.data.boxes import NO_TRACK, Objects, area
 from deltadistill.data.manifest import SPLITS, Frame, Manifest
+from deltadistill.files import atomic
 
 
 def write_coco_video(manifest: Manifest, folder: Path) -> list[Path]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from deltadistill.data.boxes import NO_TRACK
-from deltadistill.reading.limits import MOST_PIXELS, MOST_XML_BYTES
-from deltadistill.reading.text import read_text
+from deltadistill.files.limits import MOST_PIXELS, MOST_XML_BYTES
+from deltadistill.files.text import read_text
 
 _MOST_DIGITS = 18
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from deltadistill.reading.limits import MOST_TABLE_BYTES
-from deltadistill.reading.text import read_text
+from deltadistill.files.limits import MOST_TABLE_BYTES
+from deltadistill.files.text import read_text
 
 _FRAME = re.compile(r"\d{6}")
 _FLAGS = (["1"], ["0"], ["-1"])

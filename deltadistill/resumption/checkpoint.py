@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from deltadistill import atomic
-from deltadistill.reading.tensors import read_tensors
+from deltadistill.files import atomic
+from deltadistill.files.tensors import read_tensors
 from deltadistill.resumption.folders import folder_of
 from deltadistill.resumption.interval import Interval
 

@@ -6,7 +6,7 @@ from signal import SIGINT, SIGTERM, SIGUSR1, Signals, signal
 from threading import current_thread, main_thread
 from typing import Any
 
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 
 STOPPING = (SIGINT, SIGTERM, SIGUSR1)  # Ctrl-C, a scheduler's end, and the warning that Slurm sends before it
 

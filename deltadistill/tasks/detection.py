@@ -16,7 +16,7 @@ from deltadistill.data.manifest import Frame
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.metrics.motion_speed import motion_iou
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 from deltadistill.tasks.near_objects import near_objects

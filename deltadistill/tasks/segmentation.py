@@ -13,7 +13,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.metrics.miou import ConfusionMatrix
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks.task import Reference, Scores
 
 IGNORED = 255

@@ -12,7 +12,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.metrics.counters import Counter
 from deltadistill.metrics.measures import Measure
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 
 Predictions = Sequence[Any]
 """One prediction per frame: labels (N, H, W), or a list of `boxes.Detections`."""

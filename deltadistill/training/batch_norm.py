@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from deltadistill.models.half_precision import in_single_precision
-from deltadistill.processes import Group
+from deltadistill.forward.half_precision import in_single_precision
+from deltadistill.processes.group import Group
 
 
 def synchronised_batch_norm(network: nn.Module, group: Group) -> nn.Module:

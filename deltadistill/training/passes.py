@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deltadistill.data.clip_axes import all_frames
-from deltadistill.processes import ALONE, Group
+from deltadistill.forward.clip_axes import all_frames
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks import Task
 
 Batch = dict[str, Any]

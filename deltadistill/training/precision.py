@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from deltadistill.models.half_precision import in_single_precision
-from deltadistill.processes import PROCESSOR
+from deltadistill.forward.half_precision import in_single_precision
+from deltadistill.processes.group import PROCESSOR
 
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 _FIRST_SCALE = 2.0**16

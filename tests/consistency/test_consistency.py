@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from deltadistill.consistency import measure
 from deltadistill.consistency.agreement import FlowAgreement, flow_sources
-from deltadistill.consistency.optical_flow import Flow
+from deltadistill.consistency.streams import measure
+from deltadistill.motion.optical_flow import Flow
 
 SIZE = (16, 24)
 

@@ -11,7 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 import deltadistill as dd
 from deltadistill.blocks import DeltaBlock, FeatureBlock
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 
 STUDENT = dd.LinearStudent(gamma=2)
 FROM_DATA = dd.LinearStudent(gamma=2, initialisation="data")

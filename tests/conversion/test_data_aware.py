@@ -6,7 +6,7 @@ from architectures import ARCHITECTURES, build
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 
 
 def smooth_clips(clips=12, size=(40, 56), channels=3):

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import deltadistill as dd
-from deltadistill.architecture import apply_architecture, found_architecture
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.conversion.frame_axis import FrameAxis, probe_frame_axes
+from deltadistill.stored.architecture import apply_architecture, found_architecture
 
 FRAMES = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 CHANNELS = 4

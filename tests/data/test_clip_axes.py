@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from deltadistill.data.clip_axes import all_frames, clip_axes, later_frames
+from deltadistill.forward.clip_axes import all_frames, clip_axes, later_frames
 
 CLIPS, FRAMES = 2, 3
 ROWS = torch.arange(6.0)[:, None].expand(6, 5)  # time first: row t·N + n

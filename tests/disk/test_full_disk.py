@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from deltadistill import atomic, commented_yaml, models
-from deltadistill.network_file import save_network
+from deltadistill import models
+from deltadistill.files import atomic, commented_yaml
+from deltadistill.files.result_files import write_csv, write_json
+from deltadistill.pipeline.report.figures import style
 from deltadistill.preparation.video import Division, extract_videos
-from deltadistill.report.figures import style
-from deltadistill.result_files import write_csv, write_json
+from deltadistill.stored.network_file import save_network
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = 4096  # room on a tmpfs comes in these

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deltadistill import atomic
-from deltadistill.result_files import write_json
+from deltadistill.files import atomic
+from deltadistill.files.result_files import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation import label_free
 
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.account.candidate_costs import CostTable
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError, ClipSession
-from deltadistill.conversion import delta_blocks
-from deltadistill.distillation.costs import CostTable
 from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
 
 

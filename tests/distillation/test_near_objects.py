@@ -14,7 +14,7 @@ from deltadistill.distillation.near_objects import (
     near_objects_loss,
     places,
 )
-from deltadistill.models.outputs import frame_outputs
+from deltadistill.forward.outputs import frame_outputs
 
 
 def test_the_loss_is_half_the_mean_squared_distance_at_the_places_that_count():

@@ -8,9 +8,9 @@ import torchvision
 from architectures import build
 
 import deltadistill as dd
-from deltadistill.amortised_target import AmortisedTarget
-from deltadistill.conversion import delta_blocks
-from deltadistill.distillation.costs import CostTable, delta_cost, macs_of_blocks
+from deltadistill.account.amortised_target import AmortisedTarget
+from deltadistill.account.candidate_costs import CostTable, delta_cost, macs_of_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation.search import CandidateDraws, gate_probabilities, settle, settle_at
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.amortised_target import AmortisedTarget
+from deltadistill.account.amortised_target import AmortisedTarget
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError
-from deltadistill.conversion import delta_blocks
 from deltadistill.distillation import label_free
 from deltadistill.distillation.losses import distillation_loss
 from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights

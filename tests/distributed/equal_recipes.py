@@ -18,15 +18,17 @@ from data.small_dataset import SIZE, make_manifest
 from ruamel.yaml import YAML
 from tasks.detectors import OPTIONS, make_sure
 
-from deltadistill import models, params, processes, tasks
+from deltadistill import models, tasks
 from deltadistill.data.frames import FrameStore
-from deltadistill.distillation.recipe import distill
-from deltadistill.params import Params
-from deltadistill.processes import ALONE, Group
+from deltadistill.pipeline import params
+from deltadistill.pipeline.params import Params
+from deltadistill.pipeline.recipes.distilling import distill
+from deltadistill.pipeline.recipes.running import Running, Trained
+from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
+from deltadistill.processes import group as processes
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks import Segmentation
 from deltadistill.training.passes import Passes
-from deltadistill.training.recipes.per_frame import train_per_frame
-from deltadistill.training.recipes.running import Running, Trained
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 6

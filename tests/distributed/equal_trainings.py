@@ -15,11 +15,11 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import deltadistill as dd
-from deltadistill import processes
-from deltadistill.conversion import delta_blocks
-from deltadistill.distillation.costs import macs_of_blocks
+from deltadistill.account.candidate_costs import macs_of_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
-from deltadistill.processes import Group
+from deltadistill.processes import group as processes
+from deltadistill.processes.group import Group
 from deltadistill.tasks import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import synchronised_batch_norm
@@ -27,7 +27,7 @@ from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.optimiser import Course, Descent
 from deltadistill.training.passes import Passes
-from deltadistill.training.per_frame import PerFrameTraining
+from deltadistill.training.single_frames import PerFrameTraining
 
 STEPS, CLIPS, SIZE = 8, 5, (8, 12)
 SEED = 2  # the gate draws the compressed candidate first: the other one starts without any error

@@ -19,13 +19,13 @@ from tasks.detectors import EFFICIENTDET
 
 import deltadistill as dd
 from deltadistill import models
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import student_design
-from deltadistill.conversion import delta_blocks
-from deltadistill.launch import PROCESSES
 from deltadistill.metrics.counters import add_up
 from deltadistill.metrics.miou import ConfusionMatrix
-from deltadistill.network_file import save_network
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
+from deltadistill.processes.launch import PROCESSES
+from deltadistill.stored.network_file import save_network
 
 FILES = {
     "sweep_sequence_length": ("sweep.json", "sweep.csv", "examples.npz"),

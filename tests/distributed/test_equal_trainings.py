@@ -5,7 +5,7 @@ import torch
 from distributed.equal_trainings import CLIPS, EXACT_IN_PASSES, KINDS, curves, in_both_precisions
 from distributed.launching import HERE, found_by_two
 
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.training.passes import Passes
 
 PRECISIONS = ("torch.float32", "torch.float64")

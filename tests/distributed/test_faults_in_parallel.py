@@ -8,7 +8,7 @@ import time
 import pytest
 from distributed.launching import TOY_STAGE, run, start
 
-from deltadistill import launch
+from deltadistill.processes import launch
 from deltadistill.resumption.checkpoint import Checkpoint
 
 TWO = {launch.PROCESSES: "2"}

@@ -9,7 +9,7 @@ import pytest
 from distributed.launching import TOY_STAGE, run, start
 from distributed.test_faults_in_parallel import wait_for
 
-from deltadistill import launch
+from deltadistill.processes import launch
 
 SCONTROL = """#!/bin/sh
 echo "$@" >> "$(dirname "$0")/asked"

@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from signal import SIGKILL
 
-from deltadistill import launch, stage_arguments
+from deltadistill.pipeline import stage_arguments
+from deltadistill.processes import launch
 
 
 def main():
@@ -22,7 +23,7 @@ def main():
     launch.over_all_processes()
     import equal_trainings
 
-    from deltadistill import processes
+    from deltadistill.processes import group as processes
     from deltadistill.resumption.checkpoint import Checkpoint
     from deltadistill.training.loop import train
     from deltadistill.training.passes import Passes

@@ -18,13 +18,13 @@ import numpy as np
 import psutil
 import smoke
 
-from deltadistill import commented_yaml
-from deltadistill.network_file import read_network_file
-from deltadistill.params.resources import Stage
+from deltadistill.files import commented_yaml
+from deltadistill.pipeline.params.resources import Stage
+from deltadistill.stored.network_file import read_network_file
 
 STAGES = tuple(stage for stage in get_args(Stage) if stage != "label_frames")
 LOCKED = "python -m workflow.pipeline_lock"
-CHECKED = "python -m deltadistill.preflight"
+CHECKED = "python -m deltadistill.pipeline.preflight"
 TOOLS = (  # as make run and make snakemake call them
     f"{LOCKED} bash -c '{CHECKED} && dvc repro'",
     f"{CHECKED} && snakemake --quiet rules",

@@ -24,7 +24,7 @@ import torch
 from hostile.mutations import mutate
 from hostile.readers import READERS, Reader
 
-from deltadistill import stage_arguments
+from deltadistill.pipeline import stage_arguments
 
 MOST_SECONDS = 20  # for one file of some kilobytes, on a busy machine
 MOST_BYTES = 2**30  # beyond what the process has before: several times what the largest allowed picture takes

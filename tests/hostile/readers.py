@@ -13,22 +13,25 @@ import numpy as np
 import torch
 
 import deltadistill as dd
-from deltadistill import architecture, overlay, params
 from deltadistill.data.box_files import read_box_file, write_box_file
 from deltadistill.data.boxes import Objects
 from deltadistill.data.faults import raise_faults
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
-from deltadistill.network_file import save_network
+from deltadistill.files.strict_json import read_json as read_strictly
+from deltadistill.pipeline import experiments as overlay
+from deltadistill.pipeline import params
+from deltadistill.pipeline.report import page, scenes
+from deltadistill.pipeline.results import files, records
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
 from deltadistill.preparation.ilsvrc_xml import read_annotation
 from deltadistill.preparation.imagenet_lists import read_lists
 from deltadistill.preparation.video_source import read_video
-from deltadistill.reading.strict_json import read_json as read_strictly
-from deltadistill.report import files, page, records, scenes
+from deltadistill.stored import architecture
+from deltadistill.stored.network_file import save_network
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {"name": "ddrnet23_slim", "classes": 4, "options": {"width": 4, "stem_strides": [2, 1]}}

@@ -17,8 +17,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import COLUMNS, Frame, Manifest
 from deltadistill.data.picture import decode_picture
+from deltadistill.files.limits import MOST_CLIP_FRAMES
 from deltadistill.preparation.video_source import read_video
-from deltadistill.reading.limits import MOST_CLIP_FRAMES
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from hostile.readers import make_params
 
-from deltadistill import commented_yaml, overlay, params
-from deltadistill.reading.limits import MOST_YAML_BYTES
-from deltadistill.reading.plain_yaml import parse_yaml
-from deltadistill.reading.strict_json import read_json
+from deltadistill.files import commented_yaml
+from deltadistill.files.limits import MOST_YAML_BYTES
+from deltadistill.files.plain_yaml import parse_yaml
+from deltadistill.files.strict_json import read_json
+from deltadistill.pipeline import experiments as overlay
+from deltadistill.pipeline import params
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)

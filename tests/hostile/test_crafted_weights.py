@@ -13,8 +13,8 @@ import torch
 from hostile.readers import MODEL, STUDENTS, deployed, make_network, plain
 
 import deltadistill as dd
-from deltadistill.architecture import apply_architecture, found_architecture, load_network
-from deltadistill.network_file import read_network_file, save_network
+from deltadistill.stored.architecture import apply_architecture, found_architecture, load_network
+from deltadistill.stored.network_file import read_network_file, save_network
 
 BIG = 2**40
 
@@ -179,7 +179,7 @@ def test_names_that_are_none_are_refused(tmp_path, name):
 
 def test_a_description_of_millions_of_tensors_is_refused_unread(tmp_path, monkeypatch):
     for module in ("tensors", "pickles"):
-        monkeypatch.setattr(f"deltadistill.reading.{module}.MOST_PICKLE_BYTES", 10_000)
+        monkeypatch.setattr(f"deltadistill.files.{module}.MOST_PICKLE_BYTES", 10_000)
     content = {f"layer{number}.weight": 0 for number in range(1000)}
     for archive in (True, False):
         torch.save(content, tmp_path / "public.pth", _use_new_zipfile_serialization=archive)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from data.small_dataset import make_manifest
 
-from deltadistill import commented_yaml, models
+from deltadistill import models
 from deltadistill.data.manifest import Manifest
-from deltadistill.network_file import save_network
+from deltadistill.files import commented_yaml
+from deltadistill.stored.network_file import save_network
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = {"car": [2], "road": [0, 1]}

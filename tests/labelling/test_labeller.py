@@ -9,7 +9,7 @@ from torchvision.models import segmentation
 
 from deltadistill import models
 from deltadistill.labelling.labeller import Labeller, open_labeller
-from deltadistill.network_file import save_network
+from deltadistill.stored.network_file import save_network
 
 CPU = torch.device("cpu")
 FRAMES = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))

@@ -20,7 +20,7 @@ from deltadistill.data.transforms import Augment
 from deltadistill.labelling.class_map import map_classes
 from deltadistill.labelling.labeller import Labeller
 from deltadistill.labelling.pseudo_labels import class_shares, label_frames, places_of_labels, put_together
-from deltadistill.processes import Group
+from deltadistill.processes.group import Group
 
 ROOT = Path(__file__).resolve().parents[2]
 HALVES = [[0] * 12 + [5] * 12] * SIZE[0]  # road left, car right: what the small data set shows

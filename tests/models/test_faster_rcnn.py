@@ -6,8 +6,8 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill import models
+from deltadistill.forward.outputs import frame_outputs
 from deltadistill.models.faster_rcnn import FixedShapes, RoIAlign, flat_maps
-from deltadistill.models.outputs import frame_outputs
 
 SMALL = {
     "classes": 3,

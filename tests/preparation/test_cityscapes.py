@@ -5,7 +5,7 @@ from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.transforms import Augment
-from deltadistill.evaluation.sequence_lengths.positions import position_runs
+from deltadistill.evaluation.positions import position_runs
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.stored_png import write_png
 

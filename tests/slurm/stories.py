@@ -14,7 +14,7 @@ import pytest
 import smoke
 from workflow.conftest import STAND_IN, Project, copy_project
 
-from deltadistill import commented_yaml
+from deltadistill.files import commented_yaml
 
 PROFILES = ("slurm", "generic")
 PATIENCE_S = 600  # nothing is waited for longer

@@ -9,7 +9,7 @@ import time
 import pytest
 from distributed.launching import TOY_STAGE, environment
 
-from deltadistill.launch import PROCESSES
+from deltadistill.processes.launch import PROCESSES
 
 pytestmark = pytest.mark.slurm
 # Both nodes are this machine, whose name for itself is not theirs.

@@ -8,7 +8,7 @@ import smoke
 from slurm.stories import POLL, Running, ask, jobs_of, rule_in, rule_of, shown_jobs
 from workflow.conftest import Project, copy_project, put_stand_ins
 
-from deltadistill import commented_yaml
+from deltadistill.files import commented_yaml
 
 TOY = ("--config", "sweep=toy")
 SWEEP = "seeds: [0]\nvariants: [delta]\nover: {distill.loss.beta: [0.3, 0.6]}\n"

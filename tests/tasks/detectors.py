@@ -5,7 +5,7 @@ from math import exp, log
 import torch
 
 from deltadistill import models
-from deltadistill.models.outputs import frame_outputs
+from deltadistill.forward.outputs import frame_outputs
 
 SIZE = (128, 128)
 EFFICIENTDET = {

@@ -8,13 +8,13 @@ from torch.utils._pytree import tree_leaves
 
 import deltadistill as dd
 from deltadistill import models
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import ClipSession
-from deltadistill.conversion import delta_blocks
 from deltadistill.data.boxes import Objects
-from deltadistill.data.clip_axes import all_frames, later_frames
 from deltadistill.distillation.losses import probe_teacher
+from deltadistill.forward.clip_axes import all_frames, later_frames
+from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
-from deltadistill.models.outputs import frame_outputs
 
 TASK = detection(3, min_score=0.2)
 STUDENTS = dd.LinearStudent(gamma=4, rank="min")

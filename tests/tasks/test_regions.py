@@ -10,7 +10,7 @@ from tasks.detectors import build, clip
 
 from deltadistill import models
 from deltadistill.data.boxes import UNKNOWN
-from deltadistill.models.outputs import frame_outputs
+from deltadistill.forward.outputs import frame_outputs
 
 ANCHORS = 4 * 4 * 3  # of a 64×64 frame: one size, three ratios
 # Of position (row 1, column 2) the square anchor, second of three, has its middle at x 32, y 16.

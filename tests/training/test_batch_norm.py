@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from deltadistill.processes import ALONE, Group
+from deltadistill.processes.group import ALONE, Group
 from deltadistill.training.batch_norm import SharedBatchNorm2d, synchronised_batch_norm
 
 

@@ -9,21 +9,20 @@ from data.small_box_dataset import SIZE, make_box_manifest
 from ruamel.yaml import YAML
 from tasks.detectors import OPTIONS, make_sure, redraw_classes
 
-from deltadistill import models, params, tasks, variants
-from deltadistill.consistency import agreement, measure
+from deltadistill import models, tasks
+from deltadistill.account.macs import count_macs
+from deltadistill.consistency import agreement
+from deltadistill.consistency.streams import measure
 from deltadistill.data.frames import FrameStore
-from deltadistill.distillation.recipe import distill
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, teacher_reference
-from deltadistill.evaluation.sequence_lengths.positions import (
-    position_runs,
-    score_positions,
-    scores_by_length,
-)
-from deltadistill.macs import count_macs
+from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
+from deltadistill.pipeline import params
+from deltadistill.pipeline.recipes.distilling import distill
+from deltadistill.pipeline.recipes.running import Running
+from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
+from deltadistill.predictors import variant as variants
 from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training.passes import Passes
-from deltadistill.training.recipes.per_frame import finetune, train_per_frame
-from deltadistill.training.recipes.running import Running
 
 ROOT = Path(__file__).resolve().parents[2]
 BOXES = {"min_score": 0.01, "max_iou": 0.5, "candidates": 200, "max_detections": 20, "shown_score": 0.3}

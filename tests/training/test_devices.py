@@ -14,13 +14,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import deltadistill as dd
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.data.frames import normalise
 from deltadistill.distillation.training import layer_errors
-from deltadistill.processes import Group
+from deltadistill.predictors.variant import build
+from deltadistill.processes.group import Group
 from deltadistill.tasks import Segmentation
 from deltadistill.training.passes import Passes
-from deltadistill.variants import build
 
 GPU = torch.device("cuda", 0)
 # Which pixels are hard depends on values, and so do shapes after that.

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from training.toy_trainings import STEPS, TRAINEES, per_frame_trainee, run
 
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.resumption.interruption import Interruption
 

@@ -7,12 +7,14 @@ import pytest
 import torch
 from data.small_dataset import SIZE, make_manifest
 
-from deltadistill import Stream, load_network, models, overlay, params, save_network
+from deltadistill import Stream, load_network, models, save_network
 from deltadistill.data.frames import FrameStore
-from deltadistill.distillation.recipe import distill
 from deltadistill.evaluation.frames import inputs
+from deltadistill.pipeline import experiments as overlay
+from deltadistill.pipeline import params
+from deltadistill.pipeline.recipes.distilling import distill
+from deltadistill.pipeline.recipes.running import Running
 from deltadistill.tasks import Segmentation
-from deltadistill.training.recipes.running import Running
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = (

@@ -6,7 +6,7 @@ from torch import nn
 from training.toy_trainings import Brightness, distill_trainee, per_frame_trainee, run, small_network
 
 from deltadistill.blocks.sessions import CallError
-from deltadistill.processes import ALONE
+from deltadistill.processes.group import ALONE
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import SharedBatchNorm2d
 from deltadistill.training.optimiser import Course, Descent

@@ -9,15 +9,16 @@ from data.small_dataset import SIZE, make_manifest
 from ruamel.yaml import YAML
 from torch import nn
 
-from deltadistill import models, params
-from deltadistill.architecture import apply_architecture
+from deltadistill import models
+from deltadistill.account.macs import count_macs
 from deltadistill.data.frames import FrameStore
-from deltadistill.distillation.recipe import distill
 from deltadistill.distillation.training import DistillTraining
-from deltadistill.macs import count_macs
+from deltadistill.pipeline import params
+from deltadistill.pipeline.recipes.distilling import distill
+from deltadistill.pipeline.recipes.running import Running
+from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
+from deltadistill.stored.architecture import apply_architecture
 from deltadistill.tasks import Segmentation
-from deltadistill.training.recipes.per_frame import finetune, train_per_frame
-from deltadistill.training.recipes.running import Running
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"width": 8, "stem_strides": [2, 1]}

@@ -16,7 +16,7 @@ from training.toy_trainings import (
 )
 
 import deltadistill as dd
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation.training import layer_errors
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import train

@@ -5,15 +5,15 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import deltadistill as dd
-from deltadistill.distillation.costs import macs_of_blocks
+from deltadistill.account.candidate_costs import macs_of_blocks
 from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
 from deltadistill.tasks import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage
 from deltadistill.training.optimiser import Course, Descent
-from deltadistill.training.per_frame import PerFrameTraining
 from deltadistill.training.precision import Precision
+from deltadistill.training.single_frames import PerFrameTraining
 
 STEPS = 12
 

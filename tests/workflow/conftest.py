@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import smoke
 
-from deltadistill import commented_yaml
+from deltadistill.files import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -67,7 +67,7 @@ def copy_project(folder: Path) -> Project:
     project = Project(folder)
     if (ROOT / ".overlay.yaml").is_file():  # one is on in the working tree
         shutil.copy(ROOT / ".overlay.yaml", folder)
-        project.run("python", "-m", "deltadistill.overlay", "off")
+        project.run("python", "-m", "deltadistill.pipeline.experiments", "off")
     project.run("git", "init", "--quiet")
     project.commit()
     return project

@@ -52,8 +52,8 @@ def main() -> None:
 
 
 def params_of(stage: str, file: Path, variant: str | None) -> bytes:
-    from deltadistill import params
-    from deltadistill.provenance import stage_params
+    from deltadistill.pipeline import params
+    from deltadistill.pipeline.provenance import stage_params
 
     return json.dumps(stage_params(params.load(file), stage, variant)).encode()
 

@@ -17,8 +17,9 @@ from data.small_box_dataset import make_box_manifest
 from data.small_dataset import make_manifest
 from workflow.layouts import make_cityscapes
 
-from deltadistill import models, params
-from deltadistill.params import NO_WEIGHTS
+from deltadistill import models
+from deltadistill.pipeline import params
+from deltadistill.pipeline.params import NO_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "cityscapes_ddrnet23_slim"

@@ -13,12 +13,12 @@ STAGES |= YAML(typ="safe").load(ROOT / "workflow" / "sweep" / "compare_settings.
 # How a stage is called, recorded and written decides nothing about its results; nor does what refuses a file.
 EXEMPT = {
     "deltadistill/__init__.py",
-    "deltadistill/atomic.py",
-    "deltadistill/launch.py",
-    "deltadistill/provenance.py",
-    "deltadistill/stage_arguments.py",
-    "deltadistill/store_reach.py",
-    "deltadistill/tracking.py",
+    "deltadistill/files/atomic.py",
+    "deltadistill/processes/launch.py",
+    "deltadistill/pipeline/provenance.py",
+    "deltadistill/pipeline/stage_arguments.py",
+    "deltadistill/pipeline/store_reach.py",
+    "deltadistill/pipeline/tracking.py",
     *(str(path.relative_to(ROOT)) for path in (ROOT / "deltadistill" / "params").glob("*.py")),
     *(str(path.relative_to(ROOT)) for path in (ROOT / "deltadistill" / "reading").glob("*.py")),
 }

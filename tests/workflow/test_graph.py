@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from ruamel.yaml import YAML
 
-from deltadistill.params.resources import Stage
+from deltadistill.pipeline.params.resources import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = "label_frames"  # there where params.yaml asks for it

@@ -10,7 +10,7 @@ import pipeline_lock
 import pytest
 from workflow.conftest import copy_project, put_stand_ins
 
-from deltadistill import commented_yaml
+from deltadistill.files import commented_yaml
 
 UP_TO_DATE = "Data and pipelines are up to date."
 DVC = ("python", "-m", "workflow.pipeline_lock", "sh", "-c", "dvc repro")
@@ -154,14 +154,14 @@ def test_an_overlay_waits_for_the_pipeline_that_reads_the_parameters(project_onc
     (folder / "experiments" / "short.yaml").write_text("experiment: short\n")
     one = start(project_once, SNAKEMAKE, "one.log")
     wait_until((folder / "prepared").exists, one)
-    put = (*DVC[:3], "python", "-m", "deltadistill.overlay", "put", "experiments/short.yaml")
+    put = (*DVC[:3], "python", "-m", "deltadistill.pipeline.experiments", "put", "experiments/short.yaml")
     two = start(project_once, put, "two.log")
     wait_until(lambda: "another pipeline is at work" in (folder / "two.log").read_text(), two)
     assert "experiment: street" in (folder / "params.yaml").read_text()
     (folder / "go").touch()
     assert (one.wait(), two.wait()) == (0, 0)
     assert "experiment: short" in (folder / "params.yaml").read_text()
-    project_once.run("python", "-m", "deltadistill.overlay", "off")
+    project_once.run("python", "-m", "deltadistill.pipeline.experiments", "off")
 
 
 def test_a_command_under_the_lock_may_call_snakemake(project_once):

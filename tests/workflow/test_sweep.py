@@ -177,8 +177,8 @@ def test_an_overlay_is_the_base_of_a_sweep_whatever_is_on(project):
     project.run("python", "-m", "workflow.sweep", "based")
     text = (project.folder / "sweeps/based/settings/beta0p3/parameters.yaml").read_text()
     assert "steps: 7" in text
-    project.run("python", "-m", "deltadistill.overlay", "put", "experiments/short.yaml")
+    project.run("python", "-m", "deltadistill.pipeline.experiments", "put", "experiments/short.yaml")
     write(project, "[0.3]", "[16]", name="plain")
     project.run("python", "-m", "workflow.sweep", "plain")
-    project.run("python", "-m", "deltadistill.overlay", "off")
+    project.run("python", "-m", "deltadistill.pipeline.experiments", "off")
     assert "steps: 300" in (project.folder / "sweeps/plain/settings/beta0p3/parameters.yaml").read_text()

@@ -7,8 +7,8 @@ from ruamel.yaml import YAML
 from sweep.project import projects, rows_beside, rows_of_setting
 from sweep.settings import settings_of
 
-from deltadistill import params
-from deltadistill.params import ParameterSweep
+from deltadistill.pipeline import params
+from deltadistill.pipeline.params import ParameterSweep
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = YAML(typ="safe").load(ROOT / "params.yaml")

@@ -8,7 +8,7 @@ import tune_scores
 from data.small_dataset import make_manifest
 
 from deltadistill import models
-from deltadistill.network_file import save_network
+from deltadistill.stored.network_file import save_network
 
 MODEL = {"name": "ddrnet23_slim", "classes": 8, "options": {"width": 4, "stem_strides": [2, 1]}}
 

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 import deltadistill as dd
 from deltadistill.blocks import COMPRESSED
-from deltadistill.conversion import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks
 
 Outputs = list[list[Tensor]]
 """Per frame, the tensors (N, …) that are compared."""

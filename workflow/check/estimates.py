@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from deltadistill import models
 from deltadistill.blocks.designs import shape_design
-from deltadistill.conversion import convert
-from deltadistill.models.outputs import frame_outputs
-from deltadistill.params import Params
-from deltadistill.where import WHERE
+from deltadistill.conversion.convert import convert
+from deltadistill.conversion.where import WHERE
+from deltadistill.forward.outputs import frame_outputs
+from deltadistill.pipeline.params import Params
 
 _BYTES = 4  # of a weight, and of a value in float32
 _MOMENTS = {"sgd": 1, "adamw": 2}  # what an optimiser keeps of every weight

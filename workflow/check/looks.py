@@ -10,11 +10,12 @@ import torch
 
 from check.estimates import Sizes, disk, memory
 from check.findings import Finding, gib
-from deltadistill import models, preflight
+from deltadistill import models
 from deltadistill.data.manifest import Manifest
-from deltadistill.params import NO_WEIGHTS, Params
-from deltadistill.preparation.kinds import make_dataset
-from deltadistill.weights import load_weights
+from deltadistill.pipeline import preflight
+from deltadistill.pipeline.dataset_kinds import make_dataset
+from deltadistill.pipeline.params import NO_WEIGHTS, Params
+from deltadistill.stored.weights import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 _SHOWN_FAULTS = 20

@@ -14,11 +14,12 @@ from ruamel.yaml import YAML
 from check.excerpt import excerpt
 from check.findings import Finding, gib
 from check.trial_parameters import clip_frames
-from deltadistill import launch, tracking
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Manifest
+from deltadistill.pipeline import tracking
+from deltadistill.pipeline.provenance import Provenance, stage_params
 from deltadistill.preparation.contact_sheet import draw_contact_sheet
-from deltadistill.provenance import Provenance, stage_params
+from deltadistill.processes import launch
 
 _STAGE = "prepare_dataset"
 

@@ -5,7 +5,7 @@ from math import ceil
 from typing import Any
 
 from deltadistill.data.dataset_info import KINDS_OF_BOXES
-from deltadistill.params import NO_WEIGHTS
+from deltadistill.pipeline.params import NO_WEIGHTS
 
 STEPS = 2
 DISTANCE = 2  # frames between the key frame and the last one of a training clip

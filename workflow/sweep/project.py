@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltadistill.params import ParameterSweep
+from deltadistill.pipeline.params import ParameterSweep
 
 from .settings import Part, Setting
 

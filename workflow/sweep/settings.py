@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from deltadistill import params as parameters
-from deltadistill.params import ParameterSweep
-from deltadistill.params.sweep import SWEPT_SECTIONS
+from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.params import ParameterSweep
+from deltadistill.pipeline.params.sweep import SWEPT_SECTIONS
 
 BASE = "base"  # the name of what differs in nothing
 OF_DATA = ("prepare_dataset",)  # what decides a data set …

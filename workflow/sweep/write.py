@@ -8,9 +8,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from deltadistill import atomic, overlay
-from deltadistill import params as parameters
-from deltadistill.params import ParameterSweep
+from deltadistill.files import atomic
+from deltadistill.pipeline import experiments as overlay
+from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.params import ParameterSweep
 
 from .project import PARAMS, Project, projects, rows_beside, rows_of_setting
 from .settings import Part, Setting, settings_of

@@ -13,7 +13,7 @@ from deltadistill.preparation.street.canvas import (
     choose,
 )
 from deltadistill.preparation.street.draws import wave
-from deltadistill.preparation.street.parts import Ground, Scene, Walls
+from deltadistill.preparation.street.scene_parts import Ground, Scene, Walls
 from deltadistill.preparation.street.texture import sample
 
 _GROUND_REACH, _WALL_REACH = 300.0, 250.0  # lengths of a ray

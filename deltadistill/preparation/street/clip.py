@@ -11,8 +11,8 @@ from deltadistill.preparation.street.canvas import Canvas
 from deltadistill.preparation.street.draws import Draws
 from deltadistill.preparation.street.flow import backward_flow
 from deltadistill.preparation.street.foreground import draw_foreground
-from deltadistill.preparation.street.parts import Scene
 from deltadistill.preparation.street.scene import draw_scene
+from deltadistill.preparation.street.scene_parts import Scene
 from deltadistill.preparation.street.sensor import expose
 from deltadistill.preparation.street.things_seen import ThingSeen, Windows, things_seen, visible_parts
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from deltadistill.preparation.street.camera import Lens
 from deltadistill.preparation.street.canvas import Canvas
-from deltadistill.preparation.street.parts import Thing
+from deltadistill.preparation.street.scene_parts import Thing
 
 _DEPTH_TOLERANCE = 0.15  # relative; half a pixel on slanted ground moves the depth by less
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from deltadistill.preparation.street.camera import EYE, Lens, Pose
 from deltadistill.preparation.street.canvas import Canvas, choose
-from deltadistill.preparation.street.parts import Scene, Thing
+from deltadistill.preparation.street.scene_parts import Scene, Thing
 from deltadistill.preparation.street.texture import sample
 
 _NEAREST = 1.2  # metres; a thing nearer than this is behind the lens

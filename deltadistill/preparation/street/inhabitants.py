@@ -1,7 +1,7 @@
 """Who and what stands and moves in a street: cars, persons, poles, signs and trees."""
 
 from deltadistill.preparation.street.draws import Draws
-from deltadistill.preparation.street.parts import (
+from deltadistill.preparation.street.scene_parts import (
     CAR,
     PERSON,
     POLE,

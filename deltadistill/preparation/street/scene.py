@@ -2,7 +2,7 @@
 
 from deltadistill.preparation.street.draws import Draws
 from deltadistill.preparation.street.inhabitants import draw_things
-from deltadistill.preparation.street.parts import (
+from deltadistill.preparation.street.scene_parts import (
     BUILDING,
     ROAD,
     SIDEWALK,

@@ -4,7 +4,7 @@ import numpy as np
 
 from deltadistill.preparation.street.canvas import Canvas
 from deltadistill.preparation.street.draws import Draws, wave
-from deltadistill.preparation.street.parts import Light, Materials
+from deltadistill.preparation.street.scene_parts import Light, Materials
 
 _SOFTNESS = 0.15  # share that each neighbour takes in the lens's blur
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from deltadistill.preparation.street.canvas import Canvas
 from deltadistill.preparation.street.foreground import draw_alone
-from deltadistill.preparation.street.parts import Scene
+from deltadistill.preparation.street.scene_parts import Scene
 
 Windows = dict[int, tuple[slice, slice]]  # thing number → rows and columns that hold it
 Box = tuple[int, int, int, int]

@@ -6,14 +6,9 @@ import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.evaluation.sequence_lengths.cost import costs_by_length
-from deltadistill.latency import Timings
-from deltadistill.latency.frame_times import (
-    calls_to_time,
-    describe_stream,
-    describe_teacher,
-    streams_of,
-)
+from deltadistill.account.frame_times import calls_to_time, describe_stream, describe_teacher, streams_of
+from deltadistill.account.latency import Timings
+from deltadistill.evaluation.costs_by_length import costs_by_length
 
 SIZE = (3, 8, 8)
 

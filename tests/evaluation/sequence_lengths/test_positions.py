@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.sequence_lengths import positions
+from deltadistill.evaluation import positions
 from deltadistill.metrics.measures import MIOU
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.tasks import Segmentation

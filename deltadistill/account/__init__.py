@@ -1,0 +1,1 @@
+"""The account: MACs, and the time that frames take."""

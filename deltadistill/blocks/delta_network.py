@@ -1,0 +1,19 @@
+"""The converted blocks of a delta network, and the seat that they share."""
+
+from torch import nn
+
+from deltadistill.blocks.delta import DeltaBlock
+from deltadistill.blocks.sessions import Seat
+
+
+def delta_blocks(network: nn.Module) -> dict[str, DeltaBlock]:
+    """Return the converted blocks by qualified name, each once."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, DeltaBlock)}
+
+
+def seat_of(network: nn.Module) -> Seat:
+    """Return the seat that the network's blocks share; ValueError for a network without such blocks."""
+    for module in network.modules():
+        if isinstance(module, DeltaBlock):
+            return module.seat
+    raise ValueError("the network has no converted blocks; make a delta network with convert first")

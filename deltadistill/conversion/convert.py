@@ -1,0 +1,249 @@
+"""Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import is_not
+from typing import Any
+
+from torch import Tensor, nn
+
+from deltadistill.blocks import DeltaBlock, FeatureBlock, LinearStudent, NonlinearBlock, Student
+from deltadistill.blocks.delta_network import delta_blocks, seat_of
+from deltadistill.blocks.sessions import Seat
+from deltadistill.conversion import data_aware
+from deltadistill.conversion.frame_axis import Example, probe_frame_axes
+from deltadistill.forward.modes import copy_with_modes
+
+Selector = Callable[[nn.Module], list[str]]
+"""Maps a network to the qualified names of the modules to convert."""
+
+_LINEAR_BLOCKS = {"delta": DeltaBlock, "feature": FeatureBlock}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of one layer that has parameters.
+
+    `reason` says why where it was left alone; `block` names the converted block that holds it.
+    """
+
+    name: str
+    kind: str
+    converted: bool
+    reason: str
+    block: str = ""
+
+
+def all_convolutions(network: nn.Module) -> list[str]:
+    """Select every Conv2d, in the order in which the network registers them."""
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def all_layers(network: nn.Module) -> list[str]:
+    """Select every Conv2d and Linear, in the order in which the network registers them."""
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def inner_layers(network: nn.Module) -> list[str]:
+    """Select every Conv2d and Linear but the first and the last."""
+    return all_layers(network)[1:-1]
+
+
+def residual_blocks(network: nn.Module) -> list[str]:
+    """Select the residual blocks of ResNet-like networks: modules whose class is named after one."""
+    names = ("BasicBlock", "Bottleneck", "InvertedResidual")
+    return [name for name, module in network.named_modules() if type(module).__name__ in names]
+
+
+def inner_convolutions(network: nn.Module) -> list[str]:
+    """Select every Conv2d but the first and the last: those two are cheap and hurt most."""
+    return all_convolutions(network)[1:-1]
+
+
+def matching(predicate: Callable[[str, nn.Module], bool]) -> Selector:
+    """Make a selector of the modules for which `predicate(name, module)` is true."""
+
+    def select(network: nn.Module) -> list[str]:
+        return [name for name, module in network.named_modules() if predicate(name, module)]
+
+    return select
+
+
+def convert(
+    network: nn.Module,
+    students: Student,
+    where: Selector = inner_convolutions,
+    *,
+    predicts: str = "delta",
+    clips: Tensor | None = None,
+    example: Example | None = None,
+) -> nn.Module:
+    """Return a copy of `network` whose selected blocks have students; `network` itself is untouched.
+
+    predicts: "delta" for delta distillation (Eq. 2), "feature" for feature distillation (Eq. 1; linear
+        students only).
+    clips: (N, T, C, H, W), as the network takes frames; for students whose initialisation is "data".
+    example: frames (N, C, H, W), one or more, or the arguments that the network takes. With it the plain
+        network runs on two frames, and modules that do not see frames along their first axis (heads on
+        regions, modules that are never called) are left alone; without it, a clip or a stream that meets
+        one raises ValueError, where its rows show it.
+
+    Outside a clip or a stream the copy is the per-frame network it was made from. A module registered
+    under several names becomes one block, and the network itself may be the block; of selected modules
+    inside one another the outermost is converted. Selected modules that cannot be converted, or whose
+    student would cost more, are left alone; `conversion_report` says why.
+    Raises ValueError for names that are not in the network, and when nothing could be converted.
+    """
+    if not callable(where):
+        raise ValueError(f"where is a {type(where).__name__}; pass a function such as dd.inner_layers")
+    block_type = _block_type(students, predicts)
+    if any(isinstance(module, DeltaBlock) for module in network.modules()):
+        raise ValueError("the network is converted already; convert the network it was made from")
+    from_data = getattr(students, "initialisation", None) == "data"
+    if from_data != (clips is not None):
+        raise ValueError("clips go with students of initialisation 'data', and those with clips")
+    network = copy_with_modes(network)
+    names = where(network)
+    selected = {id(network.get_submodule(name)) for name in _known(names, network)}
+    chosen, reasons, rows_per_frame = _outermost(network, selected, students, example)
+    if not chosen:
+        why = sorted(set(reasons.values()))
+        raise ValueError(f"nothing was converted: {len(names)} module(s) selected; reasons: {why}")
+    report = tuple(_report(network, chosen, reasons))
+    seat = Seat()
+    blocks = {id(module): block_type(module, students, seat) for module in chosen.values()}
+    for module in chosen.values():
+        blocks[id(module)].rows_per_frame = rows_per_frame.get(id(module), 1)
+        blocks[id(module)].probed = id(module) in rows_per_frame
+    network = _replace(network, blocks)
+    for name, block in delta_blocks(network).items():
+        block.name = name
+    network.conversion = report
+    if from_data:
+        data_aware.initialise_from_data(network, list(blocks.values()), clips)
+    return network
+
+
+def _block_type(students: Student, predicts: str) -> type[DeltaBlock]:
+    if predicts not in _LINEAR_BLOCKS:
+        raise ValueError(f"predicts {predicts!r} is unknown; allowed: {sorted(_LINEAR_BLOCKS)}")
+    if isinstance(students, LinearStudent):
+        return _LINEAR_BLOCKS[predicts]
+    if predicts == "feature":
+        raise ValueError("feature distillation is made for linear students; choose a LinearStudent")
+    return NonlinearBlock
+
+
+def conversion_report(network: nn.Module) -> tuple[Conversion, ...]:
+    """Tell for every layer with parameters whether it was converted, and why not.
+
+    Raises ValueError for a network that `convert` did not make.
+    """
+    if not hasattr(network, "conversion"):
+        raise ValueError("the network was not made by convert; it has no conversion report")
+    return network.conversion
+
+
+def deploy(network: nn.Module) -> nn.Module:
+    """Return a copy in which every block keeps its chosen candidate only, and no gate.
+
+    Raises ValueError for a network without converted blocks.
+    """
+    seat_of(network)
+    copy = copy_with_modes(network)
+    for block in delta_blocks(copy).values():
+        block.drop_unused()
+    if hasattr(network, "conversion"):
+        copy.conversion = network.conversion  # copies of networks traced by torch.fx lose it
+    return copy
+
+
+def _known(names: list[str], network: nn.Module) -> list[str]:
+    present = dict(network.named_modules(remove_duplicate=False))
+    unknown = [name for name in names if name not in present]
+    if unknown:
+        raise ValueError(f"`where` names modules that the network does not have: {unknown[:5]}")
+    return names
+
+
+def _outermost(
+    network: nn.Module, selected: set[int], students: Student, example: Example | None
+) -> tuple[dict[str, nn.Module], dict[str, str], dict[int, int]]:
+    """Return the modules to convert by name, why the others are left alone, and rows per frame by id.
+
+    Modules come before what they hold, so an inner module sees whether it lies in a chosen one.
+    """
+    against, rows_per_frame = _judge(network, selected, students, example)
+    chosen: dict[str, nn.Module] = {}
+    reasons: dict[str, str] = {}
+    inside: set[int] = set()
+    for name, module in network.named_modules():
+        if id(module) not in selected:
+            continue
+        reason = "inside a converted block" if id(module) in inside else against.get(id(module))
+        if reason:
+            reasons[name] = reason
+            continue
+        chosen[name] = module
+        inside |= {id(inner) for inner in module.modules()}
+    return chosen, reasons, rows_per_frame
+
+
+def _report(
+    network: nn.Module, chosen: dict[str, nn.Module], reasons: dict[str, str]
+) -> Iterator[Conversion]:
+    block_of = {id(inner): name for name, block in chosen.items() for inner in block.modules()}
+    for name, module in network.named_modules():
+        if not list(module.parameters(recurse=False)):
+            continue
+        block = block_of.get(id(module), "")
+        reason = "" if id(module) in block_of else _reason(name, reasons)
+        yield Conversion(name, type(module).__name__, not reason, reason, block)
+
+
+def _reason(name: str, reasons: dict[str, str]) -> str:
+    """Why the layer `name` is left alone: for itself, or for the selected module that holds it."""
+    if name in reasons:
+        return reasons[name]
+    holders = [holder for holder in reasons if not holder or name.startswith(f"{holder}.")]
+    if not holders:
+        return "not selected"
+    holder = max(holders, key=len)
+    return f"in {holder or 'the network'}: {reasons[holder]}"
+
+
+def _judge(
+    network: nn.Module, selected: set[int], students: Student, example: Example | None
+) -> tuple[dict[int, str], dict[int, int]]:
+    """Say why selected modules are left alone, and how many rows a frame is in the others, by id."""
+    modules = [module for module in network.modules() if id(module) in selected]
+    reasons = {id(module): students.reason_against(module) or "" for module in modules}
+    rows = {}
+    if example is not None:
+        possible = [module for module in modules if not reasons[id(module)]]
+        for module, axis in probe_frame_axes(network, possible, example).items():
+            reasons[id(module)], rows[id(module)] = axis.reason, axis.rows_per_frame
+    return {key: reason for key, reason in reasons.items() if reason}, rows
+
+
+def _replace(network: nn.Module, blocks: dict[int, DeltaBlock]) -> nn.Module:
+    """Put the blocks where their modules are, also in plain lists and other attributes of a module."""
+    if id(network) in blocks:
+        return blocks[id(network)]
+    for parent in list(network.modules()):
+        _replaced(vars(parent), blocks)  # children included, and twice where registered twice
+    return network
+
+
+def _replaced(value: Any, blocks: dict[int, DeltaBlock]) -> Any:
+    """Return `value` with blocks for modules; lists and dictionaries are changed in place."""
+    if id(value) in blocks:
+        return blocks[id(value)]
+    if type(value) is tuple:
+        items = tuple(_replaced(item, blocks) for item in value)
+        return items if any(map(is_not, items, value)) else value
+    if isinstance(value, list | dict):
+        for key, item in list(enumerate(value) if isinstance(value, list) else value.items()):
+            if (new := _replaced(item, blocks)) is not item:
+                value[key] = new
+    return value

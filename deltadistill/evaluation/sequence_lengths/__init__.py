@@ -1,1 +1,0 @@
-"""Accuracy and cost of a variant at every sequence length T, and examples of what it predicts."""

@@ -1,0 +1,1 @@
+"""What surrounds the library in the pipeline: parameters, experiments, tracking, provenance."""

@@ -1,0 +1,134 @@
+"""The kinds of data sets: what the section prepare_dataset asks for, made or read, as a manifest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from deltadistill.data.label_table import table
+from deltadistill.data.manifest import SPLITS, Manifest
+from deltadistill.pipeline.params import PrepareDataset
+from deltadistill.pipeline.params.dataset import CocoVideo, Masks
+from deltadistill.preparation.cityscapes import Layout, read_cityscapes
+from deltadistill.preparation.class_table import read_class_table
+from deltadistill.preparation.coco_video import CocoFile, read_coco_video
+from deltadistill.preparation.imagenet_vid import read_imagenet_vid
+from deltadistill.preparation.label_table_file import open_label_table
+from deltadistill.preparation.masks import MaskFolders, read_masks
+from deltadistill.preparation.street.dataset import write_street
+from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
+from deltadistill.preparation.video import Division, extract_videos
+
+Place = TypeVar("Place")
+
+
+def make_dataset(section: PrepareDataset, folder: Path) -> Manifest:
+    """The data set of the section's `kind`; what of it is written goes into `folder`, with a progress bar.
+
+    Raises ValueError for files that are not as the kind has them.
+    """
+    return _MAKERS[section.kind](section, folder)
+
+
+def _make_generated(section: PrepareDataset, folder: Path) -> Manifest:
+    """Generate clips into `folder` and read them back as any folder in the layout of Cityscapes."""
+    p = section.generated
+    clips = {"train": p.train_clips, "tune": p.tune_clips, "test": p.test_clips}
+    with tqdm(total=sum(clips.values()) * p.frames, unit="frame", desc="street clips") as bar:
+        write_street(
+            folder, clips, frames=p.frames, height=p.height, width=p.width,
+            seed=p.seed, noise=p.noise, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+    layout = Layout(frames=p.frames, labelled=None)
+    return read_cityscapes(
+        folder, kind="generated", classes=table("street_8"), layout=layout,
+        train=["train"], tune=["tune"], test=["test"],
+    )  # fmt: skip
+
+
+def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe the data set at `root`, which stays where it is."""
+    p = section.cityscapes
+    return read_cityscapes(
+        Path(p.root).absolute(), kind="cityscapes", classes=open_label_table(p.label_table),
+        layout=Layout(p.frames_per_snippet, p.labelled_frame),
+        train=p.train, tune=p.tune, test=p.test, tune_every=p.tune_every, coarse=p.coarse,
+    )  # fmt: skip
+
+
+def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
+    """Take frames and shots out of video files into `folder`."""
+    p = section.video
+    division = Division(p.train_fraction, p.tune_fraction, p.min_frames)
+    with tqdm(unit="frame", desc="video frames") as bar:
+        return extract_videos(
+            p.paths, folder, size=(p.height, p.width), division=division, max_frames=p.max_frames,
+            scene_cut_threshold=p.scene_cut_threshold, classes=open_label_table(p.label_table),
+            progress=bar.update,
+        )  # fmt: skip
+
+
+def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe folders of frames and label images, which stay where they are."""
+    p = section.masks
+    folders = _by_split(p, lambda e: MaskFolders(Path(e.frames).absolute(), Path(e.labels).absolute()))
+    with tqdm(unit="frame", desc="frames and labels") as bar:
+        return read_masks(
+            folders, kind="masks", classes=open_label_table(p.label_table), ignore=p.ignore,
+            every_frame=p.every_frame, tune_every=p.tune_every, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+
+
+def _make_generated_detection(section: PrepareDataset, folder: Path) -> Manifest:
+    """Generate clips into `folder` and read them back as any folder in the layout of ImageNet VID."""
+    p = section.generated_detection
+    clips = {"train": p.train_clips, "tune": p.tune_clips, "val": p.test_clips, "stills": p.stills}
+    look = Look(p.height, p.width, p.noise, p.seed, p.smallest, p.visible)
+    frames = (sum(clips.values()) - p.stills) * p.frames + p.stills
+    with tqdm(total=frames, unit="frame", desc="street clips") as bar:
+        write_street_detection(
+            folder, clips, frames=p.frames, look=look, workers=p.workers, progress=bar.update
+        )
+    return read_imagenet_vid(
+        folder, folder, kind="generated_detection", table=read_class_table(p.class_table),
+        size=(p.height, p.width), train=["train"], tune=["tune"], test=["val"], stills=["train"],
+    )  # fmt: skip
+
+
+def _read_vid_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe the data set at `root`, which stays where it is."""
+    p = section.imagenet_vid
+    with tqdm(unit="frame", desc="annotations") as bar:
+        return read_imagenet_vid(
+            Path(p.root).absolute(), folder, kind="imagenet_vid", table=read_class_table(p.class_table),
+            size=(p.height, p.width), train=p.train, tune=p.tune, test=p.test, stills=p.stills,
+            tune_every=p.tune_every, outside=p.outside, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+
+
+def _read_coco_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe what the JSON files name; the pictures stay where they are."""
+    p = section.coco_video
+    files = _by_split(p, lambda e: CocoFile(Path(e.annotations), Path(e.images).absolute()))
+    with tqdm(unit="frame", desc="annotations") as bar:
+        return read_coco_video(
+            files, folder, kind="coco_video", size=(p.height, p.width),
+            tune_every=p.tune_every, outside=p.outside, progress=bar.update,
+        )  # fmt: skip
+
+
+def _by_split(section: CocoVideo | Masks, place: Callable[[Any], Place]) -> dict[str, list[Place]]:
+    """Where the entries of each split lie; pictures stay there."""
+    return {split: [place(entry) for entry in getattr(section, split)] for split in SPLITS}
+
+
+_MAKERS = {
+    "generated": _make_generated,
+    "cityscapes": _read_in_place,
+    "video": _extract_video,
+    "masks": _read_masks_in_place,
+    "generated_detection": _make_generated_detection,
+    "imagenet_vid": _read_vid_in_place,
+    "coco_video": _read_coco_in_place,
+}

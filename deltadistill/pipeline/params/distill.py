@@ -1,0 +1,205 @@
+"""The section of the stage distill."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from deltadistill.account import amortised_target
+from deltadistill.pipeline.params.faults import fault
+from deltadistill.pipeline.params.section import Name, Positive, Section, Share
+from deltadistill.pipeline.params.training import AugmentParams, Decay, Precision, Schedule
+
+
+class DistillOptimiser(Section):
+    """Optimiser of delta distillation: three learning rates."""
+
+    name: Literal["adamw", "sgd"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate_teacher: Annotated[float, Field(ge=0)]
+    learning_rate_student: Annotated[float, Field(ge=0)]
+    learning_rate_gate: Annotated[float, Field(ge=0)]
+    clip_norm: Annotated[float, Field(gt=0)] | None
+
+
+_DESIGN_SETTINGS = {
+    "linear": ("gamma", "rank", "multiple", "initialisation"),
+    "channel": ("gamma",),
+    "spatial": ("stride",),
+    "channel_spatial": ("gamma", "stride"),
+}
+
+
+class Students(Section):
+    """Which students replace which blocks."""
+
+    kind: Literal["linear", "channel", "spatial", "channel_spatial"]
+    gamma: Positive
+    stride: Positive
+    rank: Literal["out", "min"]
+    multiple: Positive
+    initialisation: Literal["svd", "random", "data"]
+    initialisation_clips: Annotated[int, Field(ge=2)]
+    where: Literal[
+        "inner_convolutions",
+        "all_convolutions",
+        "published_convolutions",
+        "inner_layers",
+        "all_layers",
+        "residual_blocks",
+    ]
+
+    @property
+    def design(self) -> dict[str, Any]:
+        """The kind and the settings that it has, as blocks.designs.student_design takes them."""
+        return {"kind": self.kind, **{name: getattr(self, name) for name in _DESIGN_SETTINGS[self.kind]}}
+
+
+class AmortisedTarget(Section):
+    """A cost per frame that the search is to reach."""
+
+    cost: Annotated[float, Field(gt=0, le=1)]
+    length: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _lies_above_the_key_frames_share(self) -> "AmortisedTarget":
+        amortised_target.AmortisedTarget(self.cost, self.length)  # says what is wrong with it
+        return self
+
+
+class Search(Section):
+    """The learned choice between the candidates (section 3.2)."""
+
+    initial_logit: float
+    temperature: Annotated[float, Field(gt=0)]
+    warmup: Share
+    freeze: Share
+    delta_budget: Annotated[float, Field(gt=0, le=1)] | None
+    target: AmortisedTarget | None
+
+    @model_validator(mode="after")
+    def _one_bound_at_most(self) -> "Search":
+        if self.delta_budget is not None and self.target is not None:
+            raise ValueError("delta_budget and target exclude each other; set one of them to null")
+        return self
+
+    @model_validator(mode="after")
+    def _freezing_follows_the_warm_up(self) -> "Search":
+        if self.freeze < self.warmup:
+            raise ValueError(f"freeze {self.freeze} lies before warmup {self.warmup}; gates would never act")
+        return self
+
+
+class Fgfi(Section):
+    """What method fgfi imitates, in the place of every block's output: features near objects."""
+
+    weight: Annotated[float, Field(ge=0)]
+    threshold: Annotated[float, Field(ge=0, lt=1)]
+
+
+class DistillLoss(Section):
+    """Weights of Eq. 5."""
+
+    alpha: Annotated[float, Field(ge=0)]
+    alpha_until: Annotated[float, Field(gt=0, le=1)]
+    beta: Annotated[float, Field(ge=0)]
+    task: Literal["labels", "teacher", "none"]
+    fgfi: Fgfi
+
+    @model_validator(mode="after")
+    def _something_is_learnt_to_the_end(self) -> "DistillLoss":
+        if self.task == "none" and (self.alpha == 0 or self.alpha_until < 1):
+            raise ValueError(
+                f"without a task loss the distillation loss is all there is; alpha {self.alpha} and "
+                f"alpha_until {self.alpha_until} leave steps without any; set alpha above 0 and alpha_until "
+                "to 1"
+            )
+        return self
+
+
+class TrainedVariant(Section):
+    """One way to spend the training budget.
+
+    changes: values of the distill section that this variant has its own, such as
+        {students: {kind: channel}}. options: of the model, for method small.
+    """
+
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small"]
+    changes: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def predicts(self) -> Literal["delta", "feature"] | None:
+        """What the students of this variant predict; None where there are none."""
+        return {"delta": "delta", "feature": "feature", "fgfi": "feature"}.get(self.method)
+
+    @model_validator(mode="after")
+    def _options_have_a_use(self) -> "TrainedVariant":
+        if bool(self.options) != (self.method == "small"):
+            raise ValueError("options (a cheaper model's) go with method small, and that with options")
+        return self
+
+
+class Distill(Section):
+    """Stage distill."""
+
+    steps: Positive
+    batch: Positive
+    clip_length: Annotated[int, Field(ge=2)]
+    max_distance: Positive
+    directions: Literal["forward", "both"]
+    augment: AugmentParams
+    optimiser: DistillOptimiser
+    schedule: Schedule
+    ema_decay: Decay | None
+    precision: Precision
+    students: Students
+    search: Search
+    loss: DistillLoss
+    variants: dict[Name, TrainedVariant]
+    evaluate_every: Positive
+
+    def of_variant(self, name: str) -> "Distill":
+        """The section as variant `name` has it."""
+        variant = self.variants[name]
+        if "variants" in variant.changes:
+            raise ValueError(f"variants.{name}.changes cannot hold variants")
+        own = variant.model_copy(update={"changes": {}})
+        return Distill.model_validate(
+            _merged(self.model_dump(exclude={"variants"}), variant.changes) | {"variants": {name: own}}
+        )
+
+    @model_validator(mode="after")
+    def _changes_are_possible(self) -> "Distill":
+        for name, variant in self.variants.items():
+            if variant.changes:
+                try:
+                    self.of_variant(name)
+                except ValidationError as error:
+                    faults = "; ".join(fault(details) for details in error.errors())
+                    raise ValueError(f"variants.{name}.changes: {faults}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _settings_fit_together(self) -> "Distill":
+        if self.clip_length - 1 > self.max_distance:
+            raise ValueError(
+                f"clip_length {self.clip_length} needs max_distance of at least {self.clip_length - 1}, "
+                f"got {self.max_distance}"
+            )
+        if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
+            raise ValueError(
+                "without labels nothing holds the teacher's features in place while they are made easy "
+                f"to distill; set optimiser.learning_rate_teacher to 0 (got "
+                f"{self.optimiser.learning_rate_teacher})"
+            )
+        return self
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` laid over them, mapping by mapping."""
+    merged = dict(values)
+    for key, change in changes.items():
+        both = isinstance(change, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], change) if both else change
+    return merged

@@ -1,0 +1,120 @@
+"""The whole of params.yaml: its sections, and what must fit together across them."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from deltadistill.pipeline.params.boxes import Boxes
+from deltadistill.pipeline.params.dataset import PrepareDataset
+from deltadistill.pipeline.params.distill import Distill
+from deltadistill.pipeline.params.evaluation import (
+    AnalyzeConsistency,
+    EvaluatedVariant,
+    MeasureLatency,
+    ProfileMacs,
+    SweepSequenceLength,
+    WriteReport,
+)
+from deltadistill.pipeline.params.labelling import LabelFrames
+from deltadistill.pipeline.params.resources import Stage, StageResources
+from deltadistill.pipeline.params.section import Count, Name, Section
+from deltadistill.pipeline.params.training import NO_WEIGHTS, PretrainTeacher, Training
+
+
+class Model(Section):
+    """The per-frame network."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    experiment: Name
+    seeds: Annotated[list[Count], Field(min_length=1)]
+    model: Model
+    boxes: Boxes
+    prepare_dataset: PrepareDataset
+    label_frames: LabelFrames
+    pretrain_teacher: PretrainTeacher
+    training: Training
+    resources: dict[Stage, StageResources]
+    profile_macs: ProfileMacs
+    distill: Distill
+    variants: dict[Name, EvaluatedVariant]
+    sweep_sequence_length: SweepSequenceLength
+    analyze_consistency: AnalyzeConsistency
+    measure_latency: MeasureLatency
+    write_report: WriteReport
+
+    @model_validator(mode="after")
+    def _there_is_a_teacher(self) -> "Params":
+        if self.pretrain_teacher.steps == 0 and self.pretrain_teacher.start_from == NO_WEIGHTS:
+            raise ValueError(
+                f"pretrain_teacher.steps is 0 and start_from is {NO_WEIGHTS}: nothing to keep; train some "
+                "steps or start from a checkpoint"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _small_networks_learn_their_statistics(self) -> "Params":
+        small = [name for name, variant in self.distill.variants.items() if variant.method == "small"]
+        if small and self.pretrain_teacher.batch_norm == "frozen":
+            raise ValueError(
+                f"distill.variants.{small[0]} is trained from random weights with the settings of "
+                "pretrain_teacher, whose batch_norm is frozen: it has no statistics to keep; take the "
+                "variant out, or set batch_norm to synchronised"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_fit_into_the_clips(self) -> "Params":
+        kind = self.prepare_dataset.kind
+        if kind not in ("generated", "generated_detection"):
+            return self  # how long the clips are is known when they have been read
+        frames = getattr(self.prepare_dataset, kind).frames
+        asked = {
+            "distill.max_distance": self.distill.max_distance + 1,
+            "sweep_sequence_length.lengths": max(self.sweep_sequence_length.lengths),
+        }
+        for key, length in asked.items():
+            if length > frames:
+                raise ValueError(
+                    f"{key} asks for {length} frames in a row, but prepare_dataset.{kind}.frames is {frames}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _streams_have_students(self) -> "Params":
+        with_students = {
+            f"distill/{name}" for name, variant in self.distill.variants.items() if variant.predicts
+        }
+        for name, variant in self.variants.items():
+            if variant.predict == "stream" and variant.network not in with_students:
+                raise ValueError(
+                    f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "
+                    f"allowed: {sorted(with_students)}, or predict: per_frame or copy"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _names_refer_to_something(self) -> "Params":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} must differ from one another")
+        trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.variants)}
+        for name, variant in self.variants.items():
+            if variant.network not in trained:
+                raise ValueError(
+                    f"variants.{name}.network is {variant.network!r}, which nothing trains; "
+                    f"allowed: {sorted(trained)}"
+                )
+        if "teacher" not in self.variants:
+            raise ValueError("variants.teacher is missing; every figure is given beside the teacher's")
+        unknown = set(self.write_report.picture_lengths) - set(self.sweep_sequence_length.lengths)
+        if unknown:
+            raise ValueError(
+                f"write_report.picture_lengths {sorted(unknown)} are not among "
+                f"sweep_sequence_length.lengths {self.sweep_sequence_length.lengths}"
+            )
+        return self

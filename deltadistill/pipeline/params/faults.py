@@ -1,0 +1,17 @@
+"""One line for one wrong value: key, what is allowed, and what was found."""
+
+from typing import Any
+
+from deltadistill.pipeline.params.section import Section
+
+
+def fault(details: Any) -> str:
+    """Put one of pydantic's error details into words."""
+    key = ".".join(str(part) for part in details["loc"]) or "(the whole file)"
+    if details["type"] == "extra_forbidden":
+        return f"{key}: unknown key; compare the spelling with params.yaml"
+    if details["type"] == "missing":
+        return f"{key}: missing"
+    message = details["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(details["input"], dict | Section) else f" (got {details['input']!r:.200})"
+    return f"{key}: {message}{shown}"

@@ -1,0 +1,182 @@
+"""Before anything runs: can these parameters work? The network is built and every search checked for reach.
+
+    python -m deltadistill.pipeline.preflight [params.yaml …]
+
+Prints nothing when all is well. What only the data can tell (a Cityscapes frame's size) is left to the
+stages.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deltadistill import models
+from deltadistill.blocks.designs import shape_design
+from deltadistill.conversion.convert import convert
+from deltadistill.conversion.where import WHERE
+from deltadistill.data.dataset_info import KINDS_OF_BOXES
+from deltadistill.data.label_table import ClassEntry
+from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.params.distill import TrainedVariant
+from deltadistill.pipeline.recipes.distilling import search_costs, search_course
+from deltadistill.preparation.class_table import read_class_table
+from deltadistill.preparation.label_table_file import open_label_table
+from deltadistill.tasks.detection import detector_of
+
+
+def check(*paths: Path) -> None:
+    """Raise ValueError that names file, key and fault where the parameters in one of `paths` cannot work.
+
+    The files of a sweep mostly agree in what is looked at, which is then done once.
+    """
+    checked: set[str] = set()
+    for path in paths:
+        params = parameters.load(path)
+        key = json.dumps(_checked_values(params), sort_keys=True)
+        if key not in checked:
+            try:
+                _require_workable(params)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
+            checked.add(key)
+
+
+def _checked_values(params: parameters.Params) -> dict[str, Any]:
+    """All that is looked at, and a little more."""
+    loss = {"pretrain_teacher": {"loss": {"class_weights"}, "augment": {"crop"}}}
+    distill = {"distill": {"steps", "students", "search", "variants", "augment"}}
+    whole = {"model": True, "prepare_dataset": True, "label_frames": True}
+    return params.model_dump(mode="json", include=whole | loss | distill)
+
+
+def _require_workable(params: parameters.Params) -> None:
+    _require_labels_can_be_made(params)
+    classes = _classes(params)
+    if classes is None:
+        return
+    _require_weights(params, classes)
+    network = _built("model", params.model.name, classes, params.model.options)
+    _require_detector(network, params)
+    for name, variant in params.distill.variants.items():
+        key = f"distill.variants.{name}"
+        if variant.method == "small":
+            _built(key, params.model.name, classes, params.model.options | variant.options)
+        elif variant.predicts:
+            _require_boxes(key, params, variant)
+            _require_reach(key, network, params, name)
+
+
+def _classes(params: parameters.Params) -> int | None:
+    """How many classes the data set has; None where only the data tell."""
+    dataset = params.prepare_dataset
+    if dataset.kind == "coco_video":
+        return None
+    if dataset.kind in ("generated_detection", "imagenet_vid"):
+        return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))
+    return len(_label_table(params))
+
+
+def _label_table(params: parameters.Params) -> tuple[ClassEntry, ...]:
+    """The classes of a data set with label maps."""
+    dataset = params.prepare_dataset
+    return open_label_table(getattr(getattr(dataset, dataset.kind), "label_table", "street_8"))
+
+
+def _require_labels_can_be_made(params: parameters.Params) -> None:
+    mine, dataset = params.label_frames, params.prepare_dataset
+    if not mine.folders:
+        return
+    if dataset.kind in KINDS_OF_BOXES:
+        raise ValueError(
+            f"label_frames.folders: prepare_dataset.kind {dataset.kind} has boxes, not label maps"
+        )
+    names = [entry.name for entry in _label_table(params)]
+    if unknown := sorted(set(mine.classes or {}) - set(names)):
+        raise ValueError(
+            f"label_frames.classes: {unknown} are no classes of the data set, which has {', '.join(names)}"
+        )
+
+
+def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
+    dataset = params.prepare_dataset
+    known = getattr(dataset, dataset.kind)
+    return None if dataset.kind in ("cityscapes", "masks") else (known.height, known.width)
+
+
+def _require_weights(params: parameters.Params, classes: int) -> None:
+    weights = params.pretrain_teacher.loss.class_weights
+    if weights is not None and len(weights) != classes:
+        raise ValueError(
+            f"pretrain_teacher.loss.class_weights: {len(weights)} weights for {classes} classes; "
+            "give one for each class"
+        )
+
+
+def _require_detector(network: nn.Module, params: parameters.Params) -> None:
+    """Boxes ask for a detector, and the anchors of some lie in frames of one size."""
+    kind, size = params.prepare_dataset.kind, _frame_size(params)
+    if kind not in KINDS_OF_BOXES:
+        return
+    try:
+        taken = detector_of(network).image_size(network)
+    except ValueError:
+        raise ValueError(
+            f"model.name: {params.model.name} is no detector, and prepare_dataset.kind {kind} has boxes"
+        ) from None
+    if taken is None:
+        return
+    if taken != size:
+        raise ValueError(
+            f"model.options: the network is for frames of {taken[0]}×{taken[1]}, "
+            f"those of prepare_dataset.{kind} have {size[0]}×{size[1]}; set image_size: {[*size]}"
+        )
+    crops = {"pretrain_teacher": params.pretrain_teacher.augment, "distill": params.distill.augment}
+    for section, augment in crops.items():
+        if tuple(augment.crop) != size:
+            raise ValueError(
+                f"{section}.augment.crop: {[*augment.crop]}, but the network's anchors are for frames of "
+                f"{size[0]}×{size[1]}; crop to {[*size]}"
+            )
+
+
+def _require_boxes(key: str, params: parameters.Params, variant: TrainedVariant) -> None:
+    kind = params.prepare_dataset.kind
+    if variant.method == "fgfi" and kind not in KINDS_OF_BOXES:
+        raise ValueError(
+            f"{key}: method fgfi imitates features near objects, and prepare_dataset.kind {kind} has no "
+            "boxes; take method feature"
+        )
+
+
+def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:
+    try:
+        return models.build(name, classes=classes, **options).eval()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+def _require_reach(key: str, network: nn.Module, params: parameters.Params, variant: str) -> None:
+    settings, size = params.distill.of_variant(variant), _frame_size(params)
+    if size is None:
+        return
+    try:
+        converted = convert(network, shape_design(settings.students.design), WHERE[settings.students.where])
+        course = search_course(settings.search, settings.steps)
+        course.require_reachable(converted, search_costs(converted, settings.search, size=(3, *size)))
+    except ValueError as error:
+        raise ValueError(f"{key} (students, search): {error}") from None
+
+
+def main() -> None:
+    """Check the parameter files named on the command line, or params.yaml."""
+    try:
+        check(*(Path(name) for name in sys.argv[1:] or ["params.yaml"]))
+    except ValueError as error:
+        raise SystemExit(f"{error}\nNothing was run.") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Recipes: which training the parameters of a variant stand for."""

@@ -1,0 +1,46 @@
+"""The recipe of a variant: which training its method stands for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from deltadistill import models
+from deltadistill.data.frames import FrameStore
+from deltadistill.pipeline.params import Params
+from deltadistill.pipeline.recipes.distilling import distill
+from deltadistill.pipeline.recipes.running import Running, Trained
+from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
+from deltadistill.tasks import Task
+
+
+def train_variant(
+    name: str,
+    teacher: nn.Module,
+    model: Mapping[str, Any],
+    task: Task,
+    store: FrameStore,
+    params: Params,
+    *,
+    seed: int,
+    running: Running,
+) -> tuple[Trained, Mapping[str, Any]]:
+    """Train variant `name` of distill.variants; the second result describes the network that came of it.
+
+    model: {"name", "classes", "options"} of the teacher, which is on the device of running's processes.
+    """
+    variant, settings = params.distill.variants[name], params.distill.of_variant(name)
+    common = {"seed": seed, "running": running}
+    if variant.method == "per_frame":
+        return finetune(teacher, task, store, settings, **common), model
+    if variant.method == "small":
+        model = {**model, "options": {**model["options"], **variant.options}}
+        small = models.build(model["name"], classes=model["classes"], **model["options"])
+        small.to(running.group.device)
+        steps = params.pretrain_teacher.steps + settings.steps
+        longer = params.pretrain_teacher.model_copy(update={"steps": steps})
+        return Trained(small, train_per_frame(small, task, store, longer, teacher=teacher, **common)), model
+    near_objects = variant.method == "fgfi"
+    predicts = variant.predicts
+    trained = distill(teacher, task, store, settings, predicts=predicts, near_objects=near_objects, **common)
+    return trained, model

@@ -1,0 +1,181 @@
+"""The recipe of delta distillation (Eq. 5), and of its rivals, feature distillation and FGFI."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill import models
+from deltadistill.account.amortised_target import AmortisedTarget
+from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
+from deltadistill.account.macs import count_macs
+from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.designs import student_design
+from deltadistill.conversion.convert import convert, deploy
+from deltadistill.conversion.where import WHERE
+from deltadistill.data.batches import TrainingBatches
+from deltadistill.data.boxes import PADDING
+from deltadistill.data.frames import FrameStore, normalise
+from deltadistill.data.transforms import Augment
+from deltadistill.distillation.near_objects import ADAPTATION, NearObjects, add_adaptation, drop_adaptation
+from deltadistill.distillation.search import gate_probabilities, learning_parameters
+from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights, layer_errors
+from deltadistill.evaluation.clips import clip_score, tune_windows
+from deltadistill.evaluation.frames import inputs, teacher_reference
+from deltadistill.pipeline.params import Distill, DistillLoss, DistillOptimiser, Search
+from deltadistill.pipeline.recipes.running import Running, Trained, start_descent, train_on_clips
+from deltadistill.processes.group import device_of
+from deltadistill.stored.architecture import found_architecture
+from deltadistill.tasks import Reference, Task
+
+
+def distill(
+    teacher: nn.Module,
+    task: Task,
+    store: FrameStore,
+    settings: Distill,
+    *,
+    predicts: str,
+    seed: int,
+    running: Running,
+    costs: CostTable | None = None,
+    near_objects: bool = False,
+) -> Trained:
+    """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5).
+
+    The teacher is on the device of running's processes.
+    costs: of every candidate, in any unit; None: MACs.
+    near_objects: imitate the maps that a detector's heads read, near objects, in place of every block's
+        output (FGFI). Raises ValueError for a data set without boxes.
+    """
+    students, where = student_design(settings.students.design), WHERE[settings.students.where]
+    device = device_of(teacher)
+    clips = _initialisation_clips(store, settings, seed, device)
+    windows = tune_windows(store, settings.max_distance + 1)
+    probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
+    network = convert(teacher, students, where, predicts=predicts, clips=clips, example=probe[0, :2])
+    start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
+    reference = _reference(teacher, task, store, settings)
+    if near_objects:
+        _require_objects(network, task, settings.augment.crop)
+        add_adaptation(network, probe[0])
+    errors_before = layer_errors(network, probe)
+    groups, fgfi = parameter_groups(network, settings.optimiser), settings.loss.fgfi
+
+    def tune_score(between: Callable[[], None]) -> float:
+        shared = {"group": running.group, "between": between}
+        return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
+
+    trainee = DistillTraining(
+        start_descent(network, groups, settings, running=running),
+        task,
+        weights=loss_weights(settings.loss, settings.steps, fgfi.weight if near_objects else None),
+        search=search_course(settings.search, settings.steps),
+        costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
+        seed=seed,
+        tune_score=tune_score,
+        near_objects=NearObjects(fgfi.threshold) if near_objects else None,
+    )
+    outcome = train_on_clips(trainee, store, settings, running, seed=seed)
+    if near_objects:
+        drop_adaptation(network)
+    layers = layer_table(network, errors_before, layer_errors(network, probe))
+    deployed = deploy(network)
+    return Trained(
+        deployed, outcome, found_architecture(deployed, students), gate_probabilities(network), layers
+    )
+
+
+def start_gates(network: nn.Module, *, logit: float, temperature: float) -> None:
+    """Set every gate's logit and temperature before a search."""
+    for block in delta_blocks(network).values():
+        block.gate.temperature = temperature
+        nn.init.constant_(block.gate.logit, logit)
+
+
+def layer_table(
+    network: nn.Module, before: Mapping[str, float], after: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """Rows of layers.csv: every block's part of the network and its error before and after."""
+    return [
+        {
+            "layer": name,
+            "part": models.part_of(network, name),
+            "error_before": before[name],
+            "error_after": after[name],
+        }
+        for name in after
+    ]
+
+
+def _require_objects(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
+    """Raise what the task raises where it cannot tell which places are near objects."""
+    nothing = torch.full((1, 1, 5), PADDING, dtype=torch.float32)
+    task.near_objects(nothing, tuple(size), network=network, threshold=0.0)
+
+
+def _reference(teacher: nn.Module, task: Task, store: FrameStore, settings: Distill) -> Reference:
+    if settings.loss.task == "labels":
+        return task.reference(store)
+    return teacher_reference(deepcopy(teacher), task, store)
+
+
+def loss_weights(loss: DistillLoss, steps: int, alpha: float | None = None) -> Weights:
+    """The weights of Eq. 5 that a params section describes, over so many steps.
+
+    alpha: in place of the section's own.
+    """
+    until = None if loss.alpha_until == 1 else round(loss.alpha_until * steps)
+    return Weights(loss.alpha if alpha is None else alpha, loss.beta, loss.task, until)
+
+
+def search_course(search: Search, steps: int) -> SearchCourse:
+    """Make the course of the search that a params section describes, over so many steps."""
+    return SearchCourse(
+        warmup=round(search.warmup * steps),
+        freeze=round(search.freeze * steps),
+        budget=search.delta_budget,
+        target=AmortisedTarget(**search.target.model_dump()) if search.target else None,
+    )
+
+
+def search_costs(network: nn.Module, search: Search, *, size: tuple[int, int, int]) -> CostTable:
+    """MACs of every candidate at a frame size (C, H, W), as the search's target or budget is meant."""
+    length = search.target.length if search.target else None
+    return macs_of_blocks(count_macs(network, size), length=length)
+
+
+def _initialisation_clips(
+    store: FrameStore, settings: Distill, seed: int, device: torch.device
+) -> Tensor | None:
+    """Clips of the train split, whole frames, for students that start from data; (N, 2, 3, H, W)."""
+    students = settings.students
+    if students.kind != "linear" or students.initialisation != "data":
+        return None
+    batches = TrainingBatches(
+        store,
+        "train",
+        steps=1,
+        batch=students.initialisation_clips,
+        clip_length=2,
+        max_distance=settings.max_distance,
+        directions=settings.directions,
+        augment=Augment(crop=store.size, scale=(1.0, 1.0), flip=False),
+        seed=seed,
+    )
+    return normalise(batches[0]["clip"].to(device))
+
+
+def parameter_groups(network: nn.Module, rates: DistillOptimiser) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters with their highest learning rates: the teacher's, the students', the gates'."""
+    students, gates = learning_parameters(network)
+    adaptation = getattr(network, ADAPTATION, None)
+    students = [*students, *(adaptation.parameters() if adaptation else ())]
+    known = {id(p) for p in (*students, *gates)}
+    teacher = [p for p in network.parameters() if id(p) not in known]
+    return [
+        (teacher, rates.learning_rate_teacher),
+        (students, rates.learning_rate_student),
+        (gates, rates.learning_rate_gate),
+    ]

@@ -1,0 +1,155 @@
+"""What was measured in a sweep: one entry per setting and variant, averaged over seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltadistill.metrics.measures import Measure
+from deltadistill.pipeline.report.comparison.listing import Listed, Listing
+from deltadistill.pipeline.results.files import MissingError, Record, read_json
+from deltadistill.pipeline.results.records import Consistency, Provenance, Sweep, TrainingScore
+from deltadistill.pipeline.results.results import PER_SEED
+from deltadistill.pipeline.results.scores import Score, average
+from deltadistill.pipeline.results.summary import Point, point_of
+
+COPY = "copy"  # how a variant predicts that repeats the key frame's prediction
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One variant in one setting.
+
+    swept: whether it belongs to a setting; else it stands beside all settings of its teacher.
+    points: by sequence length, mean over seeds. tune: mean and deviation of the score on the tune split at
+    the step that was kept, in percent; None for a variant that is no network's own prediction.
+    """
+
+    setting: str
+    variant: str
+    dataset: str
+    values: Mapping[str, Any]
+    swept: bool
+    points: Mapping[int, Point]
+    tune: tuple[float, float | None] | None
+    reference: str
+    measure: Measure
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All entries of a sweep, and what is wrong with the settings that are not among them.
+
+    minutes: what the stages of all settings, teachers and seeds took together, without that of the data.
+    """
+
+    listing: Listing
+    entries: tuple[Entry, ...]
+    unfinished: Mapping[str, str]
+    minutes: float
+
+    @property
+    def swept(self) -> list[Entry]:
+        """The entries of settings, without those beside them."""
+        return [entry for entry in self.entries if entry.swept]
+
+    @property
+    def measure(self) -> Measure:
+        """What the scores of all entries are."""
+        return self.entries[0].measure
+
+    @property
+    def reference(self) -> str:
+        """What the scores of all entries are against: "labels" or the "teacher"."""
+        return self.entries[0].reference
+
+    @property
+    def lengths(self) -> list[int]:
+        """Every sequence length that all entries were measured at."""
+        return sorted(set.intersection(*(set(entry.points) for entry in self.entries)))
+
+
+def read_comparison(path: Path, results: Path) -> Comparison:
+    """Read what settings.json at `path` lists and the stages left below `results` (results/sweeps/<name>).
+
+    A setting with a missing file is left out and named in `unfinished`; ValueError where none is left.
+    """
+    listing = read_json(path, Listing, stage="python -m workflow.sweep")
+    entries: list[Entry] = []
+    unfinished: dict[str, str] = {}
+    minutes = 0.0
+    for kind, parts in (("teachers", listing.teachers), ("settings", listing.settings)):
+        for part in parts:
+            folders = [results / kind / part.name / PER_SEED / f"seed{seed}" for seed in listing.seeds]
+            try:
+                entries += [_entry(folders, part, name, swept=kind == "settings") for name in part.rows]
+            except MissingError as error:
+                unfinished[f"{kind}/{part.name}"] = str(error)
+            minutes += sum(map(_minutes, folders))
+    if not any(entry.swept for entry in entries):
+        raise ValueError(f"{results}: no setting is finished, so there is nothing to compare: {unfinished}")
+    comparison = Comparison(listing, tuple(entries), unfinished, minutes)
+    _check_comparable(comparison)
+    return comparison
+
+
+def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> Entry:
+    row = part.rows[variant]
+    sweeps = [_read(folder, "sweep_sequence_length", variant, "sweep.json", Sweep) for folder in folders]
+    consistencies = [
+        _read(folder, "analyze_consistency", variant, "consistency.json", Consistency) for folder in folders
+    ]
+    stage, _, trained = row.network.partition("/")
+    scores = [_read(folder, stage, trained, "metrics.json", TrainingScore) for folder in folders]
+    known = [score.tune_score for score in scores if score.tune_score is not None]
+    return Entry(
+        setting=part.name,
+        variant=variant,
+        dataset=part.dataset,
+        values=part.values,
+        swept=swept,
+        points=_points(sweeps, consistencies),
+        tune=average(known) if row.predict != COPY and len(known) == len(folders) else None,
+        reference=" and ".join(sorted({sweep.reference for sweep in sweeps})),
+        measure=sweeps[0].measure,
+    )
+
+
+def _read(folder: Path, stage: str, variant: str, file: str, kind: type[Record]) -> Record:
+    return read_json(folder / stage / variant / file, kind, stage=stage)
+
+
+def _minutes(folder: Path) -> float:
+    paths = folder.rglob("provenance.json")
+    return sum(read_json(path, Provenance, stage=path.parent.name).minutes for path in paths)
+
+
+def _points(sweeps: list[Sweep], consistencies: list[Consistency]) -> dict[int, Point]:
+    lengths = set.intersection(*(set(sweep.lengths) for sweep in sweeps))
+    return {
+        length: point_of(
+            [_score(sweep, found, length) for sweep, found in zip(sweeps, consistencies, strict=True)]
+        )
+        for length in sorted(lengths)
+    }
+
+
+def _score(sweep: Sweep, found: Consistency, length: int) -> Score:
+    record = sweep.lengths[length]
+    steady = found.lengths[length].headline.consistency if length in found.lengths else None
+    return Score(record.score, record.gmacs, record.macs_ratio, steady, record.more)
+
+
+def _check_comparable(comparison: Comparison) -> None:
+    references = {(entry.reference, entry.measure.name) for entry in comparison.entries}
+    if len(references) > 1:
+        listed = ", ".join(f"{name} against {reference}" for reference, name in sorted(references))
+        raise ValueError(
+            f"sweep {comparison.listing.sweep}: {listed} cannot be compared; sweep data sets with labels and "
+            "without, with label maps and with boxes, apart from each other"
+        )
+    if not comparison.lengths:
+        raise ValueError(
+            f"sweep {comparison.listing.sweep}: no sequence length was measured for all; "
+            "run sweep_sequence_length again for all settings"
+        )

@@ -1,0 +1,118 @@
+"""The page's tables of MACs, latency, data and provenance, as text cells."""
+
+from deltadistill.metrics.measures import MAP50, Measure
+from deltadistill.pipeline.report.tables import DASH, Table, number
+from deltadistill.pipeline.results.records import DatasetInfo, Latency, MacConvention, Provenance, Timing
+from deltadistill.pipeline.results.results import Results
+
+
+def mac_totals_table(results: Results) -> Table:
+    """Totals in both conventions; compressed: every convertible layer."""
+    totals = results.mac_totals
+    rows = []
+    conventions = (totals.convolution, totals.published)
+    for title, pick in (("teacher frame", "teacher"), ("key frame", "key"), ("delta frame", "delta")):
+        rows.append((title, *_both([getattr(c, pick) for c in conventions], conventions)))
+    for length in sorted(totals.convolution.amortised):
+        amortised = [convention.amortised.get(length) for convention in conventions]
+        rows.append((f"T = {length}", *_both(amortised, conventions)))
+    size = "×".join(map(str, totals.size))
+    caption = (
+        f"MACs of one frame of {size} with every convertible layer compressed. The search need not reach "
+        "this bound. The published convention also counts biases, batch normalisation (2 per element) and "
+        "ReLU."
+    )
+    columns = ("frame", "convolutions, GMACs", "ratio", "published, GMACs", "ratio")
+    return Table(caption, columns, tuple(rows))
+
+
+def _both(macs: list[float | None], conventions: tuple[MacConvention, ...]) -> list[str]:
+    cells = []
+    for value, convention in zip(macs, conventions, strict=True):
+        share = None if value is None else value / convention.teacher
+        cells += [number(None if value is None else value / 1e9, 4), number(share, 3)]
+    return cells
+
+
+def uncounted_table(results: Results) -> Table:
+    """Operators that cost time and are in neither total."""
+    rows = [
+        (entry.operator, entry.frames, str(entry.calls), number(entry.elements, 0))
+        for entry in results.mac_totals.uncounted
+    ]
+    caption = "In neither total: operators that run on every frame, or on delta frames only."
+    return Table(caption, ("operator", "frames", "calls", "elements"), tuple(rows))
+
+
+def unconverted_table(results: Results) -> Table:
+    """Layers that cannot be converted, and why."""
+    rows = [
+        (layer.layer, layer.part, number(layer.teacher_macs / 1e6, 2), layer.reason or DASH)
+        for layer in results.mac_layers
+        if not layer.convertible
+    ]
+    return Table("Layers that stay as they are.", ("layer", "part", "MMACs", "reason"), tuple(rows))
+
+
+def latency_table(latency: Latency) -> Table:
+    """Ratios first, then the times behind them; one column a variant."""
+    variants = latency.variants
+    lengths = sorted({t for variant in variants.values() for t in variant.speedup})
+    rows = []
+    for t in [t for t in (3, 10) if t in lengths] or lengths:
+        rows.append((f"speed-up, T = {t}", *(number(v.speedup.get(t), 2) for v in variants.values())))
+        rows.append(
+            (f"what MACs allow, T = {t}", *(number(v.macs_bound.get(t), 2) for v in variants.values()))
+        )
+    rows.append(("teacher frame, ms", *(_timing(v.frame_ms) for v in variants.values())))
+    rows.append(("key frame, ms", *(_timing(v.key_ms) for v in variants.values())))
+    rows.append(("delta frame, ms", *(_timing(v.delta_ms) for v in variants.values())))
+    rows.append(("state of the stream, MB", *(_megabytes(v.state_bytes) for v in variants.values())))
+    caption = (
+        f"Eager PyTorch, threads: {latency.threads}, one frame of {'×'.join(map(str, latency.size))}. Median "
+        f"(95th percentile) of {latency.runs} runs. Speed-ups are over the teacher on every frame in the "
+        "same runtime."
+    )
+    return Table(caption, ("", *variants), tuple(rows))
+
+
+def _megabytes(count: int | None) -> str:
+    return DASH if count is None else f"{count / 1e6:.2f}"
+
+
+def _timing(timing: Timing | None) -> str:
+    return DASH if timing is None else f"{timing.median:.2f} ({timing.p95:.2f})"
+
+
+def dataset_table(dataset: DatasetInfo, measure: Measure) -> Table:
+    """Clips and frames of each split."""
+    rows = [
+        (split, str(dataset.clips.get(split, 0)), str(frames)) for split, frames in dataset.frames.items()
+    ]
+    height, width = dataset.size
+    flow = "with exact flow" if dataset.flow else "flow only as estimated"
+    what = "with boxes" if measure == MAP50 else flow
+    caption = f"Kind: {dataset.kind}; frames of {height}×{width}, {len(dataset.classes)} classes, {what}."
+    return Table(caption, ("split", "clips", "frames"), tuple(rows))
+
+
+def minutes_table(minutes: dict[str, float]) -> Table:
+    """Time each stage took."""
+    rows = [(stage, f"{spent:.2f}") for stage, spent in minutes.items()]
+    rows.append(("in all", f"{sum(minutes.values()):.2f}"))
+    return Table(
+        "Minutes per stage, summed over variants, mean over seeds.", ("stage", "minutes"), tuple(rows)
+    )
+
+
+def provenance_table(provenances: tuple[Provenance, ...]) -> Table:
+    """Every stage run behind this page."""
+    rows = []
+    for run in provenances:
+        commit = (run.commit or "unknown")[:10] + (" (modified)" if run.dirty else "")
+        seed = DASH if run.seed is None else str(run.seed)
+        rows.append((run.stage, run.variant or DASH, seed, f"{run.minutes:.2f}", run.started or DASH, commit))
+    caption = f"{len(rows)} stage runs, {sum(run.minutes for run in provenances):.1f} minutes in all."
+    return Table(
+        caption, ("stage", "variant", "seed", "minutes", "started", "commit"), tuple(rows), words=True
+    )

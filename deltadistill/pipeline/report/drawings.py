@@ -1,0 +1,138 @@
+"""All figures of the page with their captions and their text for readers who do not see them."""
+
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from deltadistill.pipeline.report import tables
+from deltadistill.pipeline.report.figures import (
+    accuracy_against_distance,
+    accuracy_against_length,
+    accuracy_against_macs,
+    accuracy_over_costs,
+    compressed_share,
+    consistency_against_length,
+    distillation_error,
+    latency,
+    style,
+    training_curves,
+)
+from deltadistill.pipeline.report.figures.looks import looks
+from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.summary import Summary
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its name, its text for readers who do not see it, and the caption below it."""
+
+    name: str
+    figure: Figure
+    alt: str
+    caption: str
+
+    @property
+    def svg(self) -> str:
+        """The figure as markup for the page."""
+        return style.to_svg(self.figure, name=self.name, alt=self.alt)
+
+
+def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
+    """All figures by name; those without data (no student was searched) are left out."""
+    accuracy = summary.measure.in_full(summary.reference)
+    longest = accuracy_against_distance.longest(results)
+    basis = tables.basis(summary)
+    drawn = [
+        Drawing(
+            "accuracy_against_length",
+            accuracy_against_length.draw(summary),
+            f"Lines of {accuracy} against sequence length for {_names(summary)}.",
+            f"{accuracy} against sequence length T, averaged over all positions in the sequence. {basis}",
+        ),
+        Drawing(
+            "accuracy_against_macs",
+            accuracy_against_macs.draw(summary),
+            f"{accuracy} against amortised GMACs per frame for {_names(summary)}.",
+            f"{accuracy} against MACs per frame; each point is a sequence length, up and left is better. "
+            f"{basis}",
+        ),
+        Drawing(
+            "accuracy_against_distance",
+            accuracy_against_distance.draw(results),
+            f"{accuracy} for each distance to the key frame at T = {longest} for {_names(summary)}.",
+            f"{accuracy} for each distance to the key frame in sequences of T = {longest}. {basis}",
+        ),
+        Drawing(
+            "consistency_against_length",
+            consistency_against_length.draw(summary),
+            f"Consistency and, below it, {accuracy} against sequence length for {_names(summary)}.",
+            "A frozen prediction is perfectly consistent and wrong, so consistency is always read beside "
+            f"accuracy. {basis}",
+        ),
+        Drawing(
+            "training_curves",
+            training_curves.draw(results),
+            "Tune accuracy of the teacher and each distilled variant, and compressed layers, over the steps.",
+            f"Tune split during training; one line a seed ({', '.join(map(str, results.seeds))}).",
+        ),
+        Drawing(
+            "latency",
+            latency.draw(results.latency, looks([*results.variants, *results.latency.variants])),
+            "Bars of the time of a frame; speed-up against sequence length with the bound that MACs allow.",
+            "Time measured in eager PyTorch on one machine. MACs say what could be gained; the gap to the "
+            "dashed line is what memory traffic and overhead take.",
+        ),
+    ]
+    return {
+        drawing.name: drawing
+        for drawing in drawn + _cost_drawings(results, summary) + _student_drawings(results)
+    }
+
+
+def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
+    if not accuracy_over_costs.covers_costs(results, summary):
+        return []
+    return [
+        Drawing(
+            "accuracy_over_costs",
+            accuracy_over_costs.draw(results, summary),
+            f"Accuracy against GMACs per frame at T = 3 for {_names(summary)}.",
+            "Delta against feature distillation over costs, at T = 3: a line joins the networks that a "
+            "search found for one method; networks with every block compressed and rivals without "
+            f"students stand alone. Up and left is better. {tables.basis(summary)}",
+        )
+    ]
+
+
+def _student_drawings(results: Results) -> list[Drawing]:
+    drawn = []
+    listed = ", ".join(map(str, results.seeds))
+    several = len(results.seeds) > 1
+    seeds = f"Mean over seeds {listed}." if several else f"One seed ({listed})."
+    bars = "Error bars: lowest and highest seed. " if several else ""
+    if compressed_share.found(results):
+        drawn.append(
+            Drawing(
+                "compressed_share",
+                compressed_share.draw(results),
+                "Bars of the share of compressed layers for each part of the network.",
+                f"Share of converted layers whose compressed candidate won, per part of the network. {seeds} "
+                f"{bars}Variants with every layer compressed are left out.",
+            )
+        )
+    if distillation_error.distilled_layers(results):
+        drawn.append(
+            Drawing(
+                "distillation_error",
+                distillation_error.draw(results),
+                "Relative distillation error of every layer before and after training, logarithmic.",
+                "Relative error ‖target − student‖² / ‖target‖² of each layer on pairs of the tune split. "
+                "The target is the change of the layer's output for delta, the output itself for feature. "
+                f"{seeds}",
+            )
+        )
+    return drawn
+
+
+def _names(summary: Summary) -> str:
+    return ", ".join(summary.variants)

@@ -1,0 +1,73 @@
+"""Teacher and delta side by side, blended over the frames: a video file and a small animation."""
+
+import io
+
+import av
+import numpy as np
+from PIL import Image
+
+from deltadistill.pipeline.report.animation import encode, grid
+from deltadistill.pipeline.report.scenes import Scene
+from deltadistill.pipeline.results.results import Results
+
+FILE_NAME = "overlay.mp4"
+MAX_BYTES = 3_000_000
+PANELS = ("teacher", "delta")
+FRAMES_PER_SECOND = 12  # half of real time, so that differences can be seen
+
+
+def has_overlay(results: Results, scenes: tuple[Scene, ...]) -> bool:
+    """Whether the report makes an overlay: real video, whose frames are worth looking at, with examples."""
+    return bool(scenes) and results.reference == "teacher"
+
+
+def overlay_video(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return an MP4 of all scenes one after the other, H.264, or MPEG-4 where that is not built in."""
+    frames = [frame for scene in scenes for frame in _frames(scene, table, tile_width=480)]
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    for megabits in (2.0, 1.0, 0.5, 0.25):
+        content = _encode(frames, codec=codec, bit_rate=int(megabits * 1e6))
+        if len(content) <= max_bytes:
+            return content
+    raise ValueError(
+        f"the overlay video has {len(content)} bytes, {max_bytes} allowed; keep fewer example clips"
+    )
+
+
+def overlay_animation(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = 900_000) -> bytes:
+    """Return the first scene as a small animated WebP, for a README."""
+    frames = _frames(scenes[0], table, tile_width=320)
+    while True:
+        for quality in (70, 50):
+            content = encode(frames, quality=quality, milliseconds=1000 // FRAMES_PER_SECOND)
+            if len(content) <= max_bytes or len(frames) == 1:
+                return content
+        frames = frames[: max(1, len(frames) // 2)]
+
+
+def _frames(scene: Scene, table: np.ndarray, *, tile_width: int) -> list[Image.Image]:
+    return [_frame(scene, index, table, tile_width=tile_width) for index in range(len(scene.images))]
+
+
+def _frame(scene: Scene, index: int, table: np.ndarray, *, tile_width: int) -> Image.Image:
+    distance = scene.distance(index)
+    titles = {
+        "teacher": "teacher on every frame",
+        "delta": f"delta, T = {scene.period}, "
+        + (f"{distance} after key frame" if distance else "key frame"),
+    }
+    panels = [(titles[name], scene.blended(name, index, table)) for name in PANELS]
+    return grid(panels, columns=2, tile_width=tile_width)
+
+
+def _encode(frames: list[Image.Image], *, codec: str, bit_rate: int) -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream(codec, rate=FRAMES_PER_SECOND)
+        stream.width, stream.height = frames[0].size
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = bit_rate
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+    return buffer.getvalue()

@@ -1,0 +1,101 @@
+"""The report page: one HTML file with everything embedded, nothing fetched."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+from PIL import Image
+
+from deltadistill.data.picture import decode_picture
+from deltadistill.pipeline.report import architecture_tables, cost_tables, tables, words
+from deltadistill.pipeline.report.animation import animate, longest, panel_rows
+from deltadistill.pipeline.report.drawings import drawings
+from deltadistill.pipeline.report.figures.looks import looks
+from deltadistill.pipeline.report.motion_table import motion_table
+from deltadistill.pipeline.report.overlay_video import FILE_NAME, has_overlay
+from deltadistill.pipeline.report.paint import data_uri, palette, shrink
+from deltadistill.pipeline.report.rendering import render_page
+from deltadistill.pipeline.report.scenes import Scene
+from deltadistill.pipeline.report.storyboard import storyboard
+from deltadistill.pipeline.report.students_table import students_table
+from deltadistill.pipeline.results.claims import judged, unmeasured
+from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.summary import Summary
+
+
+def render(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> str:
+    """Return the page as HTML. ValueError where it would exceed 6 MB."""
+    return render_page("page.html.j2", _content(results, summary, scenes))
+
+
+def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> dict[str, Any]:
+    table = palette([info.color for info in results.dataset.classes])
+    return {
+        "results": results,
+        "summary": summary,
+        "labels": summary.reference == "labels",
+        "title": words.title(summary),
+        "lead": words.lead(results, summary),
+        "tiles": words.tiles(summary),
+        "measure": "Accuracy" if summary.reference == "labels" else "Fidelity",
+        "versions": results.provenances[-1].versions,
+        "basis": tables.basis(summary),
+        "judged": judged(summary.claims),
+        "unmeasured": unmeasured(summary.claims),
+        "headline_tables": tables.headline_tables(summary),
+        "per_class": tables.per_class_table(results, summary),
+        "per_clip": tables.per_clip_table(results, summary),
+        "motion": motion_table(results, summary),
+        "consistency": tables.consistency_table(results, summary),
+        "macs": cost_tables.mac_totals_table(results),
+        "uncounted": cost_tables.uncounted_table(results),
+        "unconverted": cost_tables.unconverted_table(results),
+        "architectures": architecture_tables.architecture_tables(results),
+        "agreement": architecture_tables.agreement_table(results),
+        "students": students_table(results, summary),
+        "latency_table": cost_tables.latency_table(results.latency),
+        "dataset_table": cost_tables.dataset_table(results.dataset, results.measure),
+        "minutes_table": cost_tables.minutes_table(summary.minutes),
+        "provenance_table": cost_tables.provenance_table(results.provenances),
+        "stage_params": _stage_params(results),
+        "looks": looks(results.variants),
+        "figures": drawings(results, summary),
+        "storyboards": [storyboard(scene, table) for scene in scenes],
+        "animation": _animation(scenes, table),
+        "overlay": f"animations/{FILE_NAME}" if has_overlay(results, scenes) else None,
+        "contact_sheet": _contact_sheet(results.contact_sheet),
+    }
+
+
+def _stage_params(results: Results) -> dict[str, str]:
+    """Parameters of each stage, once, as indented text; variants of a stage share theirs."""
+    texts: dict[str, str] = {}
+    for run in results.provenances:
+        texts.setdefault(run.stage, json.dumps(run.params, indent=2, ensure_ascii=False, default=str))
+    return texts
+
+
+def _animation(scenes: tuple[Scene, ...], table: Any) -> dict[str, Any] | None:
+    if not scenes:
+        return None
+    scene = longest(scenes)
+    film = animate(scene, table)
+    return {
+        "moving": data_uri(film.moving),
+        "still": data_uri(film.still),
+        "width": film.size[0],
+        "height": film.size[1],
+        "period": scene.period,
+        "rows": panel_rows(scene),
+    }
+
+
+def _contact_sheet(path: Path, *, width: int = 1200) -> dict[str, Any]:
+    """Return the contact sheet scaled to the page and compressed."""
+    pixels = decode_picture(path, cv2.IMREAD_COLOR)[..., ::-1]
+    picture = shrink(Image.fromarray(pixels), width, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="WEBP", quality=78, method=6)
+    return {"uri": data_uri(buffer.getvalue()), "width": picture.width, "height": picture.height}

@@ -1,0 +1,62 @@
+"""What the report leaves beside its page: figures and animations for a README, figures for tracking."""
+
+from pathlib import Path
+
+from deltadistill.files import atomic
+from deltadistill.pipeline.report.animation import animate, longest
+from deltadistill.pipeline.report.figures import accuracy_against_length, accuracy_against_macs, style
+from deltadistill.pipeline.report.overlay_video import (
+    FILE_NAME,
+    has_overlay,
+    overlay_animation,
+    overlay_video,
+)
+from deltadistill.pipeline.report.paint import palette
+from deltadistill.pipeline.report.scenes import Scene
+from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.summary import Summary
+
+HEADLINE_LENGTHS = (3, 10)
+
+
+def write_figures(summary: Summary, folder: Path) -> list[Path]:
+    """Write the two figures that say most as PNG; returns their paths."""
+    figures = {
+        f"{summary.measure.key}_against_length.png": accuracy_against_length.draw(summary),
+        "accuracy_against_macs.png": accuracy_against_macs.draw(summary),
+    }
+    for name, figure in figures.items():
+        with atomic.file(folder / name) as unfinished:
+            style.to_png(figure, unfinished)
+    return [folder / name for name in figures]
+
+
+def write_animations(results: Results, scenes: tuple[Scene, ...], folder: Path) -> list[Path]:
+    """Write an animated clip, and for an unlabelled video teacher and delta side by side; returns paths."""
+    table = palette([info.color for info in results.dataset.classes])
+    contents = {"clip.webp": animate(longest(scenes), table).moving} if scenes else {}
+    if has_overlay(results, scenes):
+        contents["overlay.webp"] = overlay_animation(scenes, table)
+        contents[FILE_NAME] = overlay_video(scenes, table)
+    with atomic.folder(folder) as unfinished:
+        for name, content in contents.items():
+            (unfinished / name).write_bytes(content)
+    return [folder / name for name in contents]
+
+
+def headline_figures(summary: Summary) -> dict[str, float | None]:
+    """Figures to compare executions by, named like ``delta_T3_miou``.
+
+    The variant comes first, since MLflow cuts the end of a long name off.
+    """
+    key = summary.measure.key
+    figures = {f"teacher_{key}": summary.teacher.score}
+    for name, points in summary.variants.items():
+        for length in HEADLINE_LENGTHS:
+            if length in points and name != "teacher":
+                figures[f"{name}_T{length}_{key}"] = points[length].score
+    for length, point in summary.variants.get("delta", {}).items():
+        if length in HEADLINE_LENGTHS:
+            figures[f"delta_T{length}_macs_ratio"] = point.macs_ratio
+            figures[f"delta_T{length}_consistency"] = point.consistency
+    return figures

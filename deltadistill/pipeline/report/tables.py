@@ -1,0 +1,168 @@
+"""The page's tables of accuracy and consistency, as text cells."""
+
+from dataclasses import dataclass
+
+from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.scores import average, class_scores, length_score
+from deltadistill.pipeline.results.summary import Point, Summary
+
+HEADLINE_LENGTHS = (1, 3, 10)
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first column names the row, the others are figures unless ``words``."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: bool = False
+
+
+def basis(summary: Summary) -> str:
+    """What every table of test figures rests on: split, frames, reference, seeds and spread."""
+    frames = f"{summary.labelled_frames} labelled frames"
+    if summary.reference == "teacher":
+        frames = f"{summary.labelled_frames} frames compared with the per-frame teacher"
+    seeds = ", ".join(map(str, summary.seeds))
+    if len(summary.seeds) > 1:
+        return f"Test split, {frames}; mean ± standard deviation over seeds {seeds}."
+    return f"Test split, {frames}; one seed ({seeds}), so no spread is known."
+
+
+def headline_tables(summary: Summary) -> list[Table]:
+    """One table for each headline T: accuracy, cost and consistency of every variant."""
+    columns = ("variant", f"{summary.accuracy}, %", "GMACs", "ratio", "consist\u00adency %")
+    titles = {1: "T = 1: every frame is a key frame"}
+    tables = []
+    for length in HEADLINE_LENGTHS:
+        rows = [
+            (n, *_headline_cells(points[length]))
+            for n, points in summary.variants.items()
+            if length in points
+        ]
+        if rows:
+            caption = titles.get(length, f"T = {length}: one key frame in {length}")
+            tables.append(Table(caption, columns, tuple(rows)))
+    return tables
+
+
+def per_class_table(results: Results, summary: Summary) -> Table:
+    """Score of each class: per-frame variants once, the others at T = 3 and 10."""
+    columns = []
+    for name, predict in results.variants.items():
+        for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS[1:]:
+            if length in summary.variants[name]:
+                title = name if predict == "per_frame" else f"{name}, T = {length}"
+                columns.append((title, class_scores(results, name, length), summary.variants[name][length]))
+    rows = [
+        (info.name, *(spread(*found[info.name], 1) for _, found, _ in columns))
+        for info in results.dataset.classes
+    ]
+    rows.append(("mean", *(spread(point.score, point.score_std, 1) for *_, point in columns)))
+    caption = (
+        f"{summary.measure.class_name} per class in percent. {basis(summary)} {DASH} marks a class that the "
+        "test split lacks."
+    )
+    return Table(caption, ("class", *(title for title, *_ in columns)), tuple(rows))
+
+
+def per_clip_table(results: Results, summary: Summary) -> Table | None:
+    """Fidelity in every clip (shot) of unlabelled video; None where labels give the accuracy."""
+    if summary.reference == "labels":
+        return None
+    lengths = HEADLINE_LENGTHS[1:]
+    columns, per_column = [], []
+    for name, predict in results.variants.items():
+        for length in lengths if predict != "per_frame" else ():
+            if length in summary.variants[name]:
+                columns.append(f"{name}, T = {length}")
+                scores = [length_score(results, name, seed, length) for seed in results.seeds]
+                per_column.append([score.per_clip for score in scores])
+    clips = sorted({clip for by_seed in per_column for score in by_seed for clip in score})
+    rows = [
+        (clip, *(_spread_of([score[clip] for score in by_seed]) for by_seed in per_column)) for clip in clips
+    ]
+    caption = (
+        f"Fidelity in percent, shot by shot: {summary.measure.name} with the per-frame teacher over the "
+        f"classes that it sees there. A sequence never crosses a scene cut. {basis(summary)}"
+    )
+    return Table(caption, ("shot", *columns), tuple(rows))
+
+
+def consistency_table(results: Results, summary: Summary) -> Table:
+    """All that predictions were carried along, mask on and off, coverage, and always the accuracy beside."""
+    ways = _WAYS[summary.consistency_flow]
+    heads = [_HEADS[way].format(over) for way in ways for over in _COUNTED[way]]
+    coverages = [_COVERAGES[way] for way in ways]
+    rows = []
+    for name, predict in results.variants.items():
+        for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS:
+            if all(length in by_seed.lengths for by_seed in results.consistencies[name].values()):
+                records = [length_score(results, name, seed, length) for seed in results.seeds]
+                score = spread(*average([r.score for r in records]), 1) if all(records) else DASH
+                cells = _consistency_cells(results, name, length, ways)
+                rows.append((f"{name}, T = {length}", score, *cells))
+    explained = _TRACKS_EXPLAINED if ways == ("tracks",) else _FLOW_EXPLAINED
+    caption = f"Consistency in percent. {explained} {basis(summary)}"
+    return Table(caption, ("variant", summary.accuracy, *heads, *coverages), tuple(rows))
+
+
+_WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",)}
+_COUNTED = {"exact": ("visible", "all"), "dis": ("visible", "all"), "tracks": ("all",)}
+_HEADS = {"exact": "exact flow, {}", "dis": "DIS flow, {}", "tracks": "along tracks"}
+_COVERAGES = {"exact": "coverage, exact", "dis": "coverage, DIS", "tracks": "coverage"}
+_FLOW_EXPLAINED = (
+    "Mean IoU of successive predictions after warping the earlier one along the flow. “Visible” leaves out "
+    "pixels that were occluded in the earlier frame, “all” does not; coverage is the share of pixels that "
+    "counted under “visible”."
+)
+_TRACKS_EXPLAINED = (
+    "Mean IoU of the detections of one object in successive frames, the earlier one shifted and scaled as "
+    "the object's true box was; 0 where it was detected in one of the two only. Coverage is the share of "
+    "pairs in which it was detected at all."
+)
+
+
+def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str, ...]) -> list[str]:
+    records = [results.consistencies[name][seed].lengths[length] for seed in results.seeds]
+    cells, coverages = [], []
+    for way in ways:
+        scores = [getattr(record, way) for record in records]
+        counted = {o: [getattr(score, o) if score else None for score in scores] for o in _COUNTED[way]}
+        cells += [_spread_of([w and w.consistency for w in warped]) for warped in counted.values()]
+        known = [w and w.coverage for w in counted[_COUNTED[way][0]]]
+        coverages.append(DASH if None in known else number(average(known)[0], 1))
+    return cells + coverages
+
+
+def _spread_of(values: list[float | None]) -> str:
+    return DASH if None in values else spread(*average(values), 1)
+
+
+def _headline_cells(point: Point) -> tuple[str, str, str, str]:
+    consistency = spread(point.consistency, point.consistency_std, 1)
+    return (
+        spread(point.score, point.score_std, 1),
+        f"{point.gmacs:.3f}",
+        f"{point.macs_ratio:.2f}",
+        consistency,
+    )
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a figure, or a dash for none."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """Write a difference with its sign, a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def spread(value: float | None, deviation: float | None, digits: int) -> str:
+    """Write mean ± standard deviation, the latter only where it is known."""
+    if value is None or deviation is None:
+        return number(value, digits)
+    return f"{value:.{digits}f} ± {deviation:.{digits}f}"

@@ -1,0 +1,130 @@
+"""The page's opening: title, sentences and the large figures, written from the measurements."""
+
+from dataclasses import dataclass
+
+from deltadistill.pipeline.report.tables import signed, spread
+from deltadistill.pipeline.results.records import Latency
+from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.summary import Point, Summary
+
+TIME_SAVED = 1.1  # a smaller speed-up is not worth being called time saved
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One large figure and what it says."""
+
+    value: str
+    text: str
+
+
+def title(summary: Summary) -> str:
+    """Name the experiment."""
+    return f"Delta distillation on {summary.experiment.replace('_', ' ')}"
+
+
+def lead(results: Results, summary: Summary) -> list[str]:
+    """Return sentences: what was run, what it is compared with, what came out, what time it takes."""
+    height, width = results.dataset.size
+    rivals = [_RIVALS[name] for name in summary.variants if name in _RIVALS]
+    listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
+    kind = "labelled" if summary.reference == "labels" else "unlabelled"
+    frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
+    return [
+        f"{_NETWORKS[summary.measure.key]}, the teacher, runs on one key frame in every T frames; on the "
+        "frames between, cheap students predict only by how much the output of each layer has changed.",
+        f"On {frames} this is compared with {listed}"
+        + (
+            "."
+            if summary.reference == "labels"
+            else f"; accuracy is fidelity to the per-frame teacher, the {summary.measure.name} between the "
+            "two predictions."
+        ),
+        _outcome(summary),
+        *_time(results.latency),
+    ]
+
+
+def tiles(summary: Summary) -> list[Tile]:
+    """Return the figures a reader should see first, all at T = 3 and 10."""
+    delta = summary.variants.get("delta", {})
+    if 3 not in delta:
+        return []
+    found = [
+        Tile(_percent(delta[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", delta)),
+        Tile(spread(delta[3].score, delta[3].score_std, 1), f"{summary.accuracy} in percent at T = 3"),
+    ]
+    base = "finetuned" if "finetuned" in summary.variants else "teacher"
+    for length, rival in ((3, base), (10, "copy")):
+        points = summary.variants.get(rival, {})
+        if length in points and length in delta:
+            against = "copying the key frame" if rival == "copy" else f"{rival} on every frame"
+            difference = signed(delta[length].score - points[length].score, 1)
+            found.append(Tile(difference, f"{summary.accuracy} against {against}, T = {length}"))
+    return found
+
+
+def _with_ten(text: str, delta: dict[int, Point]) -> str:
+    return f"{text}; {_percent(delta[10].macs_ratio)} at T = 10" if 10 in delta else text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _outcome(summary: Summary) -> str:
+    points = summary.variants.get("delta", {})
+    if 3 not in points:
+        return "Delta distillation at T = 3 was not measured."
+    point = points[3]
+    sentence = (
+        f"At T = 3 delta distillation reaches {spread(point.score, point.score_std, 1)} % {summary.accuracy} "
+        f"at {_percent(point.macs_ratio)} of the teacher's MACs"
+    )
+    base = summary.variants.get("finetuned", {}).get(3)
+    if base is not None:
+        sentence += f" (a per-frame teacher trained for as long: {spread(base.score, base.score_std, 1)} %)"
+    if 10 in points:
+        at_ten = spread(points[10].score, points[10].score_std, 1)
+        sentence += f", at T = 10 it reaches {at_ten} % at {_percent(points[10].macs_ratio)}"
+    return sentence + "."
+
+
+def _time(latency: Latency) -> list[str]:
+    """One line on the measured time, none where delta or the teacher was not timed."""
+    teacher, delta = (latency.variants.get(name) for name in ("teacher", "delta"))
+    if teacher is None or teacher.frame_ms is None or delta is None:
+        return []
+    speedups = {t: delta.speedup[t] for t in (3, 10) if t in delta.speedup and t in delta.amortised_ms}
+    if not speedups:
+        return []
+    times = (f"{delta.amortised_ms[t]:.1f} ms at T = {t} (speed-up ×{s:.2f})" for t, s in speedups.items())
+    return [
+        f"Measured in eager PyTorch on {_machine(latency)}, a frame of delta takes {' and '.join(times)}, "
+        f"one of the teacher {teacher.frame_ms.median:.1f} ms{_warning(speedups)}."
+    ]
+
+
+def _machine(latency: Latency) -> str:
+    threads = "one thread" if latency.threads == 1 else f"{latency.threads} threads"
+    processor = latency.machine.get("processor")
+    return f"{threads} of one machine ({processor})" if processor else f"{threads} of one machine"
+
+
+def _warning(speedups: dict[int, float]) -> str:
+    slow = [t for t, speedup in speedups.items() if speedup < TIME_SAVED]
+    if not slow:
+        return ""
+    where = "" if len(slow) == len(speedups) else f" at T = {slow[0]}"
+    return f": MACs saved are not time saved in eager PyTorch{where}"
+
+
+_NETWORKS = {"miou": "A segmentation network", "map50": "An object detector"}
+_RIVALS = {
+    "teacher": "the teacher on every frame",
+    "finetuned": "the same teacher trained on for as long",
+    "feature": "equally cheap students that predict features instead of changes",
+    "fgfi": "students that imitate features near objects alone",
+    "small": "a cheaper network on every frame, taught by the teacher's logits",
+    "copy": "repeating the key frame's prediction",
+}

@@ -1,0 +1,1 @@
+"""The figures of an experiment: read from what its stages left, compared, and judged."""

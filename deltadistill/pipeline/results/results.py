@@ -1,0 +1,169 @@
+"""Everything the earlier stages left below results/<experiment>, as one frozen object."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltadistill.metrics.measures import Measure
+from deltadistill.pipeline.results.files import read_csv, read_json, require
+from deltadistill.pipeline.results.records import (
+    Architecture,
+    Consistency,
+    DatasetInfo,
+    Latency,
+    LayerError,
+    MacLayer,
+    MacTotals,
+    Provenance,
+    Sweep,
+    TrainingStep,
+)
+
+Predict = str  # per_frame, stream or copy
+PER_SEED = "per_seed"  # folder of the stages that run once a seed
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """One training of one variant; architecture and layer errors are None for a per-frame network."""
+
+    curve: tuple[TrainingStep, ...]
+    architecture: Architecture | None
+    layers: tuple[LayerError, ...] | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All measurements of one experiment; inner keys are seeds.
+
+    ``variants`` maps each evaluated variant to how it predicts: per_frame, stream or copy.
+    """
+
+    experiment: str
+    dataset: DatasetInfo
+    contact_sheet: Path
+    seeds: tuple[int, ...]
+    variants: Mapping[str, Predict]
+    mac_totals: MacTotals
+    mac_layers: tuple[MacLayer, ...]
+    teachers: Mapping[int, tuple[TrainingStep, ...]]
+    distilled: Mapping[str, Mapping[int, Distilled]]
+    sweeps: Mapping[str, Mapping[int, Sweep]]
+    consistencies: Mapping[str, Mapping[int, Consistency]]
+    latency: Latency
+    provenances: tuple[Provenance, ...]
+
+    @property
+    def reference(self) -> str:
+        """What accuracy is measured against: ``labels``, or ``teacher`` for an unlabelled video."""
+        return self._sweep.reference
+
+    @property
+    def measure(self) -> Measure:
+        """What accuracy is."""
+        return self._sweep.measure
+
+    @property
+    def labelled_frames(self) -> int:
+        """Test frames that count in the accuracy."""
+        return self._sweep.labelled_frames
+
+    @property
+    def _sweep(self) -> Sweep:
+        return next(sweep for by_seed in self.sweeps.values() for sweep in by_seed.values())
+
+
+def read_results(
+    root: Path,
+    *,
+    data: Path,
+    seeds: Iterable[int],
+    variants: Mapping[str, Predict],
+    distilled: Iterable[str],
+) -> Results:
+    """Read results/<experiment> (``root``) and the data set's description in ``data``.
+
+    Raises ValueError naming the file, the fault and the stage that makes the file.
+    """
+    seeds, distilled = tuple(seeds), tuple(distilled)
+    if "teacher" not in variants:
+        raise ValueError(
+            f"the report needs the variant 'teacher', got {sorted(variants)}; add it to variants"
+        )
+    folders = {seed: root / PER_SEED / f"seed{seed}" for seed in seeds}
+    results = Results(
+        experiment=root.name,
+        dataset=read_json(data / "dataset.json", DatasetInfo, stage="prepare_dataset"),
+        contact_sheet=require(root / "prepare_dataset" / "contact_sheet.png", stage="prepare_dataset"),
+        seeds=seeds,
+        variants=dict(variants),
+        mac_totals=read_json(root / "profile_macs" / "totals.json", MacTotals, stage="profile_macs"),
+        mac_layers=read_csv(root / "profile_macs" / "macs.csv", MacLayer, stage="profile_macs"),
+        teachers={seed: _read_teacher(folder) for seed, folder in folders.items()},
+        distilled={name: {s: _read_distilled(f, name) for s, f in folders.items()} for name in distilled},
+        sweeps={name: {s: _read_sweep(f, name) for s, f in folders.items()} for name in variants},
+        consistencies={
+            name: {s: _read_consistency(f, name) for s, f in folders.items()} for name in variants
+        },
+        latency=read_json(root / "measure_latency" / "latency.json", Latency, stage="measure_latency"),
+        provenances=_read_provenances(root, seeds=seeds, variants=variants, distilled=distilled),
+    )
+    _check_same_frames(results)
+    return results
+
+
+def _read_teacher(folder: Path) -> tuple[TrainingStep, ...]:
+    return read_csv(folder / "pretrain_teacher" / "curve.csv", TrainingStep, stage="pretrain_teacher")
+
+
+def _read_distilled(folder: Path, name: str) -> Distilled:
+    path, stage = folder / "distill" / name, f"distill ({name})"
+    curve = read_csv(path / "curve.csv", TrainingStep, stage=stage)
+    if not (path / "architecture.json").exists() and not (path / "layers.csv").exists():
+        return Distilled(curve=curve, architecture=None, layers=None)  # a per-frame network has no students
+    architecture = read_json(path / "architecture.json", Architecture, stage=stage)
+    layers = read_csv(path / "layers.csv", LayerError, stage=stage)
+    return Distilled(
+        curve=curve, architecture=architecture if architecture.layers else None, layers=layers or None
+    )
+
+
+def _read_sweep(folder: Path, name: str) -> Sweep:
+    path = folder / "sweep_sequence_length" / name / "sweep.json"
+    return read_json(path, Sweep, stage=f"sweep_sequence_length ({name})")
+
+
+def _read_consistency(folder: Path, name: str) -> Consistency:
+    path = folder / "analyze_consistency" / name / "consistency.json"
+    return read_json(path, Consistency, stage=f"analyze_consistency ({name})")
+
+
+def _read_provenances(
+    root: Path, *, seeds: Iterable[int], variants: Iterable[str], distilled: Iterable[str]
+) -> tuple[Provenance, ...]:
+    """Provenance of every stage run but this report's own, in the order the stages run."""
+    of_seeds = [root / PER_SEED / f"seed{seed}" for seed in seeds]
+    folders = [root / "prepare_dataset", *(folder / "pretrain_teacher" for folder in of_seeds)]
+    folders += [root / "profile_macs"]
+    folders += [folder / "distill" / name for folder in of_seeds for name in distilled]
+    for stage in ("sweep_sequence_length", "analyze_consistency"):
+        folders += [folder / stage / name for folder in of_seeds for name in variants]
+    folders += [root / "measure_latency"]
+    return tuple(
+        read_json(folder / "provenance.json", Provenance, stage=str(folder.relative_to(root)))
+        for folder in folders
+    )
+
+
+def _check_same_frames(results: Results) -> None:
+    """Refuse to compare variants that were measured on different frames or against different references."""
+    measured = {
+        f"{name}, seed {seed}": (sweep.reference, sweep.labelled_frames)
+        for name, by_seed in results.sweeps.items()
+        for seed, sweep in by_seed.items()
+    }
+    if len(set(measured.values())) > 1:
+        raise ValueError(
+            f"the sweeps of {results.experiment} differ in (reference, labelled frames), so they cannot be "
+            f"compared: {measured}; run sweep_sequence_length again for all variants"
+        )

@@ -1,0 +1,198 @@
+"""summary.json: the headline figures of an experiment, mean over seeds."""
+
+import dataclasses
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from deltadistill.files.result_files import write_json
+from deltadistill.metrics.measures import MEASURES, MIOU, Measure, measure_in
+from deltadistill.pipeline.results.claims import Claim, judge
+from deltadistill.pipeline.results.equal_cost import equal_cost_pairs
+from deltadistill.pipeline.results.files import read_json
+from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.scores import Score, average, scores
+
+
+class _Scored:
+    """In the file the score goes by the key of its measure, and further scores stand beside it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_its_measure(cls, found: Any) -> Any:
+        measure = measure_in(found)
+        if measure is None:
+            return found
+        names = {measure.key: "score", f"{measure.key}_std": "score_std"}
+        further = (*measure.also, *measure.parts)
+        more = {key: found[key] for key in further if key in found}
+        return {names.get(key, key): v for key, v in found.items() if key not in more} | {"more": more}
+
+
+@dataclass(frozen=True)
+class Point(_Scored):
+    """One variant at one T: percent, GMACs amortised per frame, share of the teacher's MACs.
+
+    The ``_std`` fields are sample standard deviations over seeds, None for a single seed. ``more`` are the
+    scores beside the main one, by their keys.
+    """
+
+    score: float
+    gmacs: float
+    macs_ratio: float
+    consistency: float | None = None
+    score_std: float | None = None
+    consistency_std: float | None = None
+    more: dict[str, float] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TeacherPoint(_Scored):
+    """The teacher on every frame."""
+
+    score: float
+    gmacs: float
+    score_std: float | None = None
+    more: dict[str, float] = Field(default_factory=dict)
+
+
+def _measure(found: Any) -> Any:
+    if isinstance(found, str) and found not in MEASURES:
+        raise ValueError(f"unknown measure; there are {', '.join(MEASURES)}")
+    return MEASURES[found] if isinstance(found, str) else found
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of summary.json; ``minutes`` are per stage, summed over variants, mean over seeds."""
+
+    variants: dict[str, dict[int, Point]]
+    teacher: TeacherPoint
+    seeds: tuple[int, ...]
+    minutes: dict[str, float]
+    experiment: str = ""
+    reference: Literal["labels", "teacher"] = "labels"
+    labelled_frames: int = 0
+    consistency_flow: Literal["exact", "dis", "tracks"] = "dis"
+    measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
+    claims: tuple[Claim, ...] = Field(default=())
+
+    @property
+    def accuracy(self) -> str:
+        """What the scores are called."""
+        return self.measure.against(self.reference)
+
+
+def summarise(results: Results) -> Summary:
+    """Average the results over seeds and judge the paper's claims on them."""
+    table = scores(results)
+    if 1 not in table["teacher"]:
+        raise ValueError(
+            "the variant 'teacher' was not measured at T = 1; add 1 to sweep_sequence_length.lengths"
+        )
+    teacher = point_of(list(table["teacher"][1].values()))
+    return Summary(
+        variants={
+            name: {length: point_of(list(by_seed.values())) for length, by_seed in by_length.items()}
+            for name, by_length in table.items()
+        },
+        teacher=TeacherPoint(teacher.score, teacher.gmacs, teacher.score_std, teacher.more),
+        seeds=results.seeds,
+        minutes=_minutes(results),
+        experiment=results.experiment,
+        reference=results.reference,
+        labelled_frames=results.labelled_frames,
+        consistency_flow=_flow(results),
+        measure=results.measure,
+        claims=judge(
+            table,
+            reference=results.reference,
+            measure=results.measure,
+            equal_cost=equal_cost_pairs(results, table),
+        ),
+    )
+
+
+def is_per_frame(points: dict[int, Point]) -> bool:
+    """Whether a variant has no stream: then it costs the same at every T."""
+    costs = [point.gmacs for point in points.values()]
+    return max(costs) - min(costs) < 1e-9
+
+
+def write_summary(summary: Summary, path: Path) -> None:
+    """Write summary.json; fields that are None (no spread of a single seed) are left out."""
+    content = dataclasses.asdict(summary) | {"measure": summary.measure.key}
+    content["teacher"] = named_by_measure(content["teacher"], summary.measure)
+    content["variants"] = {
+        name: {length: named_by_measure(point, summary.measure) for length, point in points.items()}
+        for name, points in content["variants"].items()
+    }
+    write_json(path, _without_none(content))
+
+
+def named_by_measure(point: dict[str, Any], measure: Measure) -> dict[str, Any]:
+    """A point's fields as files have them: the score under the key of its measure, the others beside it."""
+    names = {"score": measure.key, "score_std": f"{measure.key}_std"}
+    named = {}
+    for key, value in point.items():
+        if key != "more":
+            named[names.get(key, key)] = value
+        if key == "score":
+            named |= point.get("more", {})
+    return named
+
+
+def read_summary(path: Path) -> Summary:
+    """Read summary.json; errors name the file and the fault."""
+    return read_json(path, Summary, stage="write_report")
+
+
+def point_of(by_seed: list[Score]) -> Point:
+    """Average scores over seeds."""
+    mean, deviation = average([score.score for score in by_seed])
+    known = [score.consistency for score in by_seed if score.consistency is not None]
+    consistency, consistency_std = average(known) if len(known) == len(by_seed) else (None, None)
+    return Point(
+        score=_round(mean, 3),
+        gmacs=_round(average([score.gmacs for score in by_seed])[0], 5),
+        macs_ratio=_round(average([score.macs_ratio for score in by_seed])[0], 4),
+        consistency=_round(consistency, 3),
+        score_std=_round(deviation, 3),
+        consistency_std=_round(consistency_std, 3),
+        more=_more(by_seed),
+    )
+
+
+def _more(by_seed: list[Score]) -> dict[str, float]:
+    """Means of the scores beside the main one, of those that every seed has."""
+    known = [key for key in by_seed[0].more if all(score.more[key] is not None for score in by_seed)]
+    return {key: _round(average([score.more[key] for score in by_seed])[0], 3) for key in known}
+
+
+def _minutes(results: Results) -> dict[str, float]:
+    """Sum each stage's minutes over variants, then take the mean over seeds."""
+    spent: dict[str, dict[int | None, float]] = defaultdict(lambda: defaultdict(float))
+    for provenance in results.provenances:
+        spent[provenance.stage][provenance.seed] += provenance.minutes
+    return {stage: _round(average(list(by_seed.values()))[0], 2) for stage, by_seed in spent.items()}
+
+
+def _flow(results: Results) -> str:
+    first = next(iter(results.consistencies["teacher"].values()))
+    found = {length.along for length in first.lengths.values()}
+    return found.pop() if len(found) == 1 else "dis"
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _without_none(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {str(key): _without_none(value) for key, value in content.items() if value is not None}
+    if isinstance(content, list | tuple):
+        return [_without_none(value) for value in content]
+    return content

@@ -1,0 +1,1 @@
+"""Predictors: ways to answer every frame of a video, behind one protocol."""

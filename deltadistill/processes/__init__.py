@@ -1,0 +1,1 @@
+"""Processes: one per GPU, started together; sums over them."""

@@ -1,0 +1,1 @@
+"""Networks as files: weights, architecture, and all that is needed to build them again."""

@@ -1,0 +1,141 @@
+"""The found architecture: which candidate every block uses; exported, described, applied again."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deltadistill import models
+from deltadistill.account.macs import MacTable
+from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, FeatureBlock, Student
+from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.designs import fresh_design, shape_design
+from deltadistill.conversion.convert import convert, deploy
+from deltadistill.files.building import built_within
+from deltadistill.stored.network_file import load_weights_into, read_network_file
+
+
+def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
+    """Return every block's candidate and what the students are, as plain values for JSON.
+
+    "rows_per_frame" is there only for blocks that were seen at work on an example.
+    """
+    blocks = delta_blocks(network)
+    if not blocks:
+        raise ValueError("the network has no converted blocks, hence no architecture to export")
+    predicts = "feature" if isinstance(next(iter(blocks.values())), FeatureBlock) else "delta"
+    architecture = {
+        "predicts": predicts,
+        "students": students.as_dict(),
+        "blocks": {name: block.choice for name, block in blocks.items()},
+    }
+    rows = {name: block.rows_per_frame for name, block in blocks.items() if block.probed}
+    return architecture | ({"rows_per_frame": rows} if rows else {})
+
+
+def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> nn.Module:
+    """Convert a plain network as `architecture` says and deploy it; students start fresh.
+
+    architecture: what `found_architecture` returned, or the content of a stage's architecture.json.
+    Raises ValueError for a description of no delta network, for unknown kinds of students, and for blocks
+    that the network does not have.
+    """
+    return _applied(network, architecture, fresh_design)
+
+
+def _applied(
+    network: nn.Module, architecture: Mapping[str, Any], design: Callable[[Mapping[str, Any]], Student]
+) -> nn.Module:
+    missing = {"predicts", "students", "blocks"} - set(architecture)
+    if missing or not architecture["blocks"]:
+        raise ValueError(
+            f"not the architecture of a delta network: without {sorted(missing) or 'any blocks'}; expected "
+            "what found_architecture returns or the architecture.json of a delta or feature variant"
+        )
+    blocks, rows_per_frame = architecture["blocks"], architecture.get("rows_per_frame") or {}
+    _require_plain(blocks, rows_per_frame)
+    students = design(architecture["students"])
+    network = convert(network, students, lambda _: list(blocks), predicts=architecture["predicts"])
+    converted = delta_blocks(network)
+    missing = sorted(set(blocks) - set(converted))
+    if missing:
+        raise ValueError(f"the architecture names blocks that could not be converted: {missing[:5]}")
+    for name, candidate in blocks.items():
+        converted[name].decide(candidate)
+    for name, rows in rows_per_frame.items():
+        converted[name].rows_per_frame, converted[name].probed = rows, True
+    return deploy(network)
+
+
+def _require_plain(blocks: Any, rows_per_frame: Any) -> None:
+    """ValueError for a description of blocks that is not one."""
+    for name, candidate in _items("blocks", blocks):
+        if candidate not in (UNCOMPRESSED, COMPRESSED):
+            raise ValueError(
+                f"block {name} uses {candidate!r:.50}; expected {UNCOMPRESSED!r} or {COMPRESSED!r}"
+            )
+    for name, rows in _items("rows_per_frame", rows_per_frame):
+        if name not in blocks or type(rows) is not int or rows < 1:
+            raise ValueError(
+                f"rows_per_frame of {name} is {rows!r:.50}; expected a whole number from 1 of a block"
+            )
+
+
+def _items(key: str, mapping: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(mapping, Mapping) or not all(isinstance(name, str) for name in mapping):
+        raise ValueError(f"{key} of an architecture is {mapping!r:.50}; expected values by block name")
+    return mapping.items()
+
+
+def architecture_report(
+    network: nn.Module,
+    table: MacTable,
+    architecture: Mapping[str, Any] | None,
+    gate_probabilities: Mapping[str, float],
+) -> dict[str, Any]:
+    """Describe a deployed network: per block the candidate, its gate and its MACs; totals.
+
+    Of a delta network it holds all that `apply_architecture` needs, so that one file serves both.
+    table: the network's MAC account. gate_probabilities: of the compressed candidate, by block name.
+    A per-frame network (architecture None) has totals only.
+    """
+    architecture = architecture or {"predicts": None, "students": None, "blocks": {}}
+    rows = {row.name: row for row in table.rows}
+    layers = [
+        {
+            "name": name,
+            "part": models.part_of(network, name),
+            "candidate": candidate,
+            "gate_probability": gate_probabilities.get(name),
+            "teacher_macs": rows[name].teacher_macs,
+            "macs": rows[name].delta_macs,
+        }
+        for name, candidate in architecture["blocks"].items()
+    ]
+    return {
+        **architecture,
+        "layers": layers,
+        "macs": {"teacher": table.teacher, "key": table.key, "delta": table.delta},
+    }
+
+
+def load_network(path: str | Path) -> nn.Module:
+    """Build the network that `save_network` wrote, in evaluation mode.
+
+    No code from the file is executed. Raises ValueError that names the file and what is wrong with it.
+    """
+    content = read_network_file(path)
+    model, architecture, weights = content["model"], content["architecture"], content["state_dict"]
+    try:
+        with built_within(sum(tensor.numel() for tensor in weights.values())):
+            network = models.build(model["name"], classes=model["classes"], **model["options"])
+            if architecture:
+                network = _applied(network, architecture, shape_design)
+    except Exception as error:  # builders raise what they raise for options of a wrong kind
+        raise ValueError(
+            f"{path}: the network it describes, {model['name']!r:.100}, cannot be built: {error}; "
+            "was the file written by this version, with this networks/ folder?"
+        ) from error
+    load_weights_into(network, weights, source=str(path))
+    return network.eval()

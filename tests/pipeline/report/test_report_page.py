@@ -1,0 +1,213 @@
+"""The page: complete in itself, accessible, honest about what it shows."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from deltadistill.pipeline.report import page, rendering, words
+from deltadistill.pipeline.report.scenes import read_scenes
+from deltadistill.pipeline.results.summary import summarise
+
+VOID = {"meta", "link", "img", "input", "br", "col", "source"}
+
+
+class Reader(HTMLParser):
+    """Collects what the tests ask about, and checks that tags are closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.images, self.texts = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "img":
+            self.images.append(attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "pre", "code"):
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def render(tree, read):
+    results = read(tree)
+    scenes = read_scenes(tree.artifacts, data=tree.data, seed=0, variants=tree.variants, period=10)
+    html = page.render(results, summarise(results), scenes)
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    return html, reader
+
+
+@pytest.fixture(scope="module")
+def street_page(street, read):
+    return render(street, read)
+
+
+@pytest.fixture(scope="module")
+def video_page(real_video, read):
+    return render(real_video, read)
+
+
+def test_the_page_fetches_nothing(street_page):
+    html, _ = street_page
+    sources = re.findall(r'(?:src|srcset|href)="([^"]*)"', html)
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert "url(" not in html.replace("url(#", "")
+    assert "<script" not in html
+
+
+def test_the_page_stays_below_its_limit(street_page, street, read, monkeypatch):
+    assert len(street_page[0].encode()) < rendering.MAX_BYTES
+    monkeypatch.setattr(rendering, "MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="1000 allowed"):
+        render(street, read)
+
+
+def test_every_picture_has_a_text_and_every_id_is_unique(street_page):
+    html, reader = street_page
+    assert all(image["alt"].strip() for image in reader.images)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert all(target in reader.ids for target in re.findall(r'href="#([a-z_-]+)"', html))
+    assert 'lang="en"' in html
+    assert html.count("<caption>") == html.count("<table")
+
+
+def test_every_accuracy_table_names_split_frames_and_seeds(street_page):
+    _, reader = street_page
+    basis = "Test split, 210 labelled frames; mean ± standard deviation over seeds 0, 1, 2."
+    assert reader.text.count(basis) >= 7
+
+
+def test_one_seed_is_said_to_have_no_spread(video_page):
+    assert "one seed (0), so no spread is known" in video_page[1].text
+
+
+def test_costs_are_macs(street_page, video_page):
+    for html, reader in (street_page, video_page):
+        assert "FLOP" not in html
+        assert "MACs" in reader.text
+
+
+def test_every_claim_is_on_the_page_with_its_verdict(street_page, street, read):
+    _, reader = street_page
+    for claim in summarise(read(street)).claims:
+        assert claim.text in reader.text
+        assert claim.verdict.lower() in reader.text.lower()
+
+
+def test_claims_that_were_not_measured_are_named_after_the_others(video_page):
+    _, reader = video_page
+    start = reader.text.index("Not measured here: accuracy kept; ahead of feature distillation; ")
+    assert "holds" not in reader.text[start : reader.text.index("Fidelity and temporal consistency", start)]
+    assert "finetuned at T = 3 was not run in this experiment" in reader.text[start:].replace("\u00a0", " ")
+
+
+def test_a_video_is_judged_by_fidelity(video_page):
+    _, reader = video_page
+    assert "fidelity to the per-frame teacher" in reader.text
+    assert "unlike the teacher" in reader.text
+    assert "ground truth" not in reader.text
+    assert "Not measured here" in reader.text
+
+
+def test_a_real_video_is_linked_beside_the_page_and_not_fetched(video_page, street_page):
+    html, reader = video_page
+    assert '<a href="animations/overlay.mp4">' in html
+    assert "teacher and delta side by side" in reader.text
+    assert "<video" not in html
+    assert "overlay.mp4" not in street_page[0]
+
+
+def test_every_table_that_can_scroll_bears_the_hint_to_scroll(street_page):
+    html, _ = street_page
+    assert (
+        "caption span::after { animation: hint linear; animation-timeline: scroll(nearest inline); }" in html
+    )
+    assert html.count('<div class="scroll"') == html.count("<caption><span>")
+
+
+def test_motion_can_be_avoided_and_stopped(street_page):
+    html, _ = street_page
+    assert 'media="(prefers-reduced-motion: reduce)"' in html
+    assert "Hold still" in html
+
+
+def test_names_from_the_data_cannot_become_markup(tree, read):
+    path = tree.data / "dataset.json"
+    path.write_text(path.read_text().replace('"sidewalk"', '"<b>side</b>"'))
+    sweeps = tree.results.glob("per_seed/seed0/sweep_sequence_length/*/sweep.json")
+    for sweep in sweeps:
+        sweep.write_text(sweep.read_text().replace('"sidewalk"', '"<b>side</b>"'))
+    html, _ = render(tree, read)
+    assert "<b>side</b>" not in html
+    assert "&lt;b&gt;side&lt;/b&gt;" in html
+
+
+def test_a_cell_sets_its_spread_aside():
+    assert rendering.aside("75.1 ± 0.2") == ("75.1", " ± 0.2")
+    assert rendering.aside("9.70 (10.86)") == ("9.70", " (10.86)")
+    assert rendering.aside("–") == ("–", "")
+
+
+def test_a_toy_run_of_short_sequences_still_gives_a_page(tree, read):
+    for path in tree.results.glob("per_seed/seed0/*/*/*.json"):
+        content = json.loads(path.read_text())
+        if "lengths" in content:
+            content["lengths"] = {t: v for t, v in content["lengths"].items() if t in ("1", "2")}
+            path.write_text(json.dumps(content))
+    (tree.results / "per_seed/seed0/pretrain_teacher/curve.csv").write_text(
+        "step,loss,learning_rate,tune_score\n"
+    )
+    layers = tree.results / "per_seed/seed0/distill/delta/layers.csv"
+    layers.write_text("layer,part,error_before,error_after\nstem.0,stem,0,0\nstem.1,stem,nan,nan\n")
+    _, reader = render(tree, read)
+    assert "Delta distillation at T = 3 was not measured." in reader.text
+    assert "Not measured here: half the compute; " in reader.text
+    assert "delta at T = 3 was not run in this experiment" in reader.text
+
+
+def test_a_videos_fidelity_is_given_shot_by_shot_and_only_there(video_page, street_page):
+    assert "shot_01" in video_page[1].text
+    assert "shot by shot" in video_page[1].text
+    assert "shot by shot" not in street_page[1].text
+
+
+def opening(tree, read, **speedups):
+    """The page's first sentences where delta is faster than the teacher by T3=… and T10=…."""
+    path = tree.results / "measure_latency/latency.json"
+    content = json.loads(path.read_text())
+    content["variants"]["delta"]["speedup"] = {t[1:]: value for t, value in speedups.items()}
+    path.write_text(json.dumps(content))
+    results = read(tree)
+    return words.lead(results, summarise(results))
+
+
+def test_the_lead_says_what_time_a_frame_takes(tree, read):
+    assert opening(tree, read, T3=1.2, T10=1.5)[-1] == (
+        "Measured in eager PyTorch on one thread of one machine (made up), a frame of delta takes "
+        "13.6 ms at T = 3 (speed-up ×1.20) and 10.9 ms at T = 10 (speed-up ×1.50), "
+        "one of the teacher 18.2 ms."
+    )
+
+
+def test_the_lead_says_where_macs_saved_are_no_time_saved(tree, read):
+    said = "MACs saved are not time saved in eager PyTorch"
+    assert opening(tree, read, T3=1.09, T10=1.05)[-1].endswith(f"18.2 ms: {said}.")
+    assert opening(tree, read, T3=1.09, T10=1.1)[-1].endswith(f"18.2 ms: {said} at T = 3.")
+
+
+def test_the_lead_is_silent_about_times_that_were_not_measured(tree, read):
+    assert len(opening(tree, read)) == 3

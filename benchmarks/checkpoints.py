@@ -27,9 +27,9 @@ from pathlib import Path
 import torch
 
 from deltadistill import models
-from deltadistill.blocks import LinearStudent
+from deltadistill.blocks.linear import LinearStudent
 from deltadistill.conversion.convert import convert
-from deltadistill.conversion.where import WHERE
+from deltadistill.conversion.registry import SELECTORS
 from deltadistill.files import commented_yaml
 from deltadistill.pipeline import params as parameters
 from deltadistill.resumption.checkpoint import Checkpoint
@@ -71,7 +71,7 @@ def main() -> None:
 def checkpoint_of(name: str, runs: int) -> tuple[int, float, float, float]:
     """Bytes of a checkpoint, and the median seconds of taking, writing and loading it."""
     network = models.build(name, classes=CLASSES)
-    network = convert(network, LinearStudent(gamma=4), WHERE["inner_convolutions"])
+    network = convert(network, LinearStudent(gamma=4), SELECTORS.find("inner_convolutions"))
     optimiser = optimisers.build("adamw", [(network.parameters(), 1e-3)], weight_decay=0.0, momentum=0.0)
     descent = Descent(network, optimiser, Course(1, "constant"))
     descent.step(0, [{"loss": sum(parameter.square().sum() for parameter in network.parameters())}])

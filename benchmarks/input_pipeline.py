@@ -32,7 +32,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from deltadistill import models, tasks
+from deltadistill import models
 from deltadistill.account import latency
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
@@ -48,6 +48,7 @@ from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
+from deltadistill.tasks import of_dataset as tasks
 from deltadistill.training.loading import read_ahead
 from deltadistill.training.single_frames import PerFrameTraining
 

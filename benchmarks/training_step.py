@@ -30,7 +30,7 @@ from deltadistill import models
 from deltadistill.account import latency
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion.convert import convert
-from deltadistill.conversion.where import WHERE
+from deltadistill.conversion.registry import SELECTORS
 from deltadistill.distillation.training import DistillTraining, Weights
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params import Distill
@@ -41,7 +41,7 @@ from deltadistill.pipeline.recipes.distilling import (
     start_gates,
 )
 from deltadistill.pipeline.recipes.running import Running, start_descent
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.single_frames import PerFrameTraining
 
 CLASSES, PAIRS, SIZE = 19, 2, (256, 512)
@@ -136,7 +136,9 @@ def distillation(
     network: nn.Module, task: Segmentation, settings: Distill, *, freeze: int
 ) -> DistillTraining:
     """Delta distillation whose search goes on from the first step until `freeze`."""
-    network = convert(network, shape_design(settings.students.design), WHERE[settings.students.where])
+    network = convert(
+        network, shape_design(settings.students.design), SELECTORS.find(settings.students.where)
+    )
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     rates, loss = settings.optimiser, settings.loss
     groups = parameter_groups(network, rates)

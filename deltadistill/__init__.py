@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
-    "ChannelSpatialStudent": "deltadistill.blocks",
-    "ChannelStudent": "deltadistill.blocks",
+    "ChannelSpatialStudent": "deltadistill.blocks.nonlinear",
+    "ChannelStudent": "deltadistill.blocks.nonlinear",
     "CostTable": "deltadistill.account.candidate_costs",
-    "LinearStudent": "deltadistill.blocks",
-    "SpatialStudent": "deltadistill.blocks",
+    "LinearStudent": "deltadistill.blocks.linear",
+    "SpatialStudent": "deltadistill.blocks.nonlinear",
     "Stream": "deltadistill.blocks.stream",
     "all_convolutions": "deltadistill.conversion.convert",
     "all_layers": "deltadistill.conversion.convert",
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from deltadistill import models as models
     from deltadistill.account.candidate_costs import CostTable as CostTable
     from deltadistill.account.macs import count_macs as count_macs
-    from deltadistill.blocks import ChannelSpatialStudent as ChannelSpatialStudent
-    from deltadistill.blocks import ChannelStudent as ChannelStudent
-    from deltadistill.blocks import LinearStudent as LinearStudent
-    from deltadistill.blocks import SpatialStudent as SpatialStudent
+    from deltadistill.blocks.linear import LinearStudent as LinearStudent
+    from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
+    from deltadistill.blocks.nonlinear import ChannelStudent as ChannelStudent
+    from deltadistill.blocks.nonlinear import SpatialStudent as SpatialStudent
     from deltadistill.blocks.stream import Stream as Stream
     from deltadistill.blocks.stream import forward_clip as forward_clip
     from deltadistill.conversion.convert import all_convolutions as all_convolutions

@@ -22,16 +22,17 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill import consistency, tasks
+    from deltadistill import consistency
     from deltadistill.consistency import agreement
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.files.result_files import write_csv, write_json
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
-    from deltadistill.predictors import variant as variants
+    from deltadistill.predictors import predictor as predictors
     from deltadistill.processes import group as processes
     from deltadistill.stored.architecture import load_network
+    from deltadistill.tasks import of_dataset as tasks
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
@@ -46,7 +47,7 @@ def main() -> None:
         clips = store.manifest.clips("test")
         task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
         network = load_network(args.network).to(group.device)
-        by_length = {T: variants.build(predict, network, task, period=T) for T in lengths}
+        by_length = {T: predictors.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
         parts = _kept_parts(args, params, list(by_length), predict)

@@ -24,7 +24,6 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import tasks
     from deltadistill.data.frames import FrameStore
     from deltadistill.forward.outputs import FrameOutputs
     from deltadistill.pipeline import params as parameters
@@ -35,6 +34,7 @@ def main() -> None:
     from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.stored.architecture import load_network
     from deltadistill.stored.network_file import read_network_file, save_network
+    from deltadistill.tasks import of_dataset as tasks
 
     params = parameters.load(args.params)
     stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")

@@ -23,7 +23,7 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import models, tasks
+    from deltadistill import models
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frames import labelled_frames, per_frame_score
     from deltadistill.forward.outputs import FrameOutputs
@@ -35,6 +35,7 @@ def main() -> None:
     from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.stored.network_file import save_network
     from deltadistill.stored.weights import load_weights
+    from deltadistill.tasks import of_dataset as tasks
     from deltadistill.training.loop import Outcome
 
     params = parameters.load(args.params)

@@ -23,7 +23,7 @@ def main() -> None:
     from deltadistill.account.macs import count_macs
     from deltadistill.blocks.designs import shape_design
     from deltadistill.conversion import convert as conversion
-    from deltadistill.conversion.where import WHERE
+    from deltadistill.conversion.registry import SELECTORS
     from deltadistill.data.manifest import Manifest
     from deltadistill.files import atomic
     from deltadistill.files.result_files import write_csv, write_json
@@ -40,7 +40,7 @@ def main() -> None:
         network = conversion.convert(
             teacher,
             shape_design(students.design),
-            WHERE[students.where],
+            SELECTORS.find(students.where),
         )
         for block in conversion.delta_blocks(network).values():
             block.decide("compressed")

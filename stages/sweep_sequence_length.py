@@ -25,7 +25,6 @@ def main() -> None:
     launch.over_all_processes()
     import numpy as np
 
-    from deltadistill import tasks
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.costs_by_length import costs_by_length
     from deltadistill.evaluation.counting import batch_bar
@@ -35,9 +34,10 @@ def main() -> None:
     from deltadistill.files import atomic
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
-    from deltadistill.predictors import variant as variants
+    from deltadistill.predictors import predictor as predictors
     from deltadistill.processes import group as processes
     from deltadistill.stored.architecture import load_network
+    from deltadistill.tasks import of_dataset as tasks
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
@@ -63,7 +63,7 @@ def main() -> None:
             )
         parts = _kept_parts(args, params, longest, predict)
         metrics = score_positions(
-            variants.build(predict, network, task, period=longest),
+            predictors.build(predict, network, task, period=longest),
             task,
             store,
             runs,
@@ -83,7 +83,7 @@ def main() -> None:
             run.log({name: scores[name] for name in (task.measure.key, "macs_ratio")}, step=length)
         _write_scores(args, mine.reference, len(scored(runs)), lengths, task.measure.key)
         variants_by_length = {
-            T: variants.build(predict, network, task, period=T) for T in params.write_report.picture_lengths
+            T: predictors.build(predict, network, task, period=T) for T in params.write_report.picture_lengths
         }
         shown = dict(list(clips.items())[: mine.example_clips])
         with atomic.file(args.artifacts / "examples.npz") as path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import deltadistill as dd
+from deltadistill.models import building
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text()
 
@@ -30,7 +30,7 @@ def test_the_blocks_run_one_after_the_other_and_what_is_loaded_is_what_was_saved
     video, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dd.models, "MODELS", dict(dd.models.MODELS))
+    monkeypatch.setattr(building, "REGISTERED", {})
     names = {"video": str(video), "steps": 4}
     for code in re.findall(r"```python\n(.*?)```", PAGE, flags=re.S):
         exec(code, names)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.files import atomic
+from workflow import noted_code
 
 PROJECT = "dvc.yaml"
 BUSY_S = 1.0  # between two looks at a busy stage
@@ -84,11 +85,13 @@ def load(
     resources: Mapping[str, Mapping[str, int | None]],
     sweep: str | None = None,
     ask_what_is_stale: bool = True,
+    may_run: bool = False,
 ) -> tuple[list[Stage], set[str]]:
     """The stages of the repository at `root`, and the addresses of those that DVC, if asked, calls stale.
 
     Those of dvc.yaml, or with `sweep` those of the sweep of this name, which has been written.
     resources: what stages ask for in place of their meta.resources, by name (params.yaml: resources).
+    may_run: note which code the stages run, where that is out of date; else work out what it would be.
     """
     from dvc.repo import Repo
     from dvc.repo.index import Index
@@ -105,7 +108,22 @@ def load(
             for stage in loaded
         ]
         asked = loaded if ask_what_is_stale else []
-        return stages, {stage.addressing for stage in asked if _is_stale(repo, stage)}
+        return stages, _stale(repo, asked, root, may_run=may_run)
+
+
+def _stale(repo: Any, asked: Sequence[Any], root: str, *, may_run: bool) -> set[str]:
+    """The addresses of the stages that DVC calls stale, once it is noted which code they run."""
+    noting = [stage for stage in asked if noted_code.is_noting(stage.addressing)]
+    others = [stage for stage in asked if stage not in noting]
+    is_noted = not any(_is_stale(repo, stage) for stage in noting)
+    if not is_noted and may_run:
+        noted_code.note(root)
+    other_code = set() if is_noted or may_run else noted_code.out_of_date(root)
+    return {
+        stage.addressing
+        for stage in others
+        if any(str(dep) in other_code for dep in stage.deps) or _is_stale(repo, stage)
+    }
 
 
 def _kind(name: str) -> str:

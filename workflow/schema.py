@@ -1,4 +1,4 @@
-"""The JSON schema of params.yaml, for Snakemake and editors, made from the types in deltadistill.pipeline.params."""
+"""The JSON schema of params.yaml, for Snakemake and editors, made from the types of its sections."""
 
 import sys
 from io import StringIO

@@ -13,13 +13,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from deltadistill import tasks
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.counting import batch_bar
 from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
 from deltadistill.pipeline import params
-from deltadistill.predictors import variant as variants
+from deltadistill.predictors import predictor as predictors
 from deltadistill.stored.architecture import load_network
+from deltadistill.tasks import of_dataset as tasks
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     for given in arguments.networks:
         predict, _, file = given.partition(":")
         metrics = score_positions(
-            variants.build(predict, load_network(Path(file)), task, period=longest),
+            predictors.build(predict, load_network(Path(file)), task, period=longest),
             task,
             store,
             runs,

@@ -8,7 +8,7 @@ from torch import nn
 
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.macs import MacTable
-from deltadistill.blocks import UNCOMPRESSED
+from deltadistill.blocks.candidates import UNCOMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 
 

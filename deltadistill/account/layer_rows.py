@@ -7,7 +7,7 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.account.macs_table import LayerMacs, MacTable
-from deltadistill.blocks import DeltaBlock
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.conversion.convert import conversion_report
 

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_map_only
 from deltadistill.account.macs_table import LayerMacs, MacTable, Uncounted
 from deltadistill.account.operators import Convention, check_convention
 from deltadistill.account.recording import Call, Recording, meta_copy, record, value_copy
-from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.sessions import Seat
 
 __all__ = ["Convention", "LayerMacs", "MacTable", "Uncounted", "count_macs"]

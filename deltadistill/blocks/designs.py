@@ -5,15 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from deltadistill.blocks.delta import Student
-from deltadistill.blocks.linear import LinearStudent
-from deltadistill.blocks.nonlinear import ChannelSpatialStudent, ChannelStudent, SpatialStudent
-
-DESIGNS = {
-    "linear": LinearStudent,
-    "channel": ChannelStudent,
-    "spatial": SpatialStudent,
-    "channel_spatial": ChannelSpatialStudent,
-}
+from deltadistill.blocks.registry import DESIGNS
 
 _LARGEST = 2**16  # of a setting that divides channels or resolution
 
@@ -46,7 +38,8 @@ def student_design(settings: Mapping[str, Any]) -> Student:
     kind = settings.pop("kind", None)
     if not isinstance(kind, str) or kind not in DESIGNS:
         raise ValueError(f"students of kind {kind!r:.50} are unknown; allowed: {sorted(DESIGNS)}")
-    types = {field.name: field.type for field in fields(DESIGNS[kind])}
+    design = DESIGNS.find(kind)
+    types = {field.name: field.type for field in fields(design)}
     for name, value in settings.items():
         if name not in types:
             raise ValueError(f"{kind} students have no setting {name!r:.50}; they have {', '.join(types)}")
@@ -56,4 +49,4 @@ def student_design(settings: Mapping[str, Any]) -> Student:
             raise ValueError(
                 f"{name} {value} of students is above {_LARGEST}, more than any layer's channels"
             )
-    return DESIGNS[kind](**settings)
+    return design(**settings)

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deltadistill.blocks import DeltaBlock
-from deltadistill.blocks.delta import State
+from deltadistill.blocks.delta import DeltaBlock, State
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.half_precision import in_single_precision
 

@@ -15,7 +15,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.metrics.counters import Counter
 from deltadistill.motion.optical_flow import DisFlow, Flow, Preset
-from deltadistill.tasks import Predictions
+from deltadistill.tasks.task import Predictions
 
 Pairs = Sequence[tuple[Frame, Frame]]
 """Of each stream that runs side by side, the frame before and the frame now."""

@@ -9,10 +9,10 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.counting import Progress, count_batches, silent
 from deltadistill.evaluation.frames import Clips, inputs
-from deltadistill.predictors.variant import Variant
+from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.resumption.kept_counts import Parts
-from deltadistill.tasks import Predictions
+from deltadistill.tasks.task import Predictions
 
 Scores = dict[int, dict[str, dict[str, dict[str, float | None]]]]
 """T → what predictions are carried along ("exact", "dis", "tracks") → what counts ("all", "visible") →
@@ -20,7 +20,7 @@ Scores = dict[int, dict[str, dict[str, dict[str, float | None]]]]
 
 
 def measure(
-    variants: Mapping[int, Variant],
+    variants: Mapping[int, Predictor],
     store: FrameStore,
     clips: Clips,
     agreement: Agreement,
@@ -61,7 +61,7 @@ def _known(percent: float) -> float | None:
 
 
 def _run(
-    variants: Mapping[int, Variant],
+    variants: Mapping[int, Predictor],
     store: FrameStore,
     together: Sequence[Sequence[Frame]],
     agreement: Agreement,

@@ -7,8 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deltadistill.blocks import DeltaBlock, FeatureBlock, LinearStudent, NonlinearBlock, Student
+from deltadistill.blocks.delta import DeltaBlock, FeatureBlock, Student
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
+from deltadistill.blocks.linear import LinearStudent
+from deltadistill.blocks.nonlinear import NonlinearBlock
 from deltadistill.blocks.sessions import Seat
 from deltadistill.conversion import data_aware
 from deltadistill.conversion.frame_axis import Example, probe_frame_axes

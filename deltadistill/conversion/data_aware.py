@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from deltadistill.blocks import DeltaBlock
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.factorise import balance, kernel_matrices, set_first_factor, set_second_factor
 from deltadistill.blocks.sessions import hint_at_channels, require_frames
 from deltadistill.forward.modes import evaluation_mode

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
 from deltadistill.account.macs import count_macs
-from deltadistill.blocks import COMPRESSED
+from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import ClipSession, hint_at_channels, require_frames
 from deltadistill.blocks.stream import forward_clip

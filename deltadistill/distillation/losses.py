@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.account.candidate_costs import CostTable
-from deltadistill.blocks import UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks.candidates import UNCOMPRESSED
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
 from deltadistill.blocks.sessions import Call, CallError, ProbeSession, energy
 from deltadistill.forward.clip_axes import later_frames

@@ -9,7 +9,8 @@ from torch import nn
 
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable, delta_cost
-from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, DeltaBlock
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.distillation.knapsack import fill_closely, fill_in_order

@@ -31,7 +31,7 @@ from deltadistill.distillation.near_objects import (
 from deltadistill.distillation.search import CandidateDraws, settle, settle_at
 from deltadistill.forward.clip_axes import all_frames, later_frames
 from deltadistill.forward.outputs import frame_outputs
-from deltadistill.tasks import Task
+from deltadistill.tasks.task import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, sums, with_targets
 

@@ -13,7 +13,7 @@ from deltadistill.forward.clip_axes import all_frames
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.counters import add_up
 from deltadistill.processes.group import ALONE, Group, device_of
-from deltadistill.tasks import Metric, Reference, Task
+from deltadistill.tasks.task import Metric, Reference, Task
 
 
 def tune_windows(store: FrameStore, length: int) -> list[tuple[Frame, ...]]:

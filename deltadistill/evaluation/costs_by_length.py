@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from torch import nn
 
 from deltadistill.account.macs import count_macs
-from deltadistill.predictors import variant as variants
+from deltadistill.predictors import predictor as predictors
 
 
 def costs_by_length(
@@ -16,7 +16,7 @@ def costs_by_length(
     predict: how the variant predicts with `network` (see variants.build); size: of a frame, (C, H, W).
     """
     macs, teacher_macs = count_macs(network, size), count_macs(teacher, size).teacher
-    amortised = variants.amortised(predict)
+    amortised = predictors.amortised(predict)
     per_frame = {length: amortised(macs.key, macs.delta, length) for length in lengths}
     return {
         length: {"gmacs": cost / 1e9, "macs_ratio": cost / teacher_macs} for length, cost in per_frame.items()

@@ -7,12 +7,12 @@ import numpy as np
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.frames import Clips, inputs
-from deltadistill.predictors.variant import Variant
-from deltadistill.tasks import Predictions, Task
+from deltadistill.predictors.predictor import Predictor
+from deltadistill.tasks.task import Predictions, Task
 
 
 def example_predictions(
-    variants: Mapping[int, Variant], task: Task, store: FrameStore, clips: Clips
+    variants: Mapping[int, Predictor], task: Task, store: FrameStore, clips: Clips
 ) -> dict[str, np.ndarray]:
     """Arrays of examples.npz: the clips' names and, per sequence length, predictions (clips, F, …).
 
@@ -26,7 +26,7 @@ def example_predictions(
     return arrays
 
 
-def predict_clip(variant: Variant, store: FrameStore, frames: Sequence[Frame]) -> Predictions:
+def predict_clip(variant: Predictor, store: FrameStore, frames: Sequence[Frame]) -> Predictions:
     """What a variant says about each frame of one clip, run as a stream from its first."""
     variant.reset()
     return [prediction for frame in frames for prediction in variant.predict(inputs(store, [frame]))]

@@ -12,7 +12,7 @@ from deltadistill.forward.modes import evaluation_mode
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.counters import add_up
 from deltadistill.processes.group import ALONE, Group, device_of
-from deltadistill.tasks import Metric, Reference, Task
+from deltadistill.tasks.task import Metric, Reference, Task
 
 Clips = Mapping[str, Sequence[Frame]]
 

@@ -16,10 +16,10 @@ from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.counting import Progress, count_batches, silent
 from deltadistill.evaluation.frames import Clips, inputs
 from deltadistill.metrics.measures import Measure
-from deltadistill.predictors.variant import Variant
+from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.resumption.kept_counts import Parts
-from deltadistill.tasks import Metric, Reference, Scores, Task
+from deltadistill.tasks.task import Metric, Reference, Scores, Task
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def position_runs(clips: Clips, longest: int, *, counts: Callable[[Frame], bool]
 
 
 def score_positions(
-    variant: Variant,
+    variant: Predictor,
     task: Task,
     store: FrameStore,
     runs: Sequence[Run],
@@ -104,7 +104,7 @@ def score_positions(
 class _Scoring:
     """Compares a variant's predictions for batches with the reference."""
 
-    variant: Variant
+    variant: Predictor
     store: FrameStore
     reference: Reference
 

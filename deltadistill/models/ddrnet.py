@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -262,3 +263,6 @@ def build(
         stem_strides=stem_strides,
         auxiliary_head=auxiliary_head,
     )
+
+
+build_23_slim, build_23, build_39 = (partial(build, published) for published in (SLIM_23, FULL_23, FULL_39))

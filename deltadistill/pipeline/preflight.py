@@ -16,7 +16,7 @@ from torch import nn
 from deltadistill import models
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion.convert import convert
-from deltadistill.conversion.where import WHERE
+from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.dataset_info import KINDS_OF_BOXES
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.pipeline import params as parameters
@@ -163,7 +163,9 @@ def _require_reach(key: str, network: nn.Module, params: parameters.Params, vari
     if size is None:
         return
     try:
-        converted = convert(network, shape_design(settings.students.design), WHERE[settings.students.where])
+        converted = convert(
+            network, shape_design(settings.students.design), SELECTORS.find(settings.students.where)
+        )
         course = search_course(settings.search, settings.steps)
         course.require_reachable(converted, search_costs(converted, settings.search, size=(3, *size)))
     except ValueError as error:

@@ -10,6 +10,7 @@ from signal import SIGINT
 from typing import TypeVar
 
 from deltadistill.files import atomic
+from deltadistill.pipeline.code_of_stages import require_noted_code
 from deltadistill.processes import launch
 
 TRACEBACK = "DELTADISTILL_TRACEBACK"
@@ -75,16 +76,23 @@ def parse(description: str, **helps: str) -> argparse.Namespace:
     """Parse the command line of a stage; `--help` shows `description` and what each argument is.
 
     helps: by name, what the argument is, "_" for "-". All are paths and required, but for `variant`, a
-        name, and `seed`, a number (0 where it is not given). Every stage has `params`, the parameter file.
+        name, and `seed`, a number (0 where it is not given). Every stage has `params`, the parameter file,
+        and `noted-code`; ValueError for code that is not as noted there.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="parameter file")
+    parser.add_argument(
+        "--noted-code", type=Path, help="what trace_code noted of this stage's code; optional"
+    )
     for name, text in helps.items():
         option = f"--{name.replace('_', '-')}"
         if name == "seed":
             parser.add_argument(option, type=int, default=0, help=text)
         else:
             parser.add_argument(option, type=str if name == "variant" else Path, required=True, help=text)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.noted_code:
+        require_noted_code(args.noted_code)
+    return args

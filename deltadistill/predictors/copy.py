@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.processes.group import device_of
-from deltadistill.tasks import Predictions, Task, on_processor
+from deltadistill.tasks.task import Predictions, Task, on_processor
 
 
 class Copy:

@@ -8,7 +8,8 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.account.macs import MacTable
-from deltadistill.blocks import COMPRESSED, UNCOMPRESSED, FeatureBlock, Student
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.delta import FeatureBlock, Student
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.conversion.convert import convert, deploy

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deltadistill.forward.clip_axes import all_frames
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.tasks import Task
+from deltadistill.tasks.task import Task
 
 Batch = dict[str, Any]
 

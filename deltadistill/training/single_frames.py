@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deltadistill.data.frames import normalise
 from deltadistill.forward.clip_axes import all_frames
 from deltadistill.forward.outputs import frame_outputs
-from deltadistill.tasks import Task
+from deltadistill.tasks.task import Task
 from deltadistill.training.optimiser import Descent
 from deltadistill.training.passes import Batch, Whole, buffers_kept, with_targets
 

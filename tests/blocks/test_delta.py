@@ -4,16 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from deltadistill.blocks import (
-    COMPRESSED,
-    UNCOMPRESSED,
-    ChannelStudent,
-    DeltaBlock,
-    FeatureBlock,
-    LinearStudent,
-    NonlinearBlock,
-    SpatialStudent,
-)
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
+from deltadistill.blocks.linear import LinearStudent
+from deltadistill.blocks.nonlinear import ChannelStudent, NonlinearBlock, SpatialStudent
 from deltadistill.blocks.sessions import Seat
 from deltadistill.models.ddrnet import BasicBlock
 

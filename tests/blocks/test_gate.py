@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deltadistill.blocks import Gate
+from deltadistill.blocks.gate import Gate
 from deltadistill.blocks.straight_through import drawn_output
 
 

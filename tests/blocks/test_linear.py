@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from deltadistill.blocks import LinearStudent
 from deltadistill.blocks.factorise import balance
-from deltadistill.blocks.linear import full_rank
+from deltadistill.blocks.linear import LinearStudent, full_rank
 
 CONVOLUTIONS = {
     "3x3": nn.Conv2d(6, 8, 3, padding=1),

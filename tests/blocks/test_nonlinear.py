@@ -4,15 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from deltadistill.blocks import (
-    COMPRESSED,
-    UNCOMPRESSED,
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.mirror import NoMirrorError
+from deltadistill.blocks.nonlinear import (
     ChannelSpatialStudent,
     ChannelStudent,
     NonlinearBlock,
     SpatialStudent,
 )
-from deltadistill.blocks.mirror import NoMirrorError
 from deltadistill.blocks.sessions import Seat
 from deltadistill.models.ddrnet import BasicBlock, Bottleneck
 

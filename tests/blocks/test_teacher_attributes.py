@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from deltadistill.blocks import DeltaBlock, LinearStudent
+from deltadistill.blocks.delta import DeltaBlock
+from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.sessions import Seat
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import deltadistill as dd
-from deltadistill.blocks import DeltaBlock, FeatureBlock
+from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
 from deltadistill.blocks.delta_network import delta_blocks
 
 STUDENT = dd.LinearStudent(gamma=2)

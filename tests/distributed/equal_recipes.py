@@ -18,7 +18,7 @@ from data.small_dataset import SIZE, make_manifest
 from ruamel.yaml import YAML
 from tasks.detectors import OPTIONS, make_sure
 
-from deltadistill import models, tasks
+from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline import params
 from deltadistill.pipeline.params import Params
@@ -27,7 +27,8 @@ from deltadistill.pipeline.recipes.running import Running, Trained
 from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
 from deltadistill.processes import group as processes
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks import of_dataset as tasks
+from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.passes import Passes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
 from deltadistill.processes import group as processes
 from deltadistill.processes.group import Group
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.loop import train

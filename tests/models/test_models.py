@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from deltadistill import models
+from deltadistill.models import building
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_are_listed():
@@ -14,7 +15,7 @@ def test_an_unknown_name_is_refused_and_the_known_ones_are_listed():
 
 
 def test_a_registered_builder_is_found_by_name(monkeypatch):
-    monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
+    monkeypatch.setattr(building, "REGISTERED", {})
     models.register("tiny", lambda classes: nn.Conv2d(3, classes, 1))
     assert models.build("tiny", classes=4).out_channels == 4
     with pytest.raises(ValueError, match="registered already"):

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from deltadistill.models.anchor_layout import AnchorLayout
-from deltadistill.tasks import Detection, Suppression
+from deltadistill.tasks.detection import Detection
+from deltadistill.tasks.suppression import Suppression
 
 LAYOUT = AnchorLayout((128, 128))
 ANCHORS = 9 * (16**2 + 8**2 + 4**2 + 2**2 + 1)

@@ -8,10 +8,10 @@ import torch
 from tasks.boxes_by_hand import ANCHORS, LAYOUT, Anchored, detection, maps, references
 from torch import nn
 
-from deltadistill import tasks
 from deltadistill.data.boxes import UNKNOWN, Detections, Objects
 from deltadistill.data.manifest import DatasetInfo, Frame
 from deltadistill.metrics.counters import add_up
+from deltadistill.tasks import of_dataset as tasks
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 
 NETWORK = Anchored()

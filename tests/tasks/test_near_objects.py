@@ -6,8 +6,8 @@ from tasks.boxes_by_hand import LAYOUT, Anchored, detection, references
 from tasks.detectors import SIZE, build
 
 from deltadistill.data.boxes import UNKNOWN
-from deltadistill.tasks import Segmentation
 from deltadistill.tasks.near_objects import near_objects
+from deltadistill.tasks.segmentation import Segmentation
 
 # Two maps: squares of 10 side by side in a row of four places, and one of 40 by 20 over all of them.
 SMALL = torch.tensor([[[[10.0 * x, 0, 10.0 * x + 10, 10]] for x in range(4)]])

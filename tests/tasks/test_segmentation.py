@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 
 
 def logits_of(*probabilities):

@@ -9,7 +9,7 @@ from data.small_box_dataset import SIZE, make_box_manifest
 from ruamel.yaml import YAML
 from tasks.detectors import OPTIONS, make_sure, redraw_classes
 
-from deltadistill import models, tasks
+from deltadistill import models
 from deltadistill.account.macs import count_macs
 from deltadistill.consistency import agreement
 from deltadistill.consistency.streams import measure
@@ -20,8 +20,9 @@ from deltadistill.pipeline import params
 from deltadistill.pipeline.recipes.distilling import distill
 from deltadistill.pipeline.recipes.running import Running
 from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
-from deltadistill.predictors import variant as variants
+from deltadistill.predictors import predictor as predictors
 from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.tasks import of_dataset as tasks
 from deltadistill.training.passes import Passes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +168,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     runs = position_runs(clips, 2, counts=store.is_annotated)
     scores = {}
     for predict in ("per_frame", "copy"):
-        variant = variants.build(predict, teacher, task, period=2)
+        variant = predictors.build(predict, teacher, task, period=2)
         metrics = score_positions(variant, task, store, runs, task.reference(store), longest=2, batch=3)
         scores[predict] = scores_by_length(task, metrics, [1, 2], store.classes)
     per_frame, copied = scores["per_frame"][2], scores["copy"][2]
@@ -179,7 +180,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     assert copied["map50_fast"] == pytest.approx(copied["map50"], rel=1e-12)  # a mean in another order
 
     along = agreement.build(store, clips, dis_preset="fast", min_score=SURE[name])
-    streams = {T: variants.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
+    streams = {T: predictors.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
     steady = measure(streams, store, clips, along, batch=2)
     assert steady[1]["tracks"]["all"]["coverage"] > 50
     assert steady[1]["tracks"]["all"]["consistency"] > steady[3]["tracks"]["all"]["consistency"]

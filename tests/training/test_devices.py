@@ -17,9 +17,9 @@ import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.data.frames import normalise
 from deltadistill.distillation.training import layer_errors
-from deltadistill.predictors.variant import build
+from deltadistill.predictors.predictor import build
 from deltadistill.processes.group import Group
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.passes import Passes
 
 GPU = torch.device("cuda", 0)

@@ -14,7 +14,7 @@ from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
 from deltadistill.pipeline.recipes.distilling import distill
 from deltadistill.pipeline.recipes.running import Running
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = (

@@ -18,7 +18,7 @@ from deltadistill.pipeline.recipes.distilling import distill
 from deltadistill.pipeline.recipes.running import Running
 from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
 from deltadistill.stored.architecture import apply_architecture
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"width": 8, "stem_strides": [2, 1]}

@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 import deltadistill as dd
 from deltadistill.account.candidate_costs import macs_of_blocks
 from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage

@@ -34,7 +34,7 @@ RESULTS = {
 def main() -> None:
     stage = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser()
-    for name in ("settings", "params", "data", "teacher", "network", "networks", "start-from"):
+    for name in ("settings", "params", "data", "teacher", "network", "networks", "start-from", "noted-code"):
         parser.add_argument(f"--{name}", type=Path)
     for name in ("artifacts", "labelled", "results", "variant", "seed"):
         parser.add_argument(f"--{name}")

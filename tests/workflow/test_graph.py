@@ -98,7 +98,7 @@ def test_an_experiment_may_ask_for_more_than_the_graph_says_and_nothing_is_stale
 
 def test_a_stage_that_there_is_not_may_not_ask(finished):
     finished.set("resources", {"distil": {"gpu": 4}})
-    assert "'distil' is not one of ['prepare_dataset', " in finished.run("snakemake", check=False)
+    assert "'distil' is not one of ['trace_code', " in finished.run("snakemake", check=False)
 
 
 def rule(address: str) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import deltadistill as dd
-from deltadistill.blocks import COMPRESSED
+from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 
 Outputs = list[list[Tensor]]

@@ -8,7 +8,7 @@ from zoo.networks import ENTRIES, ONE_STAGE, TWO_STAGES
 from zoo.runs import Subject, every_layer, largest_error
 
 import deltadistill as dd
-from deltadistill.blocks import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 
 DETECTORS = (*TWO_STAGES, *ONE_STAGE)
 BOXES = {"boxes", "labels", "scores"}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from deltadistill import models
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion.convert import convert
-from deltadistill.conversion.where import WHERE
+from deltadistill.conversion.registry import SELECTORS
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.pipeline.params import Params
 
@@ -39,7 +39,7 @@ def sizes(params: Params, classes: int) -> Sizes:
     with torch.device("meta"):
         network = models.build(params.model.name, classes=classes, **params.model.options).eval()
     students = params.distill.students
-    delta = convert(network, shape_design(students.design), WHERE[students.where])
+    delta = convert(network, shape_design(students.design), SELECTORS.find(students.where))
     crop = params.pretrain_teacher.augment.crop
     return Sizes(_weights(network), _weights(delta), _values(network, (1, 3, *crop)))
 

@@ -18,6 +18,7 @@ TRAINED, PRETRAINED = "distill/", "pretrain_teacher"
 EVALUATIONS = ("sweep_sequence_length", "analyze_consistency")
 SEED = "${item.seed}"  # left for DVC to fill in
 UP = "../../../.."  # from a project's folder to the root
+CODE = "code"  # what is noted of the stages' code: written with the project, so that no job is needed
 PARAMS = "parameters.yaml"  # DVC would read a params.yaml beside its project file once more
 
 
@@ -119,6 +120,7 @@ class _Writer:
             # a sweep's data sets have no pseudo-labels (settings.py refuses them)
             "${label_frames.pretrain_teacher}": "data",
             "${label_frames.distill}": "data",
+            "artifacts/${experiment}/code": str(folder / CODE),
             "data/${experiment}": f"data/sweeps/{self._sweep}/{of.dataset.name}",
             f"{seed}/{PRETRAINED}": teacher,
             f"{seed}/networks/teacher.pt": f"{teacher}/teacher.pt",

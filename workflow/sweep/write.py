@@ -11,9 +11,10 @@ from ruamel.yaml import YAML
 from deltadistill.files import atomic
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.code_of_stages import write_code
 from deltadistill.pipeline.params import ParameterSweep
 
-from .project import PARAMS, Project, projects, rows_beside, rows_of_setting
+from .project import CODE, PARAMS, Project, projects, rows_beside, rows_of_setting
 from .settings import Part, Setting, settings_of
 
 FOLDER = Path("sweeps")
@@ -36,6 +37,8 @@ def write(name: str) -> list[Path]:
     for project in written:
         if project.params:
             _put(project.folder / PARAMS, head + _dumped(project.params))
+        params = parameters.parse(project.params or settings[0].params, source=str(project.folder))
+        write_code(params, project.folder / CODE, only={stage.split("-")[0] for stage in project.stages})
         _put(project.folder / PROJECT, head + _dumped({"stages": project.stages}))
     _put(FOLDER / name / "settings.json", json.dumps(_listing(name, sweep, settings), indent=1) + "\n")
     _remove_others(name, written)

@@ -5,7 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from deltadistill.account import amortised_target
+from deltadistill.blocks.registry import DESIGNS
+from deltadistill.conversion.registry import SELECTORS
 from deltadistill.pipeline.params.faults import fault
+from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Name, Positive, Section, Share
 from deltadistill.pipeline.params.training import AugmentParams, Decay, Precision, Schedule
 
@@ -33,21 +36,14 @@ _DESIGN_SETTINGS = {
 class Students(Section):
     """Which students replace which blocks."""
 
-    kind: Literal["linear", "channel", "spatial", "channel_spatial"]
+    kind: named_in(DESIGNS)
     gamma: Positive
     stride: Positive
     rank: Literal["out", "min"]
     multiple: Positive
     initialisation: Literal["svd", "random", "data"]
     initialisation_clips: Annotated[int, Field(ge=2)]
-    where: Literal[
-        "inner_convolutions",
-        "all_convolutions",
-        "published_convolutions",
-        "inner_layers",
-        "all_layers",
-        "residual_blocks",
-    ]
+    where: named_in(SELECTORS)
 
     @property
     def design(self) -> dict[str, Any]:

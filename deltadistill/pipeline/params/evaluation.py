@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Count, Positive, Section
+from deltadistill.predictors.registry import PREDICTORS
 
 
 class ProfileMacs(Section):
@@ -17,7 +19,7 @@ class EvaluatedVariant(Section):
     """A network and how it predicts a stream of frames."""
 
     network: Annotated[str, Field(pattern=r"^(pretrain_teacher|distill/[a-z0-9_]+)$")]
-    predict: Literal["per_frame", "stream", "copy"]
+    predict: named_in(PREDICTORS)
 
 
 class SweepSequenceLength(Section):

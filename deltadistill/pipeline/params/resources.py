@@ -5,6 +5,7 @@ from typing import Literal
 from deltadistill.pipeline.params.section import Count, Positive, Section
 
 Stage = Literal[
+    "trace_code",
     "prepare_dataset",
     "label_frames",
     "pretrain_teacher",

@@ -11,7 +11,7 @@ from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipes.distilling import distill
 from deltadistill.pipeline.recipes.running import Running, Trained
 from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
-from deltadistill.tasks import Task
+from deltadistill.tasks.task import Task
 
 
 def train_variant(

@@ -13,7 +13,7 @@ from deltadistill.account.macs import count_macs
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import student_design
 from deltadistill.conversion.convert import convert, deploy
-from deltadistill.conversion.where import WHERE
+from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.boxes import PADDING
 from deltadistill.data.frames import FrameStore, normalise
@@ -27,7 +27,7 @@ from deltadistill.pipeline.params import Distill, DistillLoss, DistillOptimiser,
 from deltadistill.pipeline.recipes.running import Running, Trained, start_descent, train_on_clips
 from deltadistill.processes.group import device_of
 from deltadistill.stored.architecture import found_architecture
-from deltadistill.tasks import Reference, Task
+from deltadistill.tasks.task import Reference, Task
 
 
 def distill(
@@ -49,7 +49,7 @@ def distill(
     near_objects: imitate the maps that a detector's heads read, near objects, in place of every block's
         output (FGFI). Raises ValueError for a data set without boxes.
     """
-    students, where = student_design(settings.students.design), WHERE[settings.students.where]
+    students, where = student_design(settings.students.design), SELECTORS.find(settings.students.where)
     device = device_of(teacher)
     clips = _initialisation_clips(store, settings, seed, device)
     windows = tune_windows(store, settings.max_distance + 1)

@@ -15,7 +15,7 @@ from deltadistill.pipeline.recipes.running import (
     start_descent,
     train_on_clips,
 )
-from deltadistill.tasks import Task
+from deltadistill.tasks.task import Task
 from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.loop import Outcome
 from deltadistill.training.single_frames import PerFrameTraining

@@ -1,4 +1,4 @@
-"""The headline table as text: ``python -m deltadistill.pipeline.report.headline results/street/summary.json``."""
+"""The headline table as text: `python -m deltadistill.pipeline.report.headline FOLDER/summary.json`."""
 
 import argparse
 import sys

@@ -9,7 +9,7 @@ from deltadistill.data.manifest import Frame
 from deltadistill.evaluation import positions
 from deltadistill.metrics.measures import MIOU
 from deltadistill.metrics.miou import ConfusionMatrix
-from deltadistill.tasks import Segmentation
+from deltadistill.tasks.segmentation import Segmentation
 
 TASK = Segmentation(2)
 

@@ -1,0 +1,15 @@
+"""The networks, by the names that params.yaml and network files use."""
+
+from deltadistill.registry import Registry
+
+MODELS = Registry(
+    "model",
+    {
+        "ddrnet23_slim": "deltadistill.models.ddrnet:build_23_slim",
+        "ddrnet23": "deltadistill.models.ddrnet:build_23",
+        "ddrnet39": "deltadistill.models.ddrnet:build_39",
+        "efficientdet_d0": "deltadistill.models.efficientdet:build_d0",
+        "faster_rcnn_r101": "deltadistill.models.faster_rcnn:build_r101",
+        "hrnet_w18_small": "deltadistill.models.hrnet:build_w18_small",
+    },
+)

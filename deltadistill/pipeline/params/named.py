@@ -1,0 +1,42 @@
+"""Values of params.yaml that name an entry of a registry, or a user's own as package.module:name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
+
+from deltadistill.registry import Registry
+
+
+def named_in(registry: Registry) -> Any:
+    """The type of a value that names an entry of `registry`."""
+
+    def known(name: str) -> str:
+        registry.path(name)
+        return name
+
+    own = {"type": "string", "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"}
+    schema = {"anyOf": [{"enum": list(registry)}, own]}
+    return Annotated[str, AfterValidator(known), WithJsonSchema(schema), registry]
+
+
+def named_entries(section: BaseModel) -> Iterator[str]:
+    """The import paths of all entries that a section names, at any depth."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        registries = [extra for extra in field.metadata if isinstance(extra, Registry)]
+        if registries and isinstance(value, str):
+            yield registries[0].path(value)
+        else:
+            yield from _inside(value)
+
+
+def _inside(value: Any) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        yield from named_entries(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _inside(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _inside(inner)

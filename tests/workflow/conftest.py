@@ -14,9 +14,9 @@ from deltadistill.files import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
-FOLDERS = (".dvc", "stages", "workflow", "deltadistill", "weights", "networks", "class_tables")
+FOLDERS = (".dvc", "stages", "workflow", "profiles", "deltadistill", "weights", "networks", "class_tables")
 OF_EACH_KIND = {"teacher", "finetuned", "delta", "copy"}  # trained with students or without, or not at all
-FILES = (".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+FILES = (".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "params.yaml")
 
 
 class Project:

@@ -1,16 +1,14 @@
-"""Runs the stages of dvc.yaml as Snakemake jobs: in order, side by side, with the resources each one names.
-
-`--config sweep=NAME` runs those of a sweep instead (sweeps/NAME.yaml).
-"""
+"""What there is to run: the stages of dvc.yaml or of a sweep, and which of them DVC calls stale."""
 
 import os
 import signal
 import sys
 
-from snakemake.utils import min_version, validate
+from pathlib import Path
 
-min_version("9.13")
-sys.path.insert(0, workflow.basedir)
+from snakemake.utils import validate
+
+sys.path[:0] = [str(Path(workflow.basedir)), str(Path(workflow.basedir, "workflow"))]
 
 import cancelling
 import dvc_files
@@ -28,9 +26,6 @@ ALONE = workflow.is_main_process and pipeline_lock.take(
 )
 
 
-configfile: "params.yaml"
-
-
 SWEEP = config.pop("sweep", None)
 
 if workflow.is_main_process:
@@ -40,7 +35,7 @@ if workflow.is_main_process:
     from sweep.write import resources as resources_of_sweep
     from sweep.write import write as write_sweep
 
-    validate(config, "params.schema.yaml")
+    validate(config, str(Path(workflow.basedir, "workflow", "params.schema.yaml")))
     parameters.load("params.yaml")  # what no schema can say: values that do not fit together
     if SWEEP and ALONE:
         write_sweep(SWEEP)
@@ -58,36 +53,3 @@ if workflow.is_main_process:
 else:  # in the job of one stage
     STAGES = graph.remembered(ROOT, graph.asked_for(sys.argv), sweep=SWEEP)
     dvc_files.mend(ROOT, {stage.project for stage in STAGES})
-
-
-localrules:
-    all,
-
-
-rule all:
-    default_target: True
-    input:
-        [stamp(stage.address) for stage in STAGES],
-
-
-for stage in STAGES:
-
-    rule:
-        name:
-            stage.rule
-        input:
-            [stamp(address) for address in stage.after],
-        output:
-            touch(stamp(stage.address)),
-        params:
-            address=stage.address,
-        log:
-            stage.log,
-        benchmark:
-            stage.benchmark
-        threads: stage.threads
-        resources:
-            **stage.resources,
-        # `run` and not `shell`, which would want a conda environment: pip and constraints.txt pin the software.
-        run:
-            shell("{sys.executable} -m workflow.run_stage {params.address} > {log} 2>&1")

@@ -1,8 +1,8 @@
 """Train the per-frame network, the teacher of everything later.
 
 Reads the data set's train split, looks at the tune split every so often and keeps the best network.
---start-from is a network of an earlier run, a public checkpoint or an ImageNet backbone (weights.py); what it
-does not have stays random, and is named. With steps: 0 it is taken as it is and must have everything.
+--start-from is a network of an earlier run, a public checkpoint or an ImageNet backbone (load_weights); what
+it does not have stays random, and is named. With steps: 0 it is taken as it is and must have everything.
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
 """
 

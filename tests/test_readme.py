@@ -50,9 +50,7 @@ def test_every_name_of_the_tree_exists():
     missing = []
     for line in tree.splitlines():
         indent = len(line) - len(line.lstrip())
-        for name in re.findall(
-            r"[\w/]+(?:\.\w+|/)|Makefile|Snakefile", line[: 22 if indent == 0 else 80]
-        ):
+        for name in re.findall(r"[\w/]+(?:\.\w+|/)|Makefile|Snakefile", line[: 22 if indent == 0 else 80]):
             places = [ROOT / name, ROOT / "deltadistill" / name]
             if not any(place.exists() for place in places):
                 missing.append(name)

@@ -26,7 +26,7 @@ def load_torchvision(path: Path, architecture: str) -> nn.Module:
     """
     from torchvision.models import segmentation
 
-    found = read_state_dict(path)
+    found = read_state_dict(path, having=_LAST_BIAS[architecture])
     weights = {name: value for name, value in found.items() if not name.startswith("aux_classifier.")}
     bias = weights.get(_LAST_BIAS[architecture])
     if getattr(bias, "ndim", None) != 1 or not len(bias):

@@ -14,7 +14,7 @@ from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
-from deltadistill.stored.network_file import load_weights_into, read_network_file
+from deltadistill.stored.network_file import load_weights_into, read_network_file, take_dtypes
 
 
 def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
@@ -122,11 +122,12 @@ def architecture_report(
 
 
 def load_network(path: str | Path) -> nn.Module:
-    """Build the network that `save_network` wrote, in evaluation mode.
+    """Build the network that `save_network` wrote, in evaluation mode, every tensor of the type it had.
 
     No code from the file is executed. Raises ValueError that names the file and what is wrong with it.
     """
     content = read_network_file(path)
+    _require_builder(content["model"]["name"], path)
     model, architecture, weights = content["model"], content["architecture"], content["state_dict"]
     try:
         with built_within(sum(tensor.numel() for tensor in weights.values())):
@@ -138,5 +139,16 @@ def load_network(path: str | Path) -> nn.Module:
             f"{path}: the network it describes, {model['name']!r:.100}, cannot be built: {error}; "
             "was the file written by this version, with this networks/ folder?"
         ) from error
+    take_dtypes(network, content, source=str(path))
     load_weights_into(network, weights, source=str(path))
     return network.eval()
+
+
+def _require_builder(name: str, path: str | Path) -> None:
+    known = [*sorted(models.MODELS), *models.own.names()]
+    if name not in known:
+        raise ValueError(
+            f"{path}: the network it describes, {name!r:.100}, cannot be built: unknown model; before "
+            f"loading, register its builder by dd.models.register({name!r:.100}, build), or put it into "
+            f"networks/{name:.100}.py of the folder you work in; known: {', '.join(known)}"
+        )

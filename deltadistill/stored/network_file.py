@@ -14,6 +14,7 @@ from deltadistill.files.tensors import read_tensors
 FORMAT = 1
 _MODEL = {"name", "classes", "options"}
 _PARTS = {"model", "architecture", "state_dict"}
+_FLOATS = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
 
 def save_network(
@@ -33,10 +34,23 @@ def save_network(
         "architecture": dict(architecture) if architecture else None,
         "state_dict": network.state_dict(),
     }
+    if dtypes := _dtypes_beside(network):
+        content["dtypes"] = dtypes
     buffer = io.BytesIO()  # on a full disk torch.save into a file tells of a wrong position, not of the disk
     torch.save(content, buffer)
     with atomic.file(path) as unfinished:
         atomic.write_bytes(unfinished, buffer.getbuffer())
+
+
+def _dtypes_beside(network: nn.Module) -> dict[str, str]:
+    """The types of what is no part of the state dict, where `models.build` would give other ones."""
+    saved = network.state_dict().keys()
+    beside = {name: buffer for name, buffer in network.named_buffers() if name not in saved}
+    return {
+        name: str(buffer.dtype).removeprefix("torch.")
+        for name, buffer in beside.items()
+        if buffer.is_floating_point() and buffer.dtype != torch.float32
+    }
 
 
 def _require_parts(model: Mapping[str, Any]) -> None:
@@ -82,7 +96,8 @@ def read_network_file(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a network file of format {FORMAT}; was it written by save_network?")
     if missing := sorted(_PARTS - content.keys()):
         raise ValueError(f"{path}: a network file without {', '.join(missing)}; write it with save_network")
-    if fault := _fault(content["model"], content["architecture"], content["state_dict"]):
+    fault = _fault(content["model"], content["architecture"], content["state_dict"])
+    if fault := fault or _fault_of_dtypes(content.get("dtypes", {})):
         raise ValueError(f"{path}: a network file in which {fault}; write it with save_network")
     return content
 
@@ -102,6 +117,27 @@ def _fault(model: Any, architecture: Any, weights: Any) -> str | None:
     ):
         return "the state dict holds other things than tensors by name"
     return None
+
+
+def _fault_of_dtypes(dtypes: Any) -> str | None:
+    known = isinstance(dtypes, dict) and all(dtype in list(_FLOATS) for dtype in dtypes.values())
+    if not known:
+        return f"the types of buffers are {dtypes!r:.100}, not some of {', '.join(_FLOATS)} by name"
+    return None
+
+
+def take_dtypes(network: nn.Module, content: Mapping[str, Any], *, source: str) -> None:
+    """Give parameters and buffers the types that they have in the content of a network file.
+
+    Raises ValueError, which names the source, for a parameter of whole numbers.
+    """
+    dtypes = {name: tensor.dtype for name, tensor in content["state_dict"].items()}
+    dtypes |= {name: _FLOATS[dtype] for name, dtype in content.get("dtypes", {}).items()}
+    for name, parameter in network.named_parameters():
+        if not dtypes.get(name, parameter.dtype).is_floating_point:
+            raise ValueError(f"{source}: {name} is of type {dtypes[name]}; a parameter has floating point")
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        tensor.data = tensor.data.to(dtypes.get(name, tensor.dtype))
 
 
 def load_weights_into(network: nn.Module, weights: Mapping[str, torch.Tensor], *, source: str) -> None:

@@ -1,7 +1,9 @@
 """Every reader of files from elsewhere: how to make small valid files for it, and how to read them."""
 
+import argparse
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 import deltadistill as dd
 from deltadistill.data.box_files import read_box_file, write_box_file
@@ -68,6 +71,24 @@ def make_network(folder: Path) -> list[Path]:
 def make_weights(folder: Path, *, archive: bool) -> list[Path]:
     content = {"state_dict": plain().state_dict(), "epoch": 3, "sizes": [1, 2.5, None]}
     torch.save(content, folder / "public.pth", _use_new_zipfile_serialization=archive)
+    return [folder / "public.pth"]
+
+
+def make_safetensors(folder: Path) -> list[Path]:
+    save_file({name: tensor.clone() for name, tensor in plain().state_dict().items()}, folder / "public.pth")
+    return [folder / "public.pth"]
+
+
+def make_settings(folder: Path) -> list[Path]:
+    """A checkpoint with what other programs keep beside the weights, their average too."""
+    weights = plain().state_dict()
+    content = {
+        "state_dict": {f"module.{name}": tensor for name, tensor in weights.items()},
+        "state_dict_ema": weights,
+        "args": argparse.Namespace(out=Path("out"), rate=np.float64(0.1), sizes=np.arange(3)),
+        "logs": defaultdict(list, loss=[0.5]),
+    }
+    torch.save(content, folder / "public.pth")
     return [folder / "public.pth"]
 
 
@@ -305,6 +326,8 @@ READERS = {
     "old weights": Reader(
         partial(make_weights, archive=False), lambda folder: dd.load_weights(plain(), folder / "public.pth")
     ),
+    "safetensors": Reader(make_safetensors, lambda folder: dd.load_weights(plain(), folder / "public.pth")),
+    "settings": Reader(make_settings, lambda folder: dd.load_weights(plain(), folder / "public.pth")),
     "architecture": Reader(make_architecture, read_architecture),
     "params": Reader(make_params, lambda folder: params.load(folder / "params.yaml")),
     "overlay": Reader(make_overlay, read_overlay),

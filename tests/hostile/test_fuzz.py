@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 SECONDS = os.environ.get("DELTADISTILL_FUZZ_SECONDS", "0")  # 0: three cases for each reader
 SEED = os.environ.get("DELTADISTILL_FUZZ_SEED", "0")
 GROUPS = {
-    "networks": ["network file", "weights", "old weights", "architecture"],
+    "networks": ["network file", "weights", "old weights", "safetensors", "settings", "architecture"],
     "settings": ["params", "overlay"],
     "data": ["manifest", "frames", "cityscapes", "examples"],
     "detection": ["boxes", "classes", "annotation", "list", "coco"],

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from deltadistill.blocks import DeltaBlock, FeatureBlock, LinearStudent, NonlinearBlock, Student
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
+from deltadistill.blocks.imitation import passing_for
 from deltadistill.blocks.sessions import Seat
 from deltadistill.conversion import data_aware
+from deltadistill.conversion.comparison import require_same, run_before
 from deltadistill.conversion.example import Example
 from deltadistill.conversion.frame_axis import probe_frame_axes
 from deltadistill.conversion.report import Conversion, conversion_report, nothing_converted, report_of
@@ -62,7 +64,9 @@ def convert(
         regions, modules that are never called) are left alone; without it, a clip or a stream that meets
         one raises ValueError, where its rows show it.
 
-    Outside a clip or a stream the copy is the per-frame network it was made from. A module registered
+    Outside a clip or a stream the copy is the per-frame network it was made from; with `example` that is
+    looked at, and a network that passes over its converted layers is refused. A block passes for what it
+    replaces: `isinstance(block, nn.Conv2d)` is true where its teacher is one. A module registered
     under several names becomes one block, and the network itself may be the block; of selected modules
     inside one another the outermost is converted. Selected modules that cannot be converted, or whose
     student would cost more, are left alone; `conversion_report` says why.
@@ -77,15 +81,18 @@ def convert(
     from_data = getattr(students, "initialisation", None) == "data"
     if from_data != (clips is not None):
         raise ValueError("clips go with students of initialisation 'data', and those with clips")
-    network = copied(network)
+    original, network = network, copied(network)
     names = known_names(where(network), network)
     selected = {id(network.get_submodule(name)) for name in names}
     chosen, reasons, rows_per_frame = _outermost(network, selected, students, example)
     report = tuple(report_of(network, chosen, reasons))
     if not chosen:
         raise nothing_converted(network, names, report, reasons)
+    before = None if example is None else run_before(network, chosen, example)
     seat = Seat()
-    blocks = {id(module): block_type(module, students, seat) for module in chosen.values()}
+    blocks = {
+        id(module): passing_for(block_type, module)(module, students, seat) for module in chosen.values()
+    }
     for module in chosen.values():
         blocks[id(module)].rows_per_frame = rows_per_frame.get(id(module), 1)
         blocks[id(module)].probed = id(module) in rows_per_frame
@@ -93,6 +100,8 @@ def convert(
     for name, block in delta_blocks(network).items():
         block.name = name
     network.conversion = report
+    if before is not None:
+        require_same(network, seat, before, original, example)
     if from_data:
         data_aware.initialise_from_data(network, list(blocks.values()), clips)
     return network

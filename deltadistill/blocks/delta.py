@@ -48,7 +48,7 @@ class DeltaBlock(nn.Module):
     probed: bool = False
 
     def __init__(self, teacher: nn.Module, student: Student, seat: "Seat"):
-        super().__init__()
+        nn.Module.__init__(self)  # not super(): of a block that passes for a convolution that is one's
         self.teacher = teacher
         self.uncompressed: nn.Module | None = student.build_uncompressed(teacher)
         self.compressed: nn.Module | None = student.build(teacher)
@@ -75,7 +75,7 @@ class DeltaBlock(nn.Module):
     def __getattr__(self, name: str) -> Any:
         """Answer for the teacher: modules read attributes of their children (`fc.in_features`)."""
         try:
-            return super().__getattr__(name)
+            return nn.Module.__getattr__(self, name)
         except AttributeError:
             teacher = self.__dict__.get("_modules", {}).get("teacher")  # none while a copy is being made
             if teacher is None or name.startswith("__") or hasattr(type(self), name):
@@ -120,7 +120,7 @@ class DeltaBlock(nn.Module):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         """Add the decision: a search finds it, and the gate does not tell; deployed blocks have none."""
-        super()._save_to_state_dict(destination, prefix, keep_vars)
+        nn.Module._save_to_state_dict(self, destination, prefix, keep_vars)
         if self.gate is not None:
             destination[prefix + DECISION] = torch.tensor(DECISIONS.index(self.decided))
 
@@ -128,7 +128,7 @@ class DeltaBlock(nn.Module):
         """Take the decision where there is one: state dicts of other sources leave it as it is."""
         if self.gate is not None and (number := state_dict.pop(prefix + DECISION, None)) is not None:
             self.decided = DECISIONS[int(number)]
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
     def key(self, x: Tensor) -> tuple[Tensor, State]:
         """Teacher's output for a key frame, and the state that later deltas start from."""

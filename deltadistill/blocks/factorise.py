@@ -3,12 +3,14 @@
 import torch
 from torch import Tensor, nn
 
+from deltadistill.blocks.kernel import plain_layer
+
 Teacher = nn.Conv2d | nn.Linear
 
 
 def grouped_kernel(teacher: Teacher) -> Tensor:
-    """Return the teacher's weight as (groups, outputs, inputs, k_h, k_w), all per group, in float64."""
-    weight = teacher.weight.detach().double()
+    """Return the kernel that the teacher applies as (groups, outputs, inputs, k_h, k_w), in float64."""
+    weight = plain_layer(teacher).weight.detach().double()
     if isinstance(teacher, nn.Linear):
         return weight[None, :, :, None, None]
     return weight.reshape(teacher.groups, -1, *weight.shape[1:])

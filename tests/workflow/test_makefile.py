@@ -18,9 +18,14 @@ ENVIRONMENT = {
 }
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess:
+def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["make", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        ["make", *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -44,6 +49,19 @@ def test_a_missing_video_is_named():
     done = make("video", "VIDEO=/nowhere/my street.mp4", "INSTALLED=", "TEACHER=")
     assert done.returncode
     assert "'/nowhere/my street.mp4' is not there" in done.stderr
+
+
+def test_a_video_that_is_an_address_is_called_one():
+    done = make("video", "VIDEO=https://example.org/a.mp4", "INSTALLED=", "TEACHER=")
+    assert done.returncode
+    assert "'https://example.org/a.mp4' is an address; download it first" in done.stderr
+
+
+def test_a_video_in_the_home_folder_is_found_before_anything_is_installed(tmp_path):
+    (tmp_path / "my ride.mp4").touch()
+    for name, code in (("my ride.mp4", 0), ("other.mp4", 2)):
+        done = make("video-is-there", f"VIDEO=~/{name}", HOME=str(tmp_path))
+        assert done.returncode == code, done.stderr
 
 
 def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails(tmp_path):

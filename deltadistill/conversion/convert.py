@@ -1,7 +1,7 @@
 """Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_not
 from typing import Any
 
@@ -11,6 +11,7 @@ from deltadistill.blocks import DeltaBlock, FeatureBlock, LinearStudent, Nonline
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
 from deltadistill.blocks.sessions import Seat
 from deltadistill.conversion import data_aware
+from deltadistill.conversion.data_aware import Run
 from deltadistill.conversion.frame_axis import Example, probe_frame_axes
 from deltadistill.forward.modes import copy_with_modes
 
@@ -24,7 +25,8 @@ _LINEAR_BLOCKS = {"delta": DeltaBlock, "feature": FeatureBlock}
 class Conversion:
     """What became of one layer that has parameters.
 
-    `reason` says why where it was left alone; `block` names the converted block that holds it.
+    `reason` says why where it was left alone; `block` names the converted block that holds it; `start` says
+    of a student of initialisation "data" what it begins from, and how many groups keep the SVD.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Conversion:
     converted: bool
     reason: str
     block: str = ""
+    start: str = ""
 
 
 def all_convolutions(network: nn.Module) -> list[str]:
@@ -77,6 +80,8 @@ def convert(
     predicts: str = "delta",
     clips: Tensor | None = None,
     example: Example | None = None,
+    run: Run | None = None,
+    progress: bool = True,
 ) -> nn.Module:
     """Return a copy of `network` whose selected blocks have students; `network` itself is untouched.
 
@@ -87,6 +92,9 @@ def convert(
         network runs on two frames, and modules that do not see frames along their first axis (heads on
         regions, modules that are never called) are left alone; without it, a clip or a stream that meets
         one raises ValueError, where its rows show it.
+    run: how the network is run on the frames (N, C, H, W) of the clips, where it takes more than these;
+        None: called.
+    progress: whether the start from clips shows a bar.
 
     Outside a clip or a stream the copy is the per-frame network it was made from. A module registered
     under several names becomes one block, and the network itself may be the block; of selected modules
@@ -120,7 +128,13 @@ def convert(
         block.name = name
     network.conversion = report
     if from_data:
-        data_aware.initialise_from_data(network, list(blocks.values()), clips)
+        starts = data_aware.initialise_from_data(
+            network, list(blocks.values()), clips, run=run, progress=progress
+        )
+        begins = {block.name: start for block, start in starts.items()}
+        network.conversion = tuple(
+            replace(row, start=begins[row.block]) if row.converted else row for row in report
+        )
     return network
 
 

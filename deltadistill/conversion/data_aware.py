@@ -32,7 +32,7 @@ def initialise_from_data(
     blocks: Sequence[DeltaBlock],
     clips: Tensor,
     *,
-    batch: int = 8,
+    batch: int = 2,
     run: Run | None = None,
     progress: bool = False,
 ) -> dict[DeltaBlock, str]:

@@ -1,7 +1,7 @@
 """Time of the start from data: students of lraspp_mobilenet_v3_large from 24 clips of 4 frames, 288×384.
 
     python benchmarks/start_from_data.py
-    python benchmarks/start_from_data.py --against ../before --rounds 2
+    python benchmarks/start_from_data.py --against ../before --rounds 2 --clips 8
 
 The start is told in seconds of the processor (other processes do not count) and as a multiple of the
 network's own time on the same frames. `--against` names another checkout of the library, such as a git

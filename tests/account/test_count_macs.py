@@ -365,3 +365,11 @@ def test_a_table_shows_its_totals_and_survives_pickling():
 def test_a_shape_with_a_batch_axis_is_refused_with_the_one_that_is_meant():
     with pytest.raises(ValueError, match=r"without a batch axis, such as \(3, 10, 10\)"):
         count_macs(nn.Conv2d(3, 8, 3), (1, 3, 10, 10))
+
+
+def test_a_network_with_more_inputs_is_counted_as_run_says():
+    """A convolution of two maps of 3×5, one of them made by run: 2 · 4 · 9 MACs per position."""
+    network = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1))
+    table = count_macs(network, (1, 3, 5), run=lambda n, frames: n(torch.cat([frames, frames + 1], 1)))
+    assert table.teacher == 3 * 5 * 2 * 4 * 9
+    assert [row.name for row in table.rows] == ["0"]

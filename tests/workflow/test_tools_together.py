@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from merge_lock import merged
 from workflow.conftest import Project, copy_project
 
 UP_TO_DATE = "Data and pipelines are up to date."
@@ -47,6 +48,7 @@ REPRO = ("python", "-m", "workflow.repro")
 def base(tmp_path_factory):
     """The graph, run through and committed; its outputs are in DVC's cache and in a remote."""
     project = copy_project(tmp_path_factory.mktemp("together") / "base")
+    shutil.copy(".gitattributes", project.folder)
     files = {"dvc.yaml": GRAPH, "part.sh": SCRIPT, "given.txt": "given\n", "weights/own.pt": "mine\n"}
     files |= {f"own-{n}.txt": f"{n}\n" for n in range(PARTS)}
     files[".gitignore"] = (project.folder / ".gitignore").read_text() + "/source.txt\n/part-*.txt\n"
@@ -160,3 +162,33 @@ def test_queued_experiments_see_the_store_and_the_ignored_files_that_they_are_gi
     toy.run("dvc", "exp", "apply", "one")
     assert (toy.folder / "environment.txt").read_text() == "mine\nsqlite:////somewhere/mlflow.db\n"
     assert stale(toy) == set()
+
+
+def test_two_branches_are_merged_and_only_what_depends_on_both_runs_again(toy):
+    for branch, n in (("one", 1), ("two", 2)):
+        toy.run("git", "checkout", "--quiet", "-b", branch, "HEAD" if branch == "one" else "one~1")
+        toy.run("dvc", "checkout")
+        (toy.folder / f"own-{n}.txt").write_text(f"of {branch}\n")
+        toy.run(*REPRO)
+        toy.commit()
+    toy.run("git", "merge", "one", check=False)
+    assert "dvc.lock" in toy.run("git", "diff", "--name-only", "--diff-filter=U")
+    said = toy.run("python", "-m", "workflow.merge_lock")
+    assert "dvc.lock: merged; to run again: whole" in said
+    toy.run("git", "checkout", "--ours", "--", "whole.txt")
+    toy.run("dvc", "checkout")
+    assert ran(toy.run(*REPRO)) == {"whole"}
+    assert (toy.folder / "whole.txt").read_text() == "given\n0\ngiven\nof one\ngiven\nof two\ngiven\n3\n"
+    toy.commit()
+    nothing_is_left(toy)
+
+
+def test_an_entry_that_both_branches_changed_in_different_ways_is_taken_away():
+    base = {"a": 1, "b": 1, "c": 1, "d": 1, "gone": 1}
+    ours = {"a": 2, "b": 1, "c": 2, "d": 2, "mine": 1, "gone": 1}
+    theirs = {"a": 1, "b": 2, "c": 3, "d": 2, "theirs": 1}
+    assert merged(base, ours, theirs) == {"a": 2, "b": 2, "d": 2, "mine": 1, "theirs": 1}
+
+
+def test_without_a_conflict_there_is_nothing_to_merge(toy):
+    assert "no dvc.lock is in conflict" in toy.run("python", "-m", "workflow.merge_lock", check=False)

@@ -17,8 +17,10 @@ PARAMS = {"experiment": "street", "seeds": [0], "distill": {"steps": 3}, "write_
 STAGES = """
 import logging, sys
 import torch
+from deltadistill.pipeline import store_reach
 from deltadistill.pipeline import tracking
 logging.basicConfig(level=logging.INFO)
+tracking.WAIT_S = store_reach.TURN_S = 600  # four at once, whatever else this machine does
 params = {"experiment": "street", "seeds": [0], "distill": {"steps": int(sys.argv[1])}, "write_report": {}}
 with tracking.stage_run("distill", params=params, folder="results/a", seed=0, variant="delta") as run:
     for step in range(3):

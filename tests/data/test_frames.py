@@ -11,7 +11,7 @@ from PIL import Image
 from deltadistill.data import frames as frames_module
 from deltadistill.data.box_files import write_box_file
 from deltadistill.data.boxes import Objects
-from deltadistill.data.frames import MEAN, STD, FrameStore, normalise
+from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.letterbox import FILL
 from deltadistill.data.manifest import Manifest
 from deltadistill.preparation.stored_png import write_png
@@ -133,8 +133,9 @@ def test_damaged_flow_is_named(manifest):
 
 def test_normalise_takes_out_mean_and_deviation():
     frames = torch.tensor([0, 255, 124], dtype=torch.uint8).view(1, 3, 1, 1)
-    expected = [(value / 255 - m) / s for value, m, s in zip((0, 255, 124), MEAN, STD, strict=True)]
-    assert torch.allclose(normalise(frames).flatten(), torch.tensor(expected), atol=1e-6)
+    # ImageNet's, RGB: (0 − 0.485) / 0.229, (1 − 0.456) / 0.224, (124/255 − 0.406) / 0.225
+    expected = torch.tensor([-2.117904, 2.428571, 0.356776])
+    assert torch.allclose(normalise(frames).flatten(), expected, atol=1e-5)
     assert normalise(torch.zeros(2, 4, 3, 5, 6, dtype=torch.uint8)).shape == (2, 4, 3, 5, 6)
     with pytest.raises(ValueError, match=r"takes uint8 \(…, 3, H, W\), got torch.float32"):
         normalise(torch.zeros(1, 3, 2, 2))

@@ -19,6 +19,18 @@ def test_iou_of_six_pixels_worked_by_hand():
     assert matrix.miou() == pytest.approx((1 / 3 + 1 / 2) / 2)
 
 
+def test_missed_and_wrongly_claimed_pixels_both_count_where_they_differ():
+    counts = [[3, 1, 0], [2, 5, 1], [0, 0, 7]]  # a row per target, a column per prediction
+    pairs = [(t, p) for t in range(3) for p in range(3) for _ in range(counts[t][p])]
+    target, prediction = torch.tensor(pairs).T
+    matrix = ConfusionMatrix(classes=3)
+    matrix.update(prediction, target)
+    assert matrix.counts.tolist() == counts
+    # hit / (hit + missed + false): 3/(3+1+2), 5/(5+3+1), 7/(7+0+1)
+    assert matrix.iou().tolist() == pytest.approx([3 / 6, 5 / 9, 7 / 8])
+    assert matrix.miou() == pytest.approx((3 / 6 + 5 / 9 + 7 / 8) / 3)
+
+
 def test_a_class_that_is_only_predicted_lowers_the_mean():
     matrix = ConfusionMatrix(classes=2)
     matrix.update(torch.tensor([0, 1]), torch.tensor([0, 0]))

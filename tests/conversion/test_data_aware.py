@@ -99,31 +99,35 @@ def test_a_rank_that_the_deltas_need_is_found_by_hand():
     assert (block.compressed(delta).flatten() - torch.tensor([3.0, -3.0])).abs().max() > 1
 
 
-def fitted_to(taught, judged):
-    """A 1×1 kernel diag(1, 2, 3) fitted at rank 1, on eight clips: the fourth and the last judge alone."""
+def fitted_to(taught, judged, *, frames=2, scale=1.0):
+    """A 1×1 kernel diag(1, 2, 3) fitted at rank 1, on eight clips: the fourth and the last judge alone.
+
+    Later frames all differ from the first, and by `scale` times these directions.
+    """
     network = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False)).eval()
     network[0].weight.data = torch.diag(torch.tensor([1.0, 2.0, 3.0]))[:, :, None, None]
     sizes = torch.linspace(-1, 1, 20).view(4, 5)  # on both sides of zero
     moves = torch.tensor([judged if clip in (3, 7) else taught for clip in range(8)])
-    later = moves[:, None, :, None, None] * sizes
-    clips = torch.cat([torch.zeros_like(later), later], dim=1)
+    steps = torch.arange(frames)[:, None, None, None]
+    clips = 0.5 + scale * steps * moves[:, None, :, None, None] * sizes
     students = dd.LinearStudent(gamma=3, initialisation="data", keep_dearer=True)
     (block,) = dd.convert(network, students, dd.all_convolutions, clips=clips)
     return block.compressed(torch.eye(3)[:, :, None, None]).flatten(1)  # a row per channel that moves
 
 
 def test_a_fit_that_only_the_clips_it_was_made_of_confirm_is_not_kept():
-    """Taught channel 0 alone, a fit is perfect there; the clips that judge move channel 2, as SVD keeps it."""
+    """Taught channel 0, a fit is perfect there; the clips that judge move channel 2, which SVD keeps."""
     kept = fitted_to(taught=(1.0, 0.0, 0.0), judged=(0.0, 0.0, 1.0))
     torch.testing.assert_close(kept, torch.diag(torch.tensor([0.0, 0.0, 3.0])), atol=1e-4, rtol=1e-4)
 
 
-def test_the_clips_that_judge_a_fit_do_not_teach_it():
+@pytest.mark.parametrize(("frames", "scale"), [(2, 1.0), (3, 1.0), (5, -0.2), (2, 1e-3), (3, 1e3)])
+def test_the_clips_that_judge_a_fit_do_not_teach_it(frames, scale):
     """They move channel 1 three times as much: taught by them too, the fit would take that one.
 
     On them a fit to channel 0 has an error of (2·3)² and SVD, which keeps channel 2, one of 1² + (2·3)².
     """
-    kept = fitted_to(taught=(1.0, 0.0, 0.0), judged=(1.0, 3.0, 0.0))
+    kept = fitted_to((1.0, 0.0, 0.0), (1.0, 3.0, 0.0), frames=frames, scale=scale)
     torch.testing.assert_close(kept, torch.diag(torch.tensor([1.0, 0.0, 0.0])), atol=1e-3, rtol=1e-3)
 
 
@@ -188,3 +192,5 @@ def test_clips_and_the_initialisation_go_together():
         dd.convert(build("in place"), dd.LinearStudent(), clips=smooth_clips())
     with pytest.raises(ValueError, match="at least 2 clips"):
         dd.convert(build("in place"), dd.LinearStudent(initialisation="data"), clips=smooth_clips(clips=1))
+    with pytest.raises(ValueError, match="of 2 frames"):
+        dd.convert(build("in place"), dd.LinearStudent(initialisation="data"), clips=smooth_clips()[:, :1])

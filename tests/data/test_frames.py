@@ -78,6 +78,18 @@ def test_a_cached_frame_survives_its_file_and_an_uncached_does_not(manifest):
     assert first[1].unique().tolist() == [0]
 
 
+def test_a_cache_holds_as_many_bytes_as_it_may_and_drops_the_longest_unused(manifest):
+    frames = manifest.clips("train")["train0"][:3]
+    picture = 16 * 24 * 3
+    for pictures, read_again in ((3, []), (2, [frames[1]])):
+        store = FrameStore(manifest, cache_bytes=pictures * picture)
+        read = []
+        store._read_image = lambda path, read=read, real=store._read_image: read.append(path) or real(path)
+        for frame in (frames[0], frames[1], frames[0], frames[2], frames[0], frames[1]):
+            store.image(frame)
+        assert read == [frame.image for frame in (*frames, *read_again)]
+
+
 def test_no_cache_keeps_nothing(manifest):
     store = FrameStore(manifest, cache_bytes=0)
     frame = manifest.frames[0]

@@ -57,6 +57,9 @@ HEADERS = {
     "progressive jpeg": lambda: encoded("JPEG", progressive=True),
     "jpeg with filling": lambda: jpeg_with(b"\xff\xff\xff\xfe\0\x04ab"),
     "jpeg with bare markers": lambda: jpeg_with(b"\xff\x01\xff\xd0\xff\xd8"),
+    "jpeg with tables first": lambda: jpeg_with(
+        b"".join(b"\xff%c\0\x0cabcdefghij" % marker for marker in (0xC4, 0xC8, 0xCC, 0xDB, 0xE0, 0xFE))
+    ),
     "jpeg with an empty part": lambda: jpeg_with(b"\xff\xfe\0\x02"),
     "bmp": lambda: encoded("BMP"),
     "bmp from the top": lambda: bmp(-SIZE[0]),
@@ -89,6 +92,21 @@ def test_sizes_of_lossless_webp_are_packed_in_bits(height):
     bits = (700 - 1) | (height - 1) << 14 | 1 << 28  # the last bit: with an alpha channel
     data = b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f" + struct.pack("<I", bits)
     assert picture_size(data) == (height, 700)
+
+
+@pytest.mark.parametrize("size", [(1, 70_001), (66_000, 3), (2**24, 2**24)])
+def test_sizes_of_extended_webp_have_three_bytes_each(size):
+    height, width = ((side - 1).to_bytes(3, "little") for side in size)
+    assert picture_size(b"RIFF\0\0\0\0WEBPVP8X" + b"\0" * 8 + width + height) == size
+
+
+@pytest.mark.parametrize(
+    "marker", [*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), 0xCD, 0xCE, 0xCF]
+)
+def test_the_size_stands_in_every_kind_of_jpeg_frame(marker):
+    data = encoded("JPEG")
+    start = data.index(b"\xff\xc0")
+    assert picture_size(data[:start] + bytes([0xFF, marker]) + data[start + 2 :]) == SIZE
 
 
 def test_the_scale_of_lossy_webp_is_no_part_of_its_size():
@@ -163,6 +181,14 @@ def test_the_number_of_pixels_is_bounded_whichever_side_is_the_long_one(tmp_path
     else:
         with pytest.raises(ValueError, match=rf"is {size[0]}×{size[1]}; pictures of 1 to 12 pixels"):
             decode_picture(path, cv2.IMREAD_COLOR)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0)])
+def test_a_picture_without_a_pixel_is_refused(tmp_path, size):
+    path, (height, width) = tmp_path / "a.png", size
+    path.write_bytes(encoded("PNG")[:16] + struct.pack(">II", width, height))
+    with pytest.raises(ValueError, match=rf"is {height}×{width}; pictures of 1 to"):
+        decode_picture(path, cv2.IMREAD_COLOR)
 
 
 def test_the_bytes_of_a_file_are_bounded(tmp_path, monkeypatch):

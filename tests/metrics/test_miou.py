@@ -52,6 +52,16 @@ def test_matrices_of_two_halves_add_to_the_matrix_of_the_whole():
     assert sum([second], ConfusionMatrix(4)).miou() == second.miou()
 
 
+def test_a_state_is_all_that_was_counted_and_none_where_nothing_was():
+    first, second, empty = (ConfusionMatrix(classes=3) for _ in range(3))
+    first.update(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 0, 1, 1]))
+    second.update(torch.tensor([2, 2]), torch.tensor([2, 1]))
+    assert empty.state() is None
+    second.add(first.state())
+    assert second.counts.tolist() == [[1, 1, 0], [0, 1, 2], [0, 0, 1]]
+    assert first.counts.sum() == 4  # stays
+
+
 def test_nothing_counted_gives_nan():
     matrix = ConfusionMatrix(classes=2)
     matrix.update(torch.zeros(4, dtype=torch.uint8), torch.full((4,), 255, dtype=torch.uint8))

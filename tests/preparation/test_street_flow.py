@@ -43,7 +43,7 @@ def test_things_come_from_where_their_velocities_say_and_the_background_stands_s
     assert abs(flow[:, PARTS == 0]).max() < 1e-4
     for number, velocity in enumerate(velocities, start=1):
         expected = np.stack(where_it_was(now, velocity=velocity), axis=-1)
-        assert np.abs(flow - expected)[:, PARTS == number].max() < 1e-3
+        assert np.abs(flow - expected)[:, number == PARTS].max() < 1e-3
     # by hand: 0.3 m to the left at 10 m are 1.74 pixels, from the right; away from us, things were larger
     assert flow[20, 60] == pytest.approx([0.3 / 10 * 58, 0], abs=1e-3)
     assert flow[20, 90, 0] == pytest.approx(40.5 * (10 / 9.6 - 1), abs=1e-3)

@@ -183,3 +183,16 @@ def test_wrong_input_is_refused():
         metric.update(Detections(), Objects([BOX], [0]), motion=[1, 1])
     with pytest.raises(ValueError, match="both must be at least 1"):
         MeanAveragePrecision(0)
+
+
+def test_each_class_is_scored_at_an_iou_of_a_half_and_over_all_ten():
+    """Boxes that cover 52, 61 and 96 % of their objects are found at 1, 3 and all ten of IoU 0.5 … 0.95."""
+    metric = MeanAveragePrecision(3)
+    for index, height in enumerate((5.2, 6.1, 9.6)):
+        objects = Objects([[0, 0, 10, 10]], [index])
+        metric.update(Detections([[0, 0, 10, height]], [0.9], [index]), objects)
+    score = metric.score()
+    assert score.ap50 == pytest.approx((1, 1, 1))
+    assert score.ap == pytest.approx((0.1, 0.3, 1))
+    assert score.map50 == pytest.approx(1)
+    assert score.map == pytest.approx(1.4 / 3)

@@ -85,3 +85,11 @@ def test_labels_that_make_no_sense_are_refused(prediction, target, words):
 def test_matrices_of_different_classes_do_not_add():
     with pytest.raises(ValueError, match="cannot add"):
         ConfusionMatrix(2) + ConfusionMatrix(3)
+
+
+def test_one_class_is_enough_and_none_is_too_few():
+    matrix = ConfusionMatrix(classes=1)
+    matrix.update(torch.zeros(3, dtype=torch.uint8), torch.zeros(3, dtype=torch.uint8))
+    assert matrix.miou() == 1
+    with pytest.raises(ValueError, match="classes must be at least 1, got 0"):
+        ConfusionMatrix(classes=0)

@@ -179,6 +179,8 @@ def test_wrong_input_is_refused():
     metric = MeanAveragePrecision(2)
     with pytest.raises(ValueError, match=r"found hold classes \[2\]; expected 0 to 1"):
         metric.update(Detections([BOX], [0.5], [2]), Objects([], []))
+    with pytest.raises(ValueError, match=r"objects hold classes \[0, -1\]; expected 0 to 1"):  # padding
+        metric.update(Detections(), Objects([BOX, FAR], [0, -1]))
     with pytest.raises(ValueError, match=r"motion is \(2,\) for 1 objects"):
         metric.update(Detections(), Objects([BOX], [0]), motion=[1, 1])
     with pytest.raises(ValueError, match="both must be at least 1"):

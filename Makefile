@@ -34,7 +34,7 @@ HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm test-faults test-published lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
+.PHONY: help install run snakemake test test-zoo test-slurm test-faults test-published test-mutants lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -60,6 +60,9 @@ test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, an
 
 test-published: $(INSTALLED) ## two steps of every stage of the published experiments, and a whole toy run of a Faster R-CNN (minutes)
 	@OMP_NUM_THREADS=1 pytest tests/workflow -m published -n 2 $(PYTEST)
+
+test-mutants: $(VENV)/.mutants ## put bugs into copies of the library and count those that its tests catch (an hour at most)
+	@OMP_NUM_THREADS=1 nice python -m workflow.mutants $(MUTANTS)
 
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
@@ -141,6 +144,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 			-e 's/^Successfully installed.*/  done/p'
 	@# Tests compare with it. Without its dependencies: one of them is another typing.py than Python's.
 	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --no-deps cityscapesScripts
+	@touch $@
+
+$(VENV)/.mutants: $(INSTALLED)
+	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	@touch $@
 
 $(TEACHER): | $(INSTALLED)

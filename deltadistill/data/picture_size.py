@@ -73,8 +73,8 @@ def _webp(data: bytes) -> tuple[int, int]:
         bits = struct.unpack_from("<I", data, 21)[0]
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if kind == b"VP8X":
-        width, height = (int.from_bytes(data[start : start + 3], "little") for start in (24, 27))
-        return width + 1, height + 1
+        low, high, low_h, high_h = struct.unpack_from("<HBHB", data, 24)  # three bytes each
+        return (low | high << 16) + 1, (low_h | high_h << 16) + 1
     raise KeyError("size")
 
 

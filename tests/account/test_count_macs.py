@@ -54,6 +54,12 @@ class Functional(nn.Module):
     [
         (nn.Conv2d(3, 8, 3, stride=2, padding=1), (3, 10, 12), 8 * 5 * 6 * 3 * 9),
         (nn.Conv2d(8, 8, (3, 1), groups=4), (8, 6, 5), 8 * 4 * 5 * 2 * 3),
+        (
+            nn.Conv2d(6, 9, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=3),
+            (6, 7, 10),
+            (9 * 4 * 11) * (2 * 3 * 2),
+        ),
+        (nn.ConvTranspose2d(6, 4, (2, 3), stride=(2, 1), groups=2), (6, 5, 7), (6 * 5 * 7) * (2 * 2 * 3)),
         (nn.Conv2d(4, 4, 3, dilation=2), (4, 9, 9), 4 * 5 * 5 * 4 * 9),
         (nn.ConvTranspose2d(6, 4, 2, stride=2), (6, 5, 5), 6 * 5 * 5 * 4 * 4),
         (nn.Linear(7, 5), (3, 7), 3 * 7 * 5),

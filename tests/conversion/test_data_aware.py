@@ -100,6 +100,38 @@ def test_a_rank_that_the_deltas_need_is_found_by_hand():
     assert (block.compressed(delta).flatten() - torch.tensor([3.0, -3.0])).abs().max() > 1
 
 
+def fitted_to(taught, judged, *, frames=2, scale=1.0):
+    """A 1×1 kernel diag(1, 2, 3) fitted at rank 1, on eight clips: the fourth and the last judge alone.
+
+    Later frames all differ from the first, and by `scale` times these directions.
+    """
+    network = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False)).eval()
+    network[0].weight.data = torch.diag(torch.tensor([1.0, 2.0, 3.0]))[:, :, None, None]
+    sizes = torch.linspace(-1, 1, 20).view(4, 5)  # on both sides of zero
+    moves = torch.tensor([judged if clip in (3, 7) else taught for clip in range(8)])
+    steps = torch.arange(frames)[:, None, None, None]
+    clips = 0.5 + scale * steps * moves[:, None, :, None, None] * sizes
+    students = dd.LinearStudent(gamma=3, initialisation="data", keep_dearer=True)
+    (block,) = dd.convert(network, students, dd.all_convolutions, clips=clips)
+    return block.compressed(torch.eye(3)[:, :, None, None]).flatten(1)  # a row per channel that moves
+
+
+def test_a_fit_that_only_the_clips_it_was_made_of_confirm_is_not_kept():
+    """Taught channel 0, a fit is perfect there; the clips that judge move channel 2, which SVD keeps."""
+    kept = fitted_to(taught=(1.0, 0.0, 0.0), judged=(0.0, 0.0, 1.0))
+    torch.testing.assert_close(kept, torch.diag(torch.tensor([0.0, 0.0, 3.0])), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "scale"), [(2, 1.0), (3, 1.0), (5, -0.2), (2, 1e-3), (3, 1e3)])
+def test_the_clips_that_judge_a_fit_do_not_teach_it(frames, scale):
+    """They move channel 1 three times as much: taught by them too, the fit would take that one.
+
+    On them a fit to channel 0 has an error of (2·3)² and SVD, which keeps channel 2, one of 1² + (2·3)².
+    """
+    kept = fitted_to((1.0, 0.0, 0.0), (1.0, 3.0, 0.0), frames=frames, scale=scale)
+    torch.testing.assert_close(kept, torch.diag(torch.tensor([1.0, 0.0, 0.0])), atol=1e-3, rtol=1e-3)
+
+
 def test_linear_layers_start_from_data_too():
     torch.manual_seed(0)
     layers = nn.Flatten(), nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 12), nn.Linear(12, 2)
@@ -298,3 +330,5 @@ def test_a_network_with_more_inputs_starts_from_data_as_run_says():
         example=(clips[:2, 0], torch.full((2,), 0.1)),
     )
     assert {row.start for row in dd.conversion_report(delta)} == {"data"}
+    with pytest.raises(ValueError, match="of 2 frames"):
+        dd.convert(build("in place"), dd.LinearStudent(initialisation="data"), clips=smooth_clips()[:, :1])

@@ -239,3 +239,25 @@ def test_an_architecture_keeps_the_windows_per_frame():
     architecture = found_architecture(convert(windows, FRAMES), dd.LinearStudent(gamma=2))
     again = delta_blocks(apply_architecture(_Around(windows).eval(), architecture))
     assert {name: block.rows_per_frame for name, block in again.items()} == {"first": 1, "inner": 4}
+
+
+def test_the_frame_that_is_made_for_comparison_differs_and_stays_in_the_range_of_the_first():
+    seen = []
+
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x):
+            seen.append(x.clone())
+            return self.layer(x)
+
+    network, frame = Watching(), torch.rand(1, 3, 6, 7) * 5 - 3  # −3 to 2
+    probe_frame_axes(network, [network.layer], frame)
+    one, other, both = seen
+    assert torch.equal(one, frame)
+    assert torch.equal(both, torch.cat([one, other]))
+    assert frame.min() <= other.min()
+    assert other.max() <= frame.max()
+    assert (one - other).norm() > 0.3 * one.norm()

@@ -63,6 +63,18 @@ def test_the_best_network_by_the_tune_split_is_kept():
     assert (outcome.best_score, outcome.best_step) == (30.0, 8)
 
 
+@pytest.mark.parametrize("kind", TRAINEES)
+@pytest.mark.parametrize(("every", "looks"), [(5, [5, 10, 12]), (7, [7, 12]), (100, [12])])
+def test_the_last_step_is_looked_at_wherever_it_falls(kind, every, looks):
+    """Whole epochs between two looks seldom end where the training does."""
+    make, frames = TRAINEES[kind]
+    trainee, scores = make(), iter([1.0, 2.0, 3.0])
+    trainee.tune_score = lambda _: next(scores)
+    outcome = train(trainee, Brightness(frames), steps=STEPS, evaluate_every=every, seed=0)
+    assert [row["step"] for row in outcome.curve if "tune_score" in row] == looks
+    assert outcome.best_step == STEPS
+
+
 def test_only_settled_networks_can_be_the_best():
     assert run(distill_trainee(), 2).best_step == 8  # looks at 4, 8 and 12; the search ends at 6
 

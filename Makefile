@@ -9,6 +9,11 @@ INSTALLED := $(VENV)/.installed
 EXTRAS := pipeline,video,detection,onnx,cluster,dev
 # Tests also wait for processes and disks, so one more of them than there are cores runs at once; looked up when used.
 WORKERS = $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 6 ? n + 1 : 6 )))
+# What PyTorch, oneDNN and MKL compute with on a processor that has neither AVX-512 nor AVX2: sums come out in another order.
+OLD_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2
+# The folders and files of tests that compare what PyTorch has computed.
+NUMERICAL := $(addprefix tests/,blocks conversion distillation training tasks metrics evaluation models consistency \
+	distributed/test_equal_trainings.py distributed/test_equal_recipes.py test_stream.py test_invariants.py)
 # The newest of these that is 3.11 or later makes the virtual environment; `make install PYTHON=…` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -34,10 +39,10 @@ HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm test-faults test-published test-mutants lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
+.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; 12 to 25 minutes on 2 cores)
 	@$(LOCKED) $(SHELL) -c '$(CHECKED) $(REPRO)'
@@ -48,6 +53,9 @@ snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where
 
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
 	@OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+test-processors: $(INSTALLED) ## the tests that compute, as an old processor rounds (about 3 minutes on 2 cores)
+	@$(OLD_PROCESSOR) OMP_NUM_THREADS=1 pytest $(NUMERICAL) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)

@@ -167,7 +167,7 @@ def endless(kind: str) -> Callable[[], object]:
     from deltadistill import models
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline.recipes.running import Running, start_descent
-    from deltadistill.tasks import Segmentation
+    from deltadistill.tasks.segmentation import Segmentation
     from deltadistill.training.single_frames import PerFrameTraining
 
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails
         environment = ENVIRONMENT | {"PATH": path, "FAILS": failing}
         return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=False)
 
-    targets = ("lint", "test", "test-slurm", "test-zoo")
+    targets = ("lint", "test", "test-processors", "test-slurm", "test-zoo")
     whole = run("none")
     assert whole.returncode == 0
     assert whole.stdout.splitlines() == [f"made {target}" for target in targets]
@@ -87,6 +88,15 @@ def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails
         failed = run(target)
         assert failed.returncode
         assert f"made {target}" in failed.stdout
+
+
+def test_the_old_processor_of_the_numerical_tests_is_one_to_pytorch():
+    (setting,) = re.findall(r"^OLD_PROCESSOR := (.*)$", MAKEFILE, re.MULTILINE)
+    assert setting in make("--dry-run", "test-processors", "INSTALLED=").stdout
+    old = dict(variable.split("=") for variable in setting.split())
+    asked = "import torch; print(torch.backends.cpu.get_cpu_capability())"
+    capability = subprocess.check_output([sys.executable, "-c", asked], env=ENVIRONMENT | old, text=True)
+    assert capability.strip() == "DEFAULT"
 
 
 def test_every_target_that_runs_a_pipeline_holds_the_lock():

@@ -1,12 +1,11 @@
 """What the converted blocks of a network do now: per frame, clip, stream or probe; owns all temporal state.
 
-A delta network's blocks share one `Seat`; whoever runs the network seats a session for the time of the run.
+A delta network's blocks share one `Seat` (seat.py); whoever runs the network seats a session for the time of
+the run. A session is for one forward at a time; each forward of a clip or a stream counts its calls anew.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,42 +13,12 @@ from torch.nn import functional
 
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.delta import State
+from deltadistill.blocks.seat import Seat as Seat
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.half_precision import in_single_precision
 
 Call = tuple[DeltaBlock, int]
 """A block and the how-manieth call of it within the frame: a block may run several times per frame."""
-
-
-class Session(Protocol):
-    """Decides what a block's forward does."""
-
-    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
-        """Return the block's output for `x`."""
-
-
-class PerFrameSession:
-    """Every frame by the teacher."""
-
-    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
-        """Return the teacher's output."""
-        return block.teacher(x)
-
-
-class Seat:
-    """Holds the session of one delta network; its blocks share it."""
-
-    def __init__(self):
-        self.session: Session = PerFrameSession()
-
-    @contextmanager
-    def taken_by(self, session: Session) -> Iterator[Session]:
-        """Let `session` decide inside the with statement; the one before comes back afterwards."""
-        before, self.session = self.session, session
-        try:
-            yield session
-        finally:
-            self.session = before
 
 
 class _CallCounter:

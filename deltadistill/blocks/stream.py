@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from deltadistill.blocks.delta_network import seat_of
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
@@ -23,6 +25,9 @@ class Stream:
     stream(frame) takes one frame (N, C, H, W) of N independent streams and returns the network's output.
     `is_key_frame` tells how the last frame was computed (before the first: True).
     run: how the network is run on a frame; None: called.
+
+    Any number of streams may run on one network at once, in one thread or in several; each stream takes one
+    frame at a time (RuntimeError).
     """
 
     def __init__(self, network: nn.Module, *, period: int, relative_to: str = "key", run: Run | None = None):
@@ -33,13 +38,15 @@ class Stream:
         self._run = run or _call
         self._seat = seat_of(network)
         self._session = StreamSession(relative_to=relative_to)
+        self._one_frame = _OneAtATime()
         self._frame_shape: torch.Size | None = None
         self._frames_since_key = 0
 
     def reset(self) -> None:
         """Forget everything; the next frame is a key frame."""
-        self._frames_since_key = 0
-        self._session.begin_frame(is_key_frame=True)
+        with self._one_frame:
+            self._frames_since_key = 0
+            self._session.begin_frame(is_key_frame=True)
 
     @property
     def is_key_frame(self) -> bool:
@@ -62,6 +69,10 @@ class Stream:
     @torch.no_grad()
     def __call__(self, frame: Tensor) -> Any:
         """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
+        with self._one_frame:
+            return self._next(frame)
+
+    def _next(self, frame: Tensor) -> Any:
         is_key_frame = self._frames_since_key == 0
         if self._frame_shape is None:
             self._look_at_first(frame)
@@ -76,6 +87,26 @@ class Stream:
         self._frame_shape = frame.shape
         self._frames_since_key = (self._frames_since_key + 1) % self.period
         return output
+
+
+class _OneAtATime:
+    """Refuses a frame while another runs; copies and pickles are free."""
+
+    def __init__(self):
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type["_OneAtATime"], tuple[()]]:
+        return _OneAtATime, ()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "this stream is busy with a frame, in another thread or in its own `run`, and takes one "
+                "after the other; make one Stream per video: any number may run on one network"
+            )
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 def _call(network: nn.Module, frames: Tensor) -> Any:
@@ -97,6 +128,7 @@ def forward_clip(
     with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
     relative_to: "key" or "previous", the frame that deltas refer to; by default the session's, else "key".
     run: how the network is run on frames; None: called.
+    The backward pass raises RuntimeError where it runs blocks again (gradient checkpointing).
     """
     require_frames(clip, "(N, T, C, H, W)")
     hint_at_channels(network, clip)
@@ -111,6 +143,9 @@ def forward_clip(
         raise ValueError(f"the session is for clips of {session.frames} frames; this clip has {frames}")
     session.begin(clips=clips)
     time_major = clip.transpose(0, 1).flatten(0, 1)
-    with seat_of(network).taken_by(session):
+    seat = seat_of(network)
+    with seat.taken_by(session):
         output = (run or _call)(network, time_major)
+    errors = [error.squared for error in session.errors.values()]
+    seat.refuse_recomputation(leaf for leaf in (*tree_leaves(output), *errors) if isinstance(leaf, Tensor))
     return clip_axes(output, clips, frames)

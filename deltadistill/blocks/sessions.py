@@ -148,14 +148,30 @@ class StreamSession:
         self._streams: int | None = None
         self._counter = _CallCounter()
 
+    def forget(self) -> None:
+        """Drop all state; the next forward has to be a key frame."""
+        self.state = {}
+        self._shapes = {}
+
+    def not_finite(self) -> str | None:
+        """Name of a block whose state the last forward left with NaN or infinity; None where there is none.
+
+        Looks at what that forward renewed: with "key" the state of a key frame, else that of every frame.
+        """
+        if self.relative_to == "key" and not self.is_key_frame:
+            return None
+        checks = [(call[0].name, t.isfinite().all()) for call, state in self.state.items() for t in state]
+        if not checks or torch.stack([finite for _, finite in checks]).all():  # one wait for the device
+            return None
+        return next(name for name, finite in checks if not finite)
+
     def begin_frame(self, *, is_key_frame: bool, streams: int | None = None) -> None:
         """Say what the next forward is, and of how many streams; a key frame forgets all state."""
         self.is_key_frame = is_key_frame
         self._streams = streams
         self._counter = _CallCounter()
         if is_key_frame:
-            self.state = {}
-            self._shapes = {}
+            self.forget()
 
     def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
         """Return the block's output for the frame in `x` (a batch of independent streams)."""
@@ -224,10 +240,10 @@ def require_frames(frames: Tensor, form: str) -> None:
     if isinstance(frames, Tensor) and frames.is_floating_point() and frames.dim() == form.count(",") + 1:
         return
     given = f" of shape {tuple(frames.shape)} and {frames.dtype}" if hasattr(frames, "dtype") else ""
-    raise ValueError(
-        f"expected float {form}, got {type(frames).__name__}{given}; give a tensor with every axis, scaled "
-        "as for the network"
-    )
+    advice = "give a tensor with every axis, scaled as for the network"
+    if isinstance(frames, Tensor) and not frames.is_floating_point():
+        advice = "scale it as in the network's training, such as frames.float() / 255"
+    raise ValueError(f"expected float {form}, got {type(frames).__name__}{given}; {advice}")
 
 
 def hint_at_channels(network: nn.Module, frames: Tensor) -> None:

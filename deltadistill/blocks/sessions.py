@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from deltadistill.blocks import DeltaBlock
 from deltadistill.blocks.delta import State
+from deltadistill.blocks.finite import first_not_finite
 from deltadistill.blocks.seat import Seat as Seat
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.half_precision import in_single_precision
@@ -160,10 +161,9 @@ class StreamSession:
         """
         if self.relative_to == "key" and not self.is_key_frame:
             return None
-        checks = [(call[0].name, t.isfinite().all()) for call, state in self.state.items() for t in state]
-        if not checks or torch.stack([finite for _, finite in checks]).all():  # one wait for the device
-            return None
-        return next(name for name, finite in checks if not finite)
+        kept = [(block.name, tensor) for (block, _), state in self.state.items() for tensor in state]
+        index = first_not_finite([tensor for _, tensor in kept])
+        return None if index is None else kept[index][0]
 
     def begin_frame(self, *, is_key_frame: bool, streams: int | None = None) -> None:
         """Say what the next forward is, and of how many streams; a key frame forgets all state."""

@@ -16,7 +16,7 @@ from deltadistill.account.operators import Convention, check_convention
 from deltadistill.account.recording import Call, Recording, meta_copy, record, value_copy
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 
 __all__ = ["Convention", "LayerMacs", "MacTable", "Uncounted", "count_macs"]
 

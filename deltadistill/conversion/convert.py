@@ -11,7 +11,7 @@ from deltadistill.blocks.delta_network import delta_blocks, seat_of
 from deltadistill.blocks.imitation import passing_for
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.nonlinear import NonlinearBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.conversion import data_aware
 from deltadistill.conversion.comparison import require_same, run_before
 from deltadistill.conversion.data_aware import Run

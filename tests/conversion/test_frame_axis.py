@@ -87,6 +87,20 @@ def test_counts_by_content_are_refused_even_where_they_are_one_per_frame():
     assert "chosen by content" in axis_of(_Around(one_region)).reason
 
 
+@pytest.mark.parametrize("side", [6, 40])  # all elements of a row are compared, or one in so many
+def test_rows_are_compared_as_the_module_saw_them_whatever_becomes_of_them(side):
+    class _Erasing(_Around):
+        def forward(self, x):
+            seen = self.before(self.first(x))
+            y = self.inner(seen)
+            seen.zero_()
+            return y
+
+    frames = torch.rand(1, 3, side, side + 2, generator=torch.Generator().manual_seed(0))
+    assert axis_of(_Erasing(lambda x: 2 * x), frames) == FrameAxis(rows_per_frame=1)
+    assert "not the one's and then the other's" in axis_of(_Erasing(lambda x: x.flip(0)), frames).reason
+
+
 def test_a_module_that_is_never_called_is_refused():
     class ReadsWeights(_Around):
         def forward(self, x):

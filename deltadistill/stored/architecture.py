@@ -1,6 +1,6 @@
 """The found architecture: which candidate every block uses; exported, described, applied again."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
+from deltadistill.models.building import build_from_file
 from deltadistill.stored.network_file import load_weights_into, read_network_file
 
 
@@ -121,16 +122,19 @@ def architecture_report(
     }
 
 
-def load_network(path: str | Path) -> nn.Module:
+def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Module:
     """Build the network that `save_network` wrote, in evaluation mode.
 
-    No code from the file is executed. Raises ValueError that names the file and what is wrong with it.
+    own_names: networks of yours outside networks/, by the names that models.build took: "nets.py:build".
+    No code from the file is executed, and nothing that it names and you do not, but for the networks of this
+    library, of torchvision, of models.register and of the folder networks/.
+    Raises ValueError that names the file and what is wrong with it.
     """
     content = read_network_file(path)
     model, architecture, weights = content["model"], content["architecture"], content["state_dict"]
     try:
         with built_within(sum(tensor.numel() for tensor in weights.values())):
-            network = models.build(model["name"], classes=model["classes"], **model["options"])
+            network = build_from_file(model, own_names=own_names)
             if architecture:
                 network = _applied(network, architecture, shape_design)
     except Exception as error:  # builders raise what they raise for options of a wrong kind

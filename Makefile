@@ -28,6 +28,8 @@ OVERLAY := python -m deltadistill.pipeline.experiments
 CHECKED := python -m deltadistill.pipeline.preflight &&
 # One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
 LOCKED := python -m workflow.pipeline_lock
+# The stages of the project, and of extensions/.
+GRAPH := $(wildcard dvc.yaml extensions/*/dvc.yaml)
 HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
@@ -38,7 +40,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; 12 to 25 minutes on 2 cores)
-	@$(LOCKED) $(SHELL) -c '$(CHECKED) dvc repro'
+	@$(LOCKED) $(SHELL) -c '$(CHECKED) dvc repro $(GRAPH)'
 	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
 
 snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where cores allow
@@ -74,7 +76,7 @@ detection: $(INSTALLED) ## the default experiment on boxes, from data to report 
 	@$(HEADLINE) results/street_detection/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
-	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- dvc repro
+	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- dvc repro $(GRAPH)
 	@$(HEADLINE) results/real_video/summary.json
 
 video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
@@ -122,7 +124,7 @@ bench: $(INSTALLED) ## the benchmarks: speed of data, training step, stream
 headlines: $(INSTALLED) ## put the tables of the committed results into README.md and docs/results.md
 	@python workflow/headlines.py
 
-schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params
+schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/pipeline/params
 	@python -m workflow.schema
 
 install: $(INSTALLED) ## the virtual environment alone

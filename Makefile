@@ -33,6 +33,8 @@ OVERLAY := python -m deltadistill.pipeline.experiments
 CHECKED := python -m deltadistill.pipeline.preflight &&
 # One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
 LOCKED := python -m workflow.pipeline_lock
+# The stages of the project, and of extensions/.
+GRAPH := $(wildcard dvc.yaml extensions/*/dvc.yaml)
 # As dvc repro, but a file that is edited while its stage runs is not taken for what the stage read.
 REPRO := python -m workflow.repro
 HEADLINE := python -m deltadistill.pipeline.report.headline
@@ -45,7 +47,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; 12 to 25 minutes on 2 cores)
-	@$(LOCKED) $(SHELL) -c '$(CHECKED) $(REPRO)'
+	@$(LOCKED) $(SHELL) -c '$(CHECKED) $(REPRO) $(GRAPH)'
 	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
 
 snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where cores allow
@@ -87,7 +89,7 @@ detection: $(INSTALLED) ## the default experiment on boxes, from data to report 
 	@$(HEADLINE) results/street_detection/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
-	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- $(REPRO)
+	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- $(REPRO) $(GRAPH)
 	@$(HEADLINE) results/real_video/summary.json
 
 video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
@@ -137,7 +139,7 @@ bench: $(INSTALLED) ## the benchmarks: speed of data, training step, stream
 headlines: $(INSTALLED) ## put the tables of the committed results into README.md and docs/results.md
 	@python workflow/headlines.py
 
-schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params
+schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/pipeline/params
 	@python -m workflow.schema
 
 install: $(INSTALLED) ## the virtual environment alone

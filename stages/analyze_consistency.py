@@ -46,7 +46,7 @@ def main() -> None:
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
         task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
-        network = load_network(args.network).to(group.device)
+        network = load_network(args.network, own_names=[params.model.name]).to(group.device)
         by_length = {T: predictors.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}

@@ -48,7 +48,7 @@ def main() -> None:
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         torch.manual_seed(args.seed)
         model = read_network_file(args.teacher)["model"]
-        teacher = load_network(args.teacher).to(group.device)
+        teacher = load_network(args.teacher, own_names=[params.model.name]).to(group.device)
         checkpoint = checkpoint_of(
             f"distill-{args.variant}",
             [mine.model_dump(), params.boxes.model_dump(), params.pretrain_teacher.model_dump(), args.seed],

@@ -37,7 +37,9 @@ def main() -> None:
         clip = next(iter(store.manifest.clips("test").values()))
         before, now = (inputs(store, [frame]) for frame in clip[:2])
         networks = {
-            name: load_network(args.networks / f"{name}.pt").to(memory_format=torch.channels_last)
+            name: load_network(args.networks / f"{name}.pt", own_names=[params.model.name]).to(
+                memory_format=torch.channels_last
+            )
             for name in names
         }
         teacher, streams = networks["teacher"], streams_of(networks, before)

@@ -50,8 +50,8 @@ def main() -> None:
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
-        network = load_network(args.network).to(group.device)
-        teacher = load_network(args.teacher).to(group.device)
+        network = load_network(args.network, own_names=[params.model.name]).to(group.device)
+        teacher = load_network(args.teacher, own_names=[params.model.name]).to(group.device)
         clips, longest = store.manifest.clips("test"), max(mine.lengths)
         labels_needed = mine.reference == "labels"
         runs = position_runs(clips, longest, counts=store.is_annotated if labels_needed else None)

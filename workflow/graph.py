@@ -1,4 +1,4 @@
-"""The stage graph of dvc.yaml, or of a sweep, resolved by DVC's own parser, as the Snakefile needs it."""
+"""The stage graph of dvc.yaml and extensions/, or of a sweep, as DVC's own parser resolves it."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.files import atomic
+from deltadistill.pipeline.stage_names import project_files, require_stages
 from workflow import noted_code
 
 PROJECT = "dvc.yaml"
@@ -89,13 +90,15 @@ def load(
 ) -> tuple[list[Stage], set[str]]:
     """The stages of the repository at `root`, and the addresses of those that DVC, if asked, calls stale.
 
-    Those of dvc.yaml, or with `sweep` those of the sweep of this name, which has been written.
-    resources: what stages ask for in place of their meta.resources, by name (params.yaml: resources).
+    Those of dvc.yaml and of extensions/, or with `sweep` those of that sweep, which has been written.
+    resources: what stages ask for in place of their meta.resources, by name (params.yaml: resources);
+        ValueError for a name that no stage has.
     may_run: note which code the stages run, where that is out of date; else work out what it would be.
     """
     from dvc.repo import Repo
     from dvc.repo.index import Index
 
+    require_stages(resources, Path(root))
     with Repo(root, _wait_for_lock=True) as repo:
         loaded = [stage for file in _files(root, sweep) for stage in Index.from_file(repo, file).stages]
         edges = Index(repo, stages=loaded).graph
@@ -180,5 +183,5 @@ def _memory(root: str, sweep: str | None) -> Path:
 def _files(root: str, sweep: str | None) -> list[str]:
     """Absolute paths of the project files that the graph is made of."""
     if sweep is None:
-        return [str(Path(root, PROJECT))]
+        return [str(file) for file in project_files(Path(root))]
     return sorted(map(str, Path(root, "sweeps", sweep).rglob(PROJECT)))

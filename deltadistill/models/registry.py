@@ -13,3 +13,15 @@ MODELS = Registry(
         "hrnet_w18_small": "deltadistill.models.hrnet:build_w18_small",
     },
 )
+
+SOURCES = Registry(
+    "network source",
+    {
+        "table": "deltadistill.models.sources:from_table",
+        "networks": "deltadistill.models.own:find",
+        "file": "deltadistill.models.own:find_in_file",
+        "module": "deltadistill.models.sources:from_module",
+        "torchvision": "deltadistill.models.torchvision_networks:find",
+        "onnx": "deltadistill.models.onnx_networks:find",
+    },
+)

@@ -1,5 +1,7 @@
 """Which code each stage runs: what its script imports, and the entries that its parameters name.
 
+A stage's script lies in stages/, that of an extension in extensions/code/.
+
 One small file per stage, and per variant where the variant decides, says it: path and digest of every source
 file. In dvc.yaml a stage depends on its file and on no code, so that modules stand where the ideas put them,
 and a predictor that is added makes only those stages stale that use it.
@@ -12,15 +14,18 @@ from functools import cache
 from pathlib import Path
 
 from deltadistill.files import atomic
-from deltadistill.models.registry import MODELS
+from deltadistill.models import sources
 from deltadistill.pipeline.imported_files import file_of, files_behind
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.params.experiment import Model
 from deltadistill.pipeline.params.named import named_entries
 from deltadistill.pipeline.params.section import Section
+from deltadistill.pipeline.stage_names import EXTENSIONS
 
 STAGES = Path("stages")
-_OWN_NETWORKS = Path("networks")
+OWN_CODE = Path(EXTENSIONS, "code")
+# What the stage trace_code depends on; not all of extensions/, where DVC writes a dvc.lock per dvc.yaml.
+LOOKED_AT = (Path("deltadistill"), OWN_CODE, Path("networks"), STAGES)
 _PER_TRAINING = ("distill",)
 _PER_VARIANT = ("sweep_sequence_length", "analyze_consistency")
 
@@ -33,11 +38,13 @@ def code_of_stages(
     """Digests of the source files of every stage by path, by the name of the file that is to hold them.
 
     only: names of the stages; None: all.
+    Raises ValueError for what the parameters name in this project, and outside the folders of which a change
+    is seen.
     """
     return {
         name: _digests(script, sections, root)
         for name, script, sections in _files(params, root)
-        if only is None or script.stem in only
+        if only is None or (script.parent == STAGES and script.stem in only)
     }
 
 
@@ -69,6 +76,8 @@ def _files(params: Params, root: Path) -> Iterator[tuple[str, Path, list[Section
                 yield f"{stage}/{variant}.json", path, _of_variant(params, variant)
         else:
             yield f"{stage}.json", path, _SECTIONS.get(stage, _all)(params)
+    for script in sorted((root / OWN_CODE).glob("[a-z]*.py")):
+        yield f"{EXTENSIONS}/{script.stem}.json", script.relative_to(root), _all(params)
 
 
 def _of_variant(params: Params, variant: str) -> list[Section]:
@@ -98,25 +107,46 @@ _SECTIONS = {
 def _digests(script: Path, sections: Iterable[Section], root: Path) -> Digests:
     files = set(files_behind(script, root))
     for source in {source for section in sections for source in _named(section, root)}:
-        files |= files_behind(source, root)
+        files |= files_behind(source, root) if source.suffix == ".py" else {source}
     return {path.as_posix(): _digest(root / path) for path in files}
 
 
 def _named(section: Section, root: Path) -> Iterator[Path]:
-    """The source files of this project that hold what a section names."""
-    paths = [path.partition(":")[0] for path in named_entries(section)]
-    yield from filter(None, (file_of(path, root) for path in paths))
+    """The files of this project that hold what a section names."""
+    for path in named_entries(section):
+        yield from _of_module(path.partition(":")[0], root)
     for model in (section.model if isinstance(section, Params) else section,):
         if isinstance(model, Model):
             yield from _network(model.name, root)
 
 
 def _network(name: str, root: Path) -> Iterator[Path]:
-    own = _OWN_NETWORKS / f"{name}.py"
-    if name in MODELS:
-        yield file_of(MODELS.path(name).partition(":")[0], root)
-    elif (root / own).is_file():
-        yield own
+    for module in sources.modules_behind(name):
+        yield from _of_module(module, root)
+    file = sources.file_behind(name)
+    if file is not None and (root / file).is_file():
+        yield _seen(file, root)
+
+
+def _of_module(module: str, root: Path) -> Iterator[Path]:
+    """The file of a module; none of a package that is installed."""
+    if file := file_of(module, root):
+        yield _seen(file, root)
+
+
+def _seen(file: Path, root: Path) -> Path:
+    """The file relative to the root; ValueError where a change of it would go unseen."""
+    inside = (root / file).resolve().relative_to(root.resolve()) if _is_inside(file, root) else file
+    if not any(inside.is_relative_to(folder) for folder in LOOKED_AT):
+        raise ValueError(
+            f"{file}: the parameters name it, and no change of it would make a stage stale; move it into "
+            f"{OWN_CODE}/ and name it from there (a module: {EXTENSIONS}.{OWN_CODE.name}.{file.stem})"
+        )
+    return inside
+
+
+def _is_inside(file: Path, root: Path) -> bool:
+    return (root / file).resolve().is_relative_to(root.resolve())
 
 
 @cache

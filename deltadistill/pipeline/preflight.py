@@ -22,6 +22,7 @@ from deltadistill.data.label_table import ClassEntry
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params.distill import TrainedVariant
 from deltadistill.pipeline.recipes.distilling import search_costs, search_course
+from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.tasks.detection import detector_of
@@ -48,11 +49,12 @@ def _checked_values(params: parameters.Params) -> dict[str, Any]:
     """All that is looked at, and a little more."""
     loss = {"pretrain_teacher": {"loss": {"class_weights"}, "augment": {"crop"}}}
     distill = {"distill": {"steps", "students", "search", "variants", "augment"}}
-    whole = {"model": True, "prepare_dataset": True, "label_frames": True}
+    whole = {"model": True, "prepare_dataset": True, "label_frames": True, "resources": True}
     return params.model_dump(mode="json", include=whole | loss | distill)
 
 
 def _require_workable(params: parameters.Params) -> None:
+    require_stages(params.resources)
     _require_labels_can_be_made(params)
     classes = _classes(params)
     if classes is None:

@@ -20,7 +20,16 @@ from deltadistill.files import atomic
 FILE_NAME = "provenance.json"
 EXECUTION = "PIPELINE_RUN"  # environment variable that names one execution of the pipeline
 PACKAGES = ("deltadistill", "torch", "torchvision", "numpy", "opencv-python-headless", "av")
-CODE = ("deltadistill", "networks", "stages", "dvc.yaml", "pyproject.toml", "constraints.txt", "weights")
+CODE = (
+    "deltadistill",
+    "extensions",
+    "networks",
+    "stages",
+    "dvc.yaml",
+    "pyproject.toml",
+    "constraints.txt",
+    "weights",
+)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ def run(main: Callable[[], None]) -> None:
 
     These are ValueError, FloatingPointError of a training that diverged, and OSError of a disk that is full
     or read-only. Other errors are bugs and keep their traceback; with DELTADISTILL_TRACEBACK=1 these do as
-    well.
+    well. Modules that the parameters name are found in the folder that the stage is run from.
     """
     _bound_spinning()
+    sys.path.append(os.getcwd())  # Python itself looks beside the script
     if launch.is_launched():
         launch.leave(_run_as_one_of_several(main))
     try:

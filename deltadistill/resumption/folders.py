@@ -44,7 +44,7 @@ def folder_of(title: str, settings: object, inputs: Iterable[Path]) -> Path:
 
 
 def loaded_code() -> list[Path]:
-    """Source files of the library's modules, and of networks/, that this process has loaded, sorted."""
-    homes = (_LIBRARY, Path("networks").resolve())
+    """Source files of the library, networks/ and extensions/code/ that this process has loaded, sorted."""
+    homes = (_LIBRARY, Path("networks").resolve(), Path("extensions/code").resolve())
     files = (Path(f).resolve() for m in list(sys.modules.values()) if (f := getattr(m, "__file__", None)))
     return sorted({file for file in files if any(home in file.parents for home in homes) and file.is_file()})

@@ -1,6 +1,6 @@
 """The found architecture: which candidate every block uses; exported, described, applied again."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
+from deltadistill.models import own
+from deltadistill.models.building import REGISTERED, build_from_file
+from deltadistill.models.registry import MODELS
 from deltadistill.stored.network_file import load_weights_into, read_network_file, take_dtypes
 
 
@@ -121,17 +124,20 @@ def architecture_report(
     }
 
 
-def load_network(path: str | Path) -> nn.Module:
+def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Module:
     """Build the network that `save_network` wrote, in evaluation mode, every tensor of the type it had.
 
-    No code from the file is executed. Raises ValueError that names the file and what is wrong with it.
+    own_names: networks of yours outside networks/, by the names that models.build took: "nets.py:build".
+    No code from the file is executed, and nothing that it names and you do not, but for the networks of this
+    library, of torchvision, of models.register and of the folder networks/.
+    Raises ValueError that names the file and what is wrong with it.
     """
     content = read_network_file(path)
     _require_builder(content["model"]["name"], path)
     model, architecture, weights = content["model"], content["architecture"], content["state_dict"]
     try:
         with built_within(sum(tensor.numel() for tensor in weights.values())):
-            network = models.build(model["name"], classes=model["classes"], **model["options"])
+            network = build_from_file(model, own_names=own_names)
             if architecture:
                 network = _applied(network, architecture, shape_design)
     except Exception as error:  # builders raise what they raise for options of a wrong kind
@@ -145,10 +151,11 @@ def load_network(path: str | Path) -> nn.Module:
 
 
 def _require_builder(name: str, path: str | Path) -> None:
-    known = [*sorted(models.MODELS), *models.own.names()]
-    if name not in known:
+    """Say what to do where a plain name is of no network that is known here."""
+    known = [*MODELS, *REGISTERED, *own.names()]
+    if name.isidentifier() and name not in known:
         raise ValueError(
             f"{path}: the network it describes, {name!r:.100}, cannot be built: unknown model; before "
             f"loading, register its builder by dd.models.register({name!r:.100}, build), or put it into "
-            f"networks/{name:.100}.py of the folder you work in; known: {', '.join(known)}"
+            f"networks/{name:.100}.py of the folder you work in; known: {', '.join(sorted(known))}"
         )

@@ -12,17 +12,17 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import psutil
 import smoke
 
 from deltadistill.files import commented_yaml
-from deltadistill.pipeline.params.resources import Stage
+from deltadistill.pipeline.stage_names import stage_names
 from deltadistill.stored.network_file import read_network_file
 
-STAGES = tuple(stage for stage in get_args(Stage) if stage != "label_frames")
+STAGES = tuple(stage for stage in stage_names(smoke.ROOT) if stage != "label_frames")
 LOCKED = "python -m workflow.pipeline_lock"
 CHECKED = "python -m deltadistill.pipeline.preflight"
 TOOLS = (  # as make run and make snakemake call them

@@ -99,7 +99,8 @@ def test_the_default_experiment_and_every_overlay_can_work(tmp_path, monkeypatch
     path = written(tmp_path)
     preflight.check(path)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "networks").symlink_to(ROOT / "networks")
+    for name in ("networks", "dvc.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "class_tables").symlink_to(ROOT / "class_tables")
     overlays = sorted((ROOT / "experiments").glob("*.yaml"))
     assert len(overlays) > 3

@@ -104,6 +104,21 @@ def test_an_unknown_variant_is_named_with_those_that_there_are(tmp_path):
     assert len(said.splitlines()) == 1
 
 
+def test_what_the_parameters_name_may_lie_in_the_folder_that_a_stage_is_run_from(tmp_path):
+    (tmp_path / "extensions" / "code").mkdir(parents=True)
+    (tmp_path / "extensions" / "code" / "mine.py").write_text("print('imported')\n")
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "stage.py").write_text(
+        "from importlib import import_module\n"
+        "from deltadistill.pipeline import stage_arguments\n"
+        "stage_arguments.run(lambda: import_module('extensions.code.mine'))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "stages/stage.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "imported\n"
+
+
 def test_a_network_that_is_not_there_is_named_with_the_stage_that_makes_it(tmp_path):
     code, said = end_of("collect_networks", "--artifacts", str(tmp_path))
     assert code == 1

@@ -1,5 +1,6 @@
 """Folders of unfinished work: one for what the same settings, inputs and code decide, and none other."""
 
+from deltadistill import models
 from deltadistill.resumption import folders
 from deltadistill.resumption.checkpoint import checkpoint_of
 from deltadistill.resumption.folders import work_key
@@ -33,3 +34,11 @@ def test_the_code_of_a_training_is_that_which_is_loaded():
     names = {path.name for path in folders.loaded_code()}
     assert "checkpoint.py" in names
     assert "test_folders.py" not in names
+
+
+def test_a_network_of_ones_own_counts_among_the_code_that_is_loaded(tmp_path, monkeypatch):
+    (tmp_path / "networks").mkdir()
+    (tmp_path / "networks" / "one_of_mine.py").write_text("def build(*, classes):\n    return classes\n")
+    monkeypatch.chdir(tmp_path)
+    assert models.build("one_of_mine", classes=3) == 3
+    assert tmp_path / "networks" / "one_of_mine.py" in folders.loaded_code()

@@ -1,5 +1,6 @@
 """A copy of the project whose stage scripts are stand-ins, so that the real graph runs in seconds."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,7 +15,17 @@ from deltadistill.files import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
-FOLDERS = (".dvc", "stages", "workflow", "profiles", "deltadistill", "weights", "networks", "class_tables")
+FOLDERS = (
+    ".dvc",
+    "stages",
+    "extensions",
+    "workflow",
+    "profiles",
+    "deltadistill",
+    "weights",
+    "networks",
+    "class_tables",
+)
 OF_EACH_KIND = {"teacher", "finetuned", "delta", "copy"}  # trained with students or without, or not at all
 FILES = (".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "params.yaml")
 
@@ -89,7 +100,24 @@ def put_stand_ins(project: Project) -> None:
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory):
-    project = copy_project(tmp_path_factory.mktemp("finished"))
+    """Run through once for all processes of tests: each of them has a copy."""
+    whole = _of_all_processes(tmp_path_factory) / "whole"
+    with whole.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.is_dir():
+            _run_through(whole.with_suffix(".part")).folder.rename(whole)
+    return Project(shutil.copytree(whole, tmp_path_factory.mktemp("finished") / "project", symlinks=True))
+
+
+def _of_all_processes(tmp_path_factory) -> Path:
+    """The folder of this run of the tests, below which every process has its own."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def _run_through(folder: Path) -> Project:
+    folder.mkdir()
+    project = copy_project(folder)
     smoke.keep_variants(project.folder, OF_EACH_KIND)
     put_stand_ins(project)
     project.run("dvc", "repro")

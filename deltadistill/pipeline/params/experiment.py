@@ -16,7 +16,7 @@ from deltadistill.pipeline.params.evaluation import (
     WriteReport,
 )
 from deltadistill.pipeline.params.labelling import LabelFrames
-from deltadistill.pipeline.params.resources import Stage, StageResources
+from deltadistill.pipeline.params.resources import StageResources
 from deltadistill.pipeline.params.section import Count, Name, Section
 from deltadistill.pipeline.params.training import NO_WEIGHTS, PretrainTeacher, Training
 
@@ -39,7 +39,7 @@ class Params(Section):
     label_frames: LabelFrames
     pretrain_teacher: PretrainTeacher
     training: Training
-    resources: dict[Stage, StageResources]
+    resources: dict[Name, StageResources]  # by stage; which there are, stage_names.py looks up
     profile_macs: ProfileMacs
     distill: Distill
     variants: dict[Name, EvaluatedVariant]

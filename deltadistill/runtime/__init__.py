@@ -1,0 +1,1 @@
+"""Engines: how the two functions of a delta network are run."""

@@ -48,12 +48,14 @@ class CallError:
     def relative(self, energy: Tensor | None = None) -> Tensor:
         """Return ‖target − prediction‖² / ‖target‖²: 0 is perfect, 1 is as good as predicting no change.
 
-        A target of zero (a static clip) leaves the error undivided.
+        A target of zero (a static clip), or one so small that its squares are lost in the floating-point
+        range (below tiny / eps of the dtype), leaves the error undivided.
 
         energy: what to divide by instead, where this call is part of a larger batch.
         """
         energy = self.energy if energy is None else energy
-        return self.squared / torch.where(energy > 0, energy, torch.ones_like(energy))
+        limits = torch.finfo(energy.dtype)
+        return self.squared / torch.where(energy > limits.tiny / limits.eps, energy, torch.ones_like(energy))
 
 
 class ProbeSession:

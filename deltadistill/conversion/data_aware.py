@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _HELD_OUT = 4  # every so-manieth clip judges and does not teach
 
 Run = Callable[[nn.Module, Tensor], object]
+Watchers = Mapping[DeltaBlock, Callable[[Tensor], None]]
 
 
 @torch.no_grad()
@@ -73,14 +74,14 @@ def _call(network: nn.Module, frames: Tensor) -> object:
 def _fit_students(
     watch: "_Watch", fits: Mapping[DeltaBlock, Fit], taught: Sequence[Tensor], judged: Sequence[Tensor]
 ) -> None:
-    watch(taught, lambda block, x: fits[block].see_inputs(x))
+    watch(taught, {block: fit.see_inputs for block, fit in fits.items()})
     fitted = {block: fit for block, fit in fits.items() if fit.seen}
     for fit in fitted.values():
         fit.solve_first()
-    watch(taught, lambda block, x: fitted[block].see_features(x) if block in fitted else None)
+    watch(taught, {block: fit.see_features for block, fit in fitted.items() if fit.needs_features})
     for fit in fitted.values():
         fit.solve_second()
-    watch(judged, lambda block, x: fitted[block].judge(x) if block in fitted else None)
+    watch(judged, {block: fit.judge for block, fit in fitted.items() if fit.is_in_doubt})
     for fit in fitted.values():
         fit.keep_the_better()
 
@@ -99,26 +100,33 @@ def _tell(fits: Mapping[DeltaBlock, Fit]) -> None:
 
 
 class _InputWatch:
-    """A session that computes per frame by the teacher and shows every block's student input."""
+    """A session that computes per frame by the teacher and shows the student inputs of the blocks watched."""
 
-    def __init__(self, frames: int, observe: Callable[[DeltaBlock, Tensor], None]):
+    def __init__(self, frames: int, watchers: Watchers):
         self._frames = frames
-        self._observe = observe
+        self._watchers = watchers
 
     def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
-        keys = x.shape[0] // self._frames
-        self._observe(block, block.student_input(x[keys:], x[:keys]))
+        if block in self._watchers:
+            self._watchers[block](self._student_input(block, x))
         return block.teacher(x)
+
+    def _student_input(self, block: DeltaBlock, x: Tensor) -> Tensor:
+        """As of the later frames, time first; the key frame is broadcast, where repeats would be copies."""
+        x = x.unflatten(0, (self._frames, -1)).transpose(0, 1)  # (clips, frames, …)
+        return block.student_input(x[:, 1:], x[:, :1]).transpose(0, 1).flatten(0, 1)
 
 
 class _Watch:
-    """Runs the network on batches of clips and shows what every block's student would read."""
+    """Runs the network on batches of clips and shows what the students of some blocks would read."""
 
     def __init__(self, network: nn.Module, any_block: DeltaBlock, run: Run, bar: tqdm):
         self._network, self._seat, self._run, self._bar = network, any_block.seat, run, bar
 
-    def __call__(self, batches: Sequence[Tensor], observe: Callable[[DeltaBlock, Tensor], None]) -> None:
-        for some in batches:
-            with self._seat.taken_by(_InputWatch(some.shape[1], observe)):
+    def __call__(self, batches: Sequence[Tensor], watchers: Watchers) -> None:
+        for some in batches if watchers else ():
+            with self._seat.taken_by(_InputWatch(some.shape[1], watchers)):
                 self._run(self._network, some.transpose(0, 1).flatten(0, 1))
             self._bar.update()
+        if not watchers:
+            self._bar.update(len(batches))

@@ -59,10 +59,18 @@ class Fit:
         else:
             self._square = self._square + patch_square(self.student[0], x)
 
+    @property
+    def needs_features(self) -> bool:
+        """Whether `see_features` tells anything: of points the first moments tell all."""
+        return not self._points and not all(self._why)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether any group may start from data."""
+        return not all(self._why)
+
     def see_features(self, x: Tensor) -> None:
         """Take in input deltas for the second factor."""
-        if self._points:
-            return  # the first moments tell
         features, outputs = self.student[0](x), self.block.uncompressed(x)
         square, cross = patch_moments(self.student[1], features, outputs)
         self._second, self._cross = self._second + square, self._cross + cross

@@ -36,15 +36,13 @@ def patch_moments(layer: nn.Conv2d | nn.Linear, x: Tensor, y: Tensor) -> tuple[T
 def output_square(layer: nn.Conv2d | nn.Linear, y: Tensor) -> Tensor:
     """Sum of y yᵀ over the outputs y of `layer`: (groups, outputs, outputs)."""
     groups = groups_of(layer)
-    found = (_by_group(some, groups) for some in _chunks(_as_maps(layer, y)))
+    found = (_by_group(some, groups).flatten(2) for some in _chunks(_as_maps(layer, y)))
     return sum(outputs @ outputs.mT for outputs in found)
 
 
 def energy_of_groups(layer: nn.Conv2d | nn.Linear, y: Tensor) -> Tensor:
     """Sum of squares of y, inputs or outputs of `layer`: (groups,)."""
-    maps = _as_maps(layer, y)
-    of_channels = sum(some.double().square().sum((0, 2, 3)) for some in _chunks(maps))
-    return of_channels.unflatten(0, (groups_of(layer), -1)).sum(1)
+    return sum(_energies(some, groups_of(layer)) for some in _chunks(_as_maps(layer, y)))
 
 
 def groups_of(layer: nn.Conv2d | nn.Linear) -> int:
@@ -71,31 +69,39 @@ def _chunks(maps: Tensor) -> Iterator[Tensor]:
     return iter(maps.split(_rows_at_once(maps)))
 
 
+def _energies(maps: Tensor, groups: int) -> Tensor:
+    flat = maps.to(torch.float64, memory_format=torch.contiguous_format).reshape(len(maps) * groups, 1, -1)
+    return (flat @ flat.mT).view(-1, groups).sum(0)
+
+
 class _Patches:
-    """What `layer` reads of maps (N, C, H, W), tap by tap of its kernel."""
+    """What `layer` reads of maps (N, C, H, W), tap by tap of its kernel: views of one copy in float64.
+
+    The copy has the kernel's axis before the other axes of positions, a strided one by phases (`_by_group`):
+    what a tap reads then lies in one piece.
+    """
 
     def __init__(self, layer: nn.Conv2d | nn.Linear, maps: Tensor):
         self._groups = groups_of(layer)
-        self._axis, self._stride, self._step = 3, 1, 1
-        self._views = [maps]
+        self._axis, self._stride, self._step, self._taps = 2, 1, 1, 1
         if isinstance(layer, nn.Conv2d):
-            self._axis = 2 if layer.kernel_size[0] > 1 else 3  # of k×1, of 1×k
-            self._stride, self._step = layer.stride[self._axis - 2], layer.dilation[self._axis - 2]
-            self._views = self._read(layer, _padded(layer, maps))
-        self._taps = [_by_group(view, self._groups) for view in self._views]
+            maps = self._read_by(layer, _padded(layer, maps))
+        self._rows = (maps.shape[self._axis] - self._step * (self._taps - 1) - 1) // self._stride + 1
+        self._maps = _by_group(maps, self._groups, self._axis, self._stride)
 
-    def _read(self, layer: nn.Conv2d, maps: Tensor) -> list[Tensor]:
-        """Views of the padded maps, with the height and width of the outputs."""
-        taps = layer.kernel_size[self._axis - 2]
-        size = maps.shape[self._axis] - self._step * (taps - 1)
-        down, right = layer.stride
-        starts = range(0, taps * self._step, self._step)
-        return [maps.narrow(self._axis, start, size)[:, :, ::down, ::right] for start in starts]
+    def _read_by(self, layer: nn.Conv2d, maps: Tensor) -> Tensor:
+        """Take the layer's measures along the axis of its taps; return the maps strided along the other."""
+        along = 1 if layer.kernel_size[1] > 1 else 0  # of 1×k, of k×1
+        self._axis, self._taps, self._step = along + 2, layer.kernel_size[along], layer.dilation[along]
+        strides = list(layer.stride)
+        if self._taps > 1:
+            self._stride, strides[along] = strides[along], 1
+        return maps[:, :, :: strides[0], :: strides[1]]
 
     def square(self) -> Tensor:
         """Sum of p pᵀ."""
         found: dict[tuple[int, int], Tensor] = {}
-        taps = range(len(self._taps))
+        taps = range(self._taps)
         for a in taps:
             for b in taps[a:]:
                 found[a, b] = self._moments(found, a, b)
@@ -105,25 +111,27 @@ class _Patches:
 
     def cross(self, outputs: Tensor) -> Tensor:
         """Sum of p yᵀ."""
-        outputs = _by_group(outputs, self._groups)
-        return torch.stack([tap @ outputs.mT for tap in self._taps], dim=2).flatten(1, 2)
+        outputs = _by_group(outputs, self._groups, self._axis).flatten(2)
+        taps = (self._read(tap, 0, self._rows) for tap in range(self._taps))
+        return torch.stack([tap @ outputs.mT for tap in taps], dim=2).flatten(1, 2)
 
     def _moments(self, found: dict[tuple[int, int], Tensor], a: int, b: int) -> Tensor:
         """Of taps a and b: from those of the pair `back` taps before, which reads `rows` outputs earlier."""
         common = gcd(self._stride, self._step)
-        back, rows = self._stride // common, self._step // common
+        back, rows = self._stride // common, min(self._step // common, self._rows)
         if a < back:
-            return self._taps[a] @ self._taps[b].mT
-        size = self._views[a].shape[self._axis]
-        rows = min(rows, size)
-        left = self._edges((a - back, b - back), 0, rows)
-        come = self._edges((a, b), size - rows, rows)
+            return self._products(a, b, 0, self._rows)
+        left = self._products(a - back, b - back, 0, rows)
+        come = self._products(a, b, self._rows - rows, rows)
         return found[a - back, b - back] - left + come
 
-    def _edges(self, taps: tuple[int, int], start: int, rows: int) -> Tensor:
-        views = (self._views[tap].narrow(self._axis, start, rows) for tap in taps)
-        one, other = (_by_group(view, self._groups) for view in views)
-        return one @ other.mT
+    def _products(self, a: int, b: int, start: int, rows: int) -> Tensor:
+        return self._read(a, start, rows) @ self._read(b, start, rows).mT
+
+    def _read(self, tap: int, start: int, rows: int) -> Tensor:
+        """What a tap reads for `rows` rows of outputs: (groups, channels per group, positions), a view."""
+        first, phase = divmod(tap * self._step, self._stride)
+        return self._maps[:, :, phase, first + start : first + start + rows].flatten(2)
 
 
 def _padded(layer: nn.Conv2d, maps: Tensor) -> Tensor:
@@ -138,6 +146,14 @@ def _padded(layer: nn.Conv2d, maps: Tensor) -> Tensor:
     return functional.pad(maps, (left, right, top, bottom), mode=mode)
 
 
-def _by_group(maps: Tensor, groups: int) -> Tensor:
-    """(groups, channels per group, positions) in float64."""
-    return maps.movedim(1, 0).double().reshape(groups, maps.shape[1] // groups, -1)
+def _by_group(maps: Tensor, groups: int, axis: int = 2, stride: int = 1) -> Tensor:
+    """Maps (N, C, H, W) in float64 as (groups, channels per group, stride, length, N times the other axis).
+
+    Position i of the axis is at (i mod stride, i div stride); zeros fill what is no multiple.
+    """
+    moved = maps.transpose(0, 1).movedim(axis, 1)  # (C, length, N, other)
+    if short := -moved.shape[1] % stride:
+        moved = functional.pad(moved, (0, 0, 0, 0, 0, short))
+    phased = moved.unflatten(1, (-1, stride)).transpose(1, 2)
+    copied = phased.to(torch.float64, memory_format=torch.contiguous_format)
+    return copied.unflatten(0, (groups, -1)).flatten(4)

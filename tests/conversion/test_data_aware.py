@@ -332,3 +332,17 @@ def test_a_network_with_more_inputs_starts_from_data_as_run_says():
     assert {row.start for row in dd.conversion_report(delta)} == {"data"}
     with pytest.raises(ValueError, match="of 2 frames"):
         dd.convert(build("in place"), dd.LinearStudent(initialisation="data"), clips=smooth_clips()[:, :1])
+
+
+@pytest.mark.parametrize(("kernel", "batches"), [(1, 4 + 2), (3, 4 + 4 + 2)])
+def test_clips_that_teach_are_run_a_second_time_only_for_kernels_beyond_a_point(kernel, batches):
+    runs = []
+    network = nn.Sequential(nn.Conv2d(3, 8, kernel), nn.Conv2d(8, 8, 1)).eval()
+
+    def run(network, frames):
+        runs.append(len(frames))
+        return network(frames)
+
+    clips = smooth_clips(clips=10, size=(9, 9))  # seven of which teach and three judge, two at once
+    dd.convert(network, FROM_DATA, dd.all_layers, clips=clips, run=run, progress=False)
+    assert len(runs) == batches

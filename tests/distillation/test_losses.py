@@ -47,6 +47,18 @@ def test_a_target_of_zero_leaves_the_error_itself():
     assert CallError.of(torch.tensor([3.0]), torch.tensor([0.0])).relative().item() == 9.0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_target_whose_squares_are_lost_in_the_range_leaves_the_error_undivided(dtype):
+    """Its energy is not zero, but no number to divide by: the quotient would have no bound."""
+    limits = torch.finfo(dtype)
+    for energy in (limits.smallest_normal * limits.eps, limits.tiny, limits.tiny / limits.eps):
+        error = CallError(torch.tensor(9.0, dtype=dtype), torch.tensor(energy, dtype=dtype))
+        assert error.energy > 0
+        assert error.relative().item() == error.relative(error.energy / 2).item() == 9.0
+    above = torch.tensor(2 * limits.tiny / limits.eps, dtype=dtype)
+    assert CallError(above, above).relative().item() == 1.0
+
+
 @pytest.mark.parametrize("size", [1e3, 0.1, 1e-3, 1e-8])
 def test_a_target_of_any_size_is_divided_by(size):
     """Deltas of late layers are small: undivided, their errors would weigh nothing beside others."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.delta_network import seat_of
+from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
 from deltadistill.forward.clip_axes import clip_axes
 
@@ -18,28 +19,45 @@ Run = Callable[[nn.Module, Tensor], Any]
 
 
 class Stream:
-    """Runs a delta network frame by frame: the teacher every `period` frames, students between.
+    """Runs a delta network frame by frame: the teacher on key frames, students between.
 
     stream(frame) takes one frame (N, C, H, W) of N independent streams and returns the network's output.
     `is_key_frame` tells how the last frame was computed (before the first: True).
+    period: every so many frames there is a key frame. schedule: decides which are, instead; those of
+        `blocks.schedules`, or your own.
     run: how the network is run on a frame; None: called.
+    Raises ValueError for a network without blocks, and unless there is one of period and schedule.
     """
 
-    def __init__(self, network: nn.Module, *, period: int, relative_to: str = "key", run: Run | None = None):
-        if period < 1:
-            raise ValueError(f"period {period} must be at least 1 (1 is the teacher on every frame)")
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        period: int | None = None,
+        schedule: KeySchedule | None = None,
+        relative_to: str = "key",
+        run: Run | None = None,
+    ):
+        if (period is None) == (schedule is None):
+            raise ValueError("a stream takes either period=, such as 3, or schedule=")
         self.network = network
         self.period = period
+        self.schedule = schedule or FixedPeriod(period)
         self._run = run or _call
         self._seat = seat_of(network)
         self._session = StreamSession(relative_to=relative_to)
         self._frame_shape: torch.Size | None = None
-        self._frames_since_key = 0
+        self._has_key_frame = False
 
     def reset(self) -> None:
         """Forget everything; the next frame is a key frame."""
-        self._frames_since_key = 0
+        self.schedule.reset()
+        self._has_key_frame = False
         self._session.begin_frame(is_key_frame=True)
+
+    def refresh(self) -> None:
+        """Make the next frame a key frame, whatever the schedule says."""
+        self.schedule.refresh()
 
     @property
     def is_key_frame(self) -> bool:
@@ -62,19 +80,28 @@ class Stream:
     @torch.no_grad()
     def __call__(self, frame: Tensor) -> Any:
         """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
-        is_key_frame = self._frames_since_key == 0
         if self._frame_shape is None:
             self._look_at_first(frame)
+        is_key_frame = self.schedule.is_key(frame) or not self._has_key_frame
         if not is_key_frame and frame.shape != self._frame_shape:
             raise ValueError(
                 f"frame of shape {tuple(frame.shape)} follows frames of {tuple(self._frame_shape)}; "
                 "call reset() before a stream of another size"
             )
-        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
-        with self._seat.taken_by(self._session):
-            output = self._run(self.network, frame)
+        output = self._answer(frame, is_key_frame)
         self._frame_shape = frame.shape
-        self._frames_since_key = (self._frames_since_key + 1) % self.period
+        return output
+
+    def _answer(self, frame: Tensor, is_key_frame: bool) -> Any:
+        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
+        try:
+            with self._seat.taken_by(self._session):
+                output = self._run(self.network, frame)
+        except BaseException:
+            self._has_key_frame = False  # half a state is left
+            self.schedule.refresh()
+            raise
+        self._has_key_frame = True
         return output
 
 

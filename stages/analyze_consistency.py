@@ -36,7 +36,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
+    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
     with (
         processes.joined() as group,
         tracking.stage_run(
@@ -47,10 +47,12 @@ def main() -> None:
         clips = store.manifest.clips("test")
         task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
         network = load_network(args.network).to(group.device)
-        by_length = {T: predictors.build(predict, network, task, period=T) for T in lengths}
+        by_length = {
+            T: predictors.build(variant.predict, network, task, options=variant.options) for T in lengths
+        }
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
-        parts = _kept_parts(args, params, list(by_length), predict)
+        parts = _kept_parts(args, params, list(by_length), variant)
         measured = consistency.measure(
             by_length,
             store,
@@ -72,12 +74,18 @@ def main() -> None:
     parts.remove()
 
 
-def _kept_parts(args, params, lengths, predict):  # noqa: ANN001
+def _kept_parts(args, params, lengths, variant):  # noqa: ANN001
     from deltadistill.resumption.kept_counts import parts_of
 
     return parts_of(
         f"analyze_consistency-{args.variant}-seed{args.seed}",
-        [lengths, params.analyze_consistency.model_dump(), predict, params.boxes.model_dump()],
+        [
+            lengths,
+            params.analyze_consistency.model_dump(),
+            variant.predict,
+            variant.options,
+            params.boxes.model_dump(),
+        ],
         [args.data / "manifest.csv", args.data / "dataset.json", args.network],
         minutes=params.training.checkpoint_minutes,
     )

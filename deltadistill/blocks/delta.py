@@ -13,7 +13,7 @@ from deltadistill.blocks.straight_through import Choice, drawn_output
 from deltadistill.forward.modes import modes_kept
 
 if TYPE_CHECKING:
-    from deltadistill.blocks.sessions import Seat
+    from deltadistill.blocks.seat import Seat
 
 State = tuple[Tensor, ...]
 
@@ -38,7 +38,7 @@ class DeltaBlock(nn.Module):
     """A Conv2d or Linear whose output on delta frames is the key frame's plus a predicted delta.
 
     Pure: `key` and `delta` return their state and keep none. Which of them a forward uses, and where the
-    state lives, is decided by the session in `seat` (sessions.py).
+    state lives, is decided by the session in `seat` (seat.py, sessions.py).
     name: the block's qualified name in its network. rows_per_frame: rows of its input that make up one
     frame: 1, or the number of windows. probed: whether that was seen on an example. All are set by `convert`.
     """
@@ -70,7 +70,7 @@ class DeltaBlock(nn.Module):
                 f"the block {self.name!r} got {len(inputs)} inputs, where one was expected; "
                 "pass example= to convert, or leave it out in `where`"
             )
-        return self.seat.session.run(self, inputs[0])
+        return self.seat.session_for(self).run(self, inputs[0])
 
     def __getattr__(self, name: str) -> Any:
         """Answer for the teacher: modules read attributes of their children (`fc.in_features`)."""

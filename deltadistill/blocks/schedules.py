@@ -1,6 +1,7 @@
 """Schedules of key frames: which frames of a stream are answered in full."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Protocol
 
 import torch
@@ -13,76 +14,94 @@ class KeySchedule(Protocol):
     Streams that run side by side share their key frames.
     """
 
-    def is_key(self, frame: Tensor) -> bool:
-        """Whether the next frame (N, C, H, W) is a key frame; called once per frame, in order."""
+    def is_due(self, frame: Tensor) -> bool:
+        """Whether the next frame (N, C, H, W) is to be a key frame."""
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """Take down that this frame was answered, as a key frame or not; one that failed is not noted."""
 
     def refresh(self) -> None:
-        """Make the next frame a key frame, with which a new sequence begins."""
+        """Make the next frame a key frame, with which a new sequence begins; from any thread, at any time."""
 
     def reset(self) -> None:
         """Begin again, as for the first frame of another stream."""
 
 
 class OnDemand:
-    """The first frame, and whichever frame follows a `refresh()`."""
+    """The first frame, and whichever one follows a `refresh()`."""
 
     def __init__(self):
-        self._is_due = True
+        self._answered: object = None
+        self.refresh()
 
-    def is_key(self, frame: Tensor) -> bool:
+    def is_due(self, frame: Tensor) -> bool:
         """See `KeySchedule`."""
-        is_due, self._is_due = self._is_due, False
-        return is_due
+        self._seen = self._asked
+        return self._seen is not self._answered
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        self._answered = self._seen
 
     def refresh(self) -> None:
         """See `KeySchedule`."""
-        self._is_due = True
+        self._asked = object()  # not a flag, which a frame that has begun would clear unseen
 
     def reset(self) -> None:
         """See `KeySchedule`."""
-        self._is_due = True
+        self.refresh()
 
 
-class Gaps:
+class Gaps(OnDemand):
     """Sequences of the given lengths in turn, over and over: Gaps([2, 3]) has key frames 0, 2, 5, 7, 10 …
 
-    Raises ValueError without lengths, and for one below 1.
+    A sequence that a refresh cuts short counts as one. Raises ValueError without lengths and for one below 1.
     """
 
     def __init__(self, lengths: Sequence[int]):
-        if not lengths or any(type(length) is not int or length < 1 for length in lengths):
-            raise ValueError(f"gaps {list(lengths)} must be whole numbers of at least 1, one or more of them")
-        self._lengths = tuple(lengths)
-        self.reset()
+        if not lengths:
+            raise ValueError("gaps need at least one length; Gaps([3]) is every third frame")
+        self._lengths = tuple(_whole(length, "gap") for length in lengths)
+        self._frames_since_key = self._sequences = 0  # the key frame included, the sequence now too
+        super().__init__()
 
-    def is_key(self, frame: Tensor) -> bool:
+    @property
+    def _length(self) -> int:
+        return self._lengths[(self._sequences - 1) % len(self._lengths)]
+
+    def is_due(self, frame: Tensor) -> bool:
         """See `KeySchedule`."""
-        is_key = self._left == 0
-        if is_key:
-            self._left = self._lengths[self._sequence % len(self._lengths)]
-            self._sequence += 1
-        self._left -= 1
-        return is_key
+        return super().is_due(frame) or self._frames_since_key >= self._length
 
-    def refresh(self) -> None:
-        """See `KeySchedule`; the sequence that this cuts short counts as one."""
-        self._left = 0
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        super().note(frame, is_key=is_key)
+        self._frames_since_key = 1 if is_key else self._frames_since_key + 1
+        self._sequences += is_key
 
     def reset(self) -> None:
         """See `KeySchedule`."""
-        self._left = self._sequence = 0
+        super().reset()
+        self._sequences = 0
 
 
 class FixedPeriod(Gaps):
     """Every `period`-th frame; ValueError for a period below 1."""
 
     def __init__(self, period: int):
-        if period < 1:
-            raise ValueError(f"period {period} must be at least 1 (1 is the teacher on every frame)")
-        super().__init__([period])
+        super().__init__([_whole(period, "period")])
+
+    @property
+    def period(self) -> int:
+        """Frames from one key frame to the next; may be set, and holds from the next frame on."""
+        return self._length
+
+    @period.setter
+    def period(self, period: int) -> None:
+        self._lengths = (_whole(period, "period"),)
 
 
-class Adaptive:
+class Adaptive(OnDemand):
     """A key frame where the picture has changed by `threshold` since the last one.
 
     The change from a frame to the next is their mean absolute difference in the unit of the frames, grey
@@ -96,37 +115,44 @@ class Adaptive:
     def __init__(self, threshold: float, *, longest: int | None = None):
         if not threshold > 0:
             raise ValueError(f"threshold {threshold} must be above 0, in the unit of the frames")
-        if longest is not None and longest < 1:
-            raise ValueError(f"longest {longest} must be at least 1 frame, or None")
         self._threshold = threshold
-        self._longest = longest
-        self.reset()
+        self._longest = None if longest is None else _whole(longest, "longest")
+        self._before: Tensor | None = None
+        self._change: Tensor | int = 0
+        self._frames_since_key = 0
+        super().__init__()
 
-    def is_key(self, frame: Tensor) -> bool:
+    def is_due(self, frame: Tensor) -> bool:
         """See `KeySchedule`."""
-        is_key = self._must_be_key(frame)
+        return super().is_due(frame) or self._frames_since_key == self._longest or self._has_changed(frame)
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        super().note(frame, is_key=is_key)
+        self._change = 0 if is_key else self._change_at(frame)
+        self._frames_since_key = 1 if is_key else self._frames_since_key + 1
         self._before = frame.detach().clone()  # the caller may fill the same memory with the next frame
-        self._frames = 1 if is_key else self._frames + 1
-        if is_key:
-            self._change = frame.new_zeros(len(frame), dtype=self._unit(frame))
-        return is_key
-
-    def refresh(self) -> None:
-        """See `KeySchedule`."""
-        self._before = None
 
     def reset(self) -> None:
         """See `KeySchedule`."""
-        self._before: Tensor | None = None
-        self._frames = 0
+        super().reset()
+        self._before = None
 
-    def _must_be_key(self, frame: Tensor) -> bool:
-        if self._before is None or frame.shape != self._before.shape or self._frames == self._longest:
+    def _has_changed(self, frame: Tensor) -> bool:
+        if self._before is None or frame.shape != self._before.shape:
             return True
-        unit = self._unit(frame)
-        self._change += (frame.to(unit) - self._before.to(unit)).abs().flatten(1).mean(1)
-        return bool(self._change.max() >= self._threshold)
+        return bool(self._change_at(frame).max() >= self._threshold)
 
-    @staticmethod
-    def _unit(frame: Tensor) -> torch.dtype:
-        return frame.dtype if frame.is_floating_point() else torch.float32
+    def _change_at(self, frame: Tensor) -> Tensor:
+        """What has changed since the key frame, of each stream (N,)."""
+        dtype = frame.dtype if frame.is_floating_point() else torch.float32
+        difference = frame.to(dtype) - self._before.to(dtype)
+        return self._change + difference.abs().flatten(1).mean(1)
+
+
+def _whole(length: int, what: str) -> int:
+    if not isinstance(length, Integral) or length < 1:
+        raise ValueError(
+            f"{what} {length} must be a whole number of frames, at least 1 (1 is the teacher on every frame)"
+        )
+    return int(length)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.blocks.delta import DeltaBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.conversion.example import Example, first_frame, run_on_example
 from deltadistill.conversion.frame_axis import calls_seen
 from deltadistill.forward.modes import copy_with_modes, evaluation_mode

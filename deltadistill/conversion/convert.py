@@ -1,5 +1,6 @@
 """Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
 
+from dataclasses import replace
 from operator import is_not
 from typing import Any
 
@@ -10,9 +11,10 @@ from deltadistill.blocks.delta_network import delta_blocks, seat_of
 from deltadistill.blocks.imitation import passing_for
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.nonlinear import NonlinearBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.conversion import data_aware
 from deltadistill.conversion.comparison import require_same, run_before
+from deltadistill.conversion.data_aware import Run
 from deltadistill.conversion.example import Example
 from deltadistill.conversion.frame_axis import probe_frame_axes
 from deltadistill.conversion.report import nothing_converted, report_of
@@ -34,6 +36,8 @@ def convert(
     predicts: str = "delta",
     clips: Tensor | None = None,
     example: Example | None = None,
+    run: Run | None = None,
+    progress: bool = True,
 ) -> nn.Module:
     """Return a copy of `network` whose selected blocks have students; `network` itself is untouched.
 
@@ -44,6 +48,9 @@ def convert(
         network runs on two frames, and modules that do not see frames along their first axis (heads on
         regions, modules that are never called) are left alone; without it, a clip or a stream that meets
         one raises ValueError, where its rows show it.
+    run: how the network is run on the frames (N, C, H, W) of the clips, where it takes more than these;
+        None: called.
+    progress: whether the start from clips shows a bar.
 
     Outside a clip or a stream the copy is the per-frame network it was made from; with `example` that is
     looked at, and a network that passes over its converted layers is refused. A block passes for what it
@@ -84,7 +91,13 @@ def convert(
     if before is not None:
         require_same(network, seat, before, original, example)
     if from_data:
-        data_aware.initialise_from_data(network, list(blocks.values()), clips)
+        starts = data_aware.initialise_from_data(
+            network, list(blocks.values()), clips, run=run, progress=progress
+        )
+        begins = {block.name: start for block, start in starts.items()}
+        network.conversion = tuple(
+            replace(row, start=begins[row.block]) if row.converted else row for row in report
+        )
     return network
 
 

@@ -16,7 +16,8 @@ _KINDS_NAMED = 8  # that a message about a network lists
 class Conversion:
     """What became of one layer that has parameters.
 
-    `reason` says why where it was left alone; `block` names the converted block that holds it.
+    `reason` says why where it was left alone; `block` names the converted block that holds it; `start` says
+    of a student of initialisation "data" what it begins from, and how many groups keep the SVD.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Conversion:
     converted: bool
     reason: str
     block: str = ""
+    start: str = ""
 
 
 def conversion_report(network: nn.Module) -> tuple[Conversion, ...]:

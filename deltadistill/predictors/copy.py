@@ -29,10 +29,11 @@ class Copy(Predictor):
     @torch.no_grad()
     def answer(self, frame: FrameBatch) -> Predictions:
         """See `Predictor`."""
-        self.is_key_frame = self._schedule.is_key(frame.pictures) or self._prediction is None
+        self.is_key_frame = self._schedule.is_due(frame.pictures)
         if self.is_key_frame:
             output = frame_outputs(self._network, frame.normalised.to(self._device))
             self._prediction = on_processor(self._task.predict(output, network=self._network))
+        self._schedule.note(frame.pictures, is_key=self.is_key_frame)
         return self._prediction
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:

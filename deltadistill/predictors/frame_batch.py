@@ -34,8 +34,8 @@ class StreamInfo:
     """What is known of N streams before their first frame.
 
     size: (height, width) of their frames, pixels. frames_per_second: None where not known.
-    schedule: decides which frames are key frames, from the pictures; it is at its beginning. By default only
-        the first one is.
+    schedule: decides which frames are key frames, from the pictures (`is_due`), and is told of each that was
+        answered (`note`); it is at its beginning. By default only the first frame is one.
     """
 
     streams: int

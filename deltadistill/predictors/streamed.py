@@ -44,9 +44,10 @@ class Streamed(Predictor):
     @torch.no_grad()
     def answer(self, frame: FrameBatch) -> Predictions:
         """See `Predictor`."""
-        if self._schedule.is_key(frame.pictures):
+        if self._schedule.is_due(frame.pictures):
             self._stream.refresh()
         output = self._stream(frame.normalised.to(self._device))
+        self._schedule.note(frame.pictures, is_key=self._stream.is_key_frame)
         return on_processor(self._task.predict(output, network=self._stream.network))
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:

@@ -14,7 +14,7 @@ from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
 from deltadistill.blocks.imitation import OWN_ATTRIBUTES, passing_for
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.nonlinear import NonlinearBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 
 STUDENT = LinearStudent(gamma=4)
 

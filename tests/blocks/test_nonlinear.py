@@ -12,7 +12,7 @@ from deltadistill.blocks.nonlinear import (
     NonlinearBlock,
     SpatialStudent,
 )
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.models.ddrnet import BasicBlock, Bottleneck
 
 DESIGNS = [ChannelStudent(gamma=4), SpatialStudent(stride=2), ChannelSpatialStudent(gamma=2, stride=2)]

@@ -16,8 +16,9 @@ def keys(schedule, frames, *, refreshed=()):
     for index, frame in enumerate(frames):
         if index in refreshed:
             schedule.refresh()
-        if schedule.is_key(frame):
+        if is_key := schedule.is_due(frame):
             found.append(index)
+        schedule.note(frame, is_key=is_key)
     return found
 
 
@@ -88,19 +89,19 @@ def test_a_frame_of_another_size_is_a_key_frame_of_an_adaptive_schedule():
 
 def test_an_adaptive_schedule_remembers_a_frame_whose_memory_is_used_again():
     memory, schedule = torch.zeros(1, 3, 2, 2, dtype=torch.uint8), Adaptive(10)
-    schedule.is_key(memory)
-    assert schedule.is_key(memory.fill_(20))
+    schedule.note(memory, is_key=schedule.is_due(memory))
+    assert schedule.is_due(memory.fill_(20))
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FixedPeriod(0), "period 0 must be at least 1"),
-        (lambda: Gaps([]), "one or more"),
-        (lambda: Gaps([2, 0]), r"gaps \[2, 0\] must be whole numbers of at least 1"),
+        (lambda: FixedPeriod(0), "period 0 must be a whole number of frames, at least 1"),
+        (lambda: Gaps([]), "at least one length"),
+        (lambda: Gaps([2, 0]), "gap 0 must be a whole number"),
         (lambda: Adaptive(0), "threshold 0 must be above 0"),
         (lambda: Adaptive(float("nan")), "threshold nan"),
-        (lambda: Adaptive(1, longest=0), "longest 0 must be at least 1"),
+        (lambda: Adaptive(1, longest=0), "longest 0 must be a whole number"),
     ],
 )
 def test_an_impossible_schedule_is_refused(make, message):
@@ -131,14 +132,33 @@ def test_a_stream_follows_its_schedule(network):
 
 def test_a_stream_begins_with_a_key_frame_whatever_its_schedule_says(network):
     schedule = OnDemand()
-    schedule.is_key(FRAME)  # of another stream
+    schedule.note(FRAME, is_key=schedule.is_due(FRAME))  # of another stream
     assert shown(dd.Stream(network, schedule=schedule), torch.randn(2, 1, 3, 8, 8)) == [0]
 
 
 def test_a_stream_takes_a_period_or_a_schedule(network):
-    for given in ({}, {"period": 2, "schedule": OnDemand()}):
-        with pytest.raises(ValueError, match="period=, such as 3, or schedule="):
-            dd.Stream(network, **given)
+    with pytest.raises(ValueError, match="period 2 and a schedule are given"):
+        dd.Stream(network, period=2, schedule=OnDemand())
+    stream, video = dd.Stream(network, schedule=OnDemand()), torch.randn(7, 1, 3, 8, 8)
+    assert stream.period is None
+    assert shown(stream, video[:3]) == [0]
+    stream.period = 3
+    assert shown(stream, video) == [0, 3, 6]
+
+
+def test_a_frame_that_is_not_noted_does_not_count():
+    schedule = FixedPeriod(2)
+    schedule.note(FRAME, is_key=schedule.is_due(FRAME))
+    assert [schedule.is_due(FRAME) for _ in range(3)] == [False] * 3
+    assert keys(schedule, [FRAME] * 4) == [1, 3]
+
+
+def test_a_refresh_that_comes_while_a_frame_is_answered_is_for_the_next():
+    schedule = OnDemand()
+    is_key = schedule.is_due(FRAME)
+    schedule.refresh()
+    schedule.note(FRAME, is_key=is_key)
+    assert keys(schedule, [FRAME] * 3) == [0]
 
 
 @pytest.mark.parametrize("fails", [0, 1])

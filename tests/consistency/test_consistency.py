@@ -42,7 +42,9 @@ class Threshold:
         self.schedule = stream.schedule
 
     def answer(self, frame):
-        if self.schedule.is_key(frame.pictures):
+        is_key = self.schedule.is_due(frame.pictures)
+        self.schedule.note(frame.pictures, is_key=is_key)
+        if is_key:
             self.held = (frame.normalised[:, 0] > 0).to(torch.uint8)
         return self.held
 

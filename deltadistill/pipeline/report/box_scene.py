@@ -20,6 +20,7 @@ class BoxScene:
 
     Detections are float32 (F, n, 6): x0, y0, x1, y1, score, class; class −1 where there is none. ``period``
     is the sequence length of the streams: frames 0, period, 2 period … are key frames.
+    ``frames_per_second`` is the rate at which the clip was taken, where its data set tells times.
     """
 
     clip: str
@@ -27,6 +28,7 @@ class BoxScene:
     images: np.ndarray
     objects: tuple[Objects, ...] | None
     predictions: dict[str, np.ndarray]
+    frames_per_second: float | None = None
 
     @property
     def has_truth(self) -> bool:

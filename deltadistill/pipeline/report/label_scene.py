@@ -13,6 +13,7 @@ class LabelScene:
     """One clip: images (F, H, W, 3) uint8, labels (F, H, W) uint8 or None, the same for each prediction.
 
     ``period`` is the sequence length of the streams: frames 0, period, 2 period … are key frames.
+    ``frames_per_second`` is the rate at which the clip was taken, where its data set tells times.
     """
 
     clip: str
@@ -20,6 +21,7 @@ class LabelScene:
     images: np.ndarray
     labels: np.ndarray | None
     predictions: dict[str, np.ndarray]
+    frames_per_second: float | None = None
 
     @property
     def has_truth(self) -> bool:

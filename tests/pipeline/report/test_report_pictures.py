@@ -1,6 +1,7 @@
 """Pictures, the animation and the overlay video, from frames and example predictions."""
 
 import io
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -130,6 +131,31 @@ def test_the_overlay_video_plays_and_shows_both_panels():
         overlay_video((scene(),), TABLE, max_bytes=100)
 
 
+def times_of(content):
+    with av.open(io.BytesIO(content)) as video:
+        return [frame.time for frame in video.decode(video=0)]
+
+
+def test_the_overlay_video_plays_each_scene_at_the_rate_at_which_it_was_taken():
+    slow, fast = (
+        replace(scene(frames=count), frames_per_second=rate) for count, rate in ((4, 2.5), (6, 29.97))
+    )
+    steps = [0.4] * 4 + [1 / 29.97] * 6
+    expected = [sum(steps[:number]) for number in range(10)]
+    assert times_of(overlay_video((slow, fast), TABLE)) == pytest.approx(expected, abs=1e-3)
+    untold = times_of(overlay_video((scene(frames=4),), TABLE))
+    assert untold == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12], abs=1e-3)
+
+
+def test_the_small_animation_plays_at_the_rate_of_its_scene():
+    for rate, milliseconds in ((None, 83), (2.5, 400), (25.0, 40)):
+        content = overlay_animation((replace(scene(), frames_per_second=rate),), TABLE, max_bytes=60_000)
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.seek(1)
+            picture.load()
+            assert picture.info["duration"] == milliseconds
+
+
 def test_the_small_animation_stays_small():
     assert 0 < len(overlay_animation((scene(),), TABLE, max_bytes=60_000)) <= 60_000
 
@@ -141,6 +167,19 @@ def test_scenes_are_read_with_frames_and_labels(street):
     assert (scenes[1].images == images).all()
     assert (scenes[1].labels == labels).all()
     assert set(scenes[0].predictions) == set(street.variants)
+
+
+def test_scenes_know_the_rate_at_which_their_clips_were_taken(tree):
+    def rates():
+        scenes = read_scenes(tree.artifacts, data=tree.data, seed=0, variants=tree.variants, period=10)
+        return [shown.frames_per_second for shown in scenes]
+
+    assert rates() == [None, None]
+    path = tree.data / "manifest.csv"
+    header, *rows = path.read_text().splitlines()
+    timed = [row + (f",{int(row.split(',')[1]) / 12.5}" if row.startswith("test_1") else ",") for row in rows]
+    path.write_text("\n".join([f"{header},seconds", *timed]) + "\n")
+    assert rates() == [None, 12.5]
 
 
 def test_scenes_of_a_video_have_no_labels(real_video):

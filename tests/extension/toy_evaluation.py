@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import sys
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ def evaluated(folder: Path, monkeypatch, name: str, entry: dict) -> list[dict]:
     Modules that lie in `folder` can be named in the entry.
     """
     monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr("sys.path", [*sys.path])  # as a script has it: without the folder it is run from
     monkeypatch.setenv("DELTADISTILL_TRACKING", "off")
     make_manifest(folder, flow=True).write(folder / "manifest.csv")
     for file in ("teacher.pt", f"{name}.pt"):

@@ -5,9 +5,11 @@ reading one imports nothing, and a stage depends on the code of the entries that
 other (pipeline/code_of_stages.py).
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 _SEPARATOR = ":"
@@ -42,6 +44,8 @@ class Registry:
     def find(self, name: str) -> Any:
         """Import an entry; ValueError for an unknown name, and for a path that leads nowhere."""
         module, _, attribute = self.path(name).partition(_SEPARATOR)
+        if name not in self.entries and str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))  # a script has only its own folder there
         try:
             return getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:

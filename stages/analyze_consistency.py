@@ -22,8 +22,7 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill import consistency
-    from deltadistill.consistency import agreement
+    from deltadistill.consistency import agreement, streams
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.files.result_files import write_csv, write_json
@@ -36,7 +35,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
+    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
     with (
         processes.joined() as group,
         tracking.stage_run(
@@ -47,11 +46,13 @@ def main() -> None:
         clips = store.manifest.clips("test")
         task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
         network = load_network(args.network, own_names=[params.model.name]).to(group.device)
-        by_length = {T: predictors.build(predict, network, task, period=T) for T in lengths}
+        by_length = {
+            T: predictors.build(variant.predict, network, task, options=variant.options) for T in lengths
+        }
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
-        parts = _kept_parts(args, params, list(by_length), predict)
-        measured = consistency.measure(
+        parts = _kept_parts(args, params, list(by_length), variant)
+        measured = streams.measure(
             by_length,
             store,
             clips,
@@ -72,12 +73,18 @@ def main() -> None:
     parts.remove()
 
 
-def _kept_parts(args, params, lengths, predict):  # noqa: ANN001
+def _kept_parts(args, params, lengths, variant):  # noqa: ANN001
     from deltadistill.resumption.kept_counts import parts_of
 
     return parts_of(
         f"analyze_consistency-{args.variant}-seed{args.seed}",
-        [lengths, params.analyze_consistency.model_dump(), predict, params.boxes.model_dump()],
+        [
+            lengths,
+            params.analyze_consistency.model_dump(),
+            variant.predict,
+            variant.options,
+            params.boxes.model_dump(),
+        ],
         [args.data / "manifest.csv", args.data / "dataset.json", args.network],
         minutes=params.training.checkpoint_minutes,
     )

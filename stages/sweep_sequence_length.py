@@ -41,7 +41,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
-    predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
+    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
     with (
         processes.joined() as group,
         tracking.stage_run(
@@ -61,9 +61,10 @@ def main() -> None:
                 f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
                 "lower sweep_sequence_length.lengths or bring longer clips"
             )
-        parts = _kept_parts(args, params, longest, predict)
+        parts = _kept_parts(args, params, longest, variant)
+        predictor = predictors.build(variant.predict, network, task, options=variant.options)
         metrics = score_positions(
-            predictors.build(predict, network, task, period=longest),
+            predictor,
             task,
             store,
             runs,
@@ -77,27 +78,25 @@ def main() -> None:
         if not group.is_first:
             return
         accuracy = scores_by_length(task, metrics, mine.lengths, store.classes)
-        cost = costs_by_length(network, teacher, predict, mine.lengths, size=(3, *store.size))
+        cost = costs_by_length(predictor, network, teacher, mine.lengths, size=(3, *store.size))
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():
             run.log({name: scores[name] for name in (task.measure.key, "macs_ratio")}, step=length)
         _write_scores(args, mine.reference, len(scored(runs)), lengths, task.measure.key)
-        variants_by_length = {
-            T: predictors.build(predict, network, task, period=T) for T in params.write_report.picture_lengths
-        }
         shown = dict(list(clips.items())[: mine.example_clips])
         with atomic.file(args.artifacts / "examples.npz") as path:
-            np.savez_compressed(path, **example_predictions(variants_by_length, task, store, shown))
+            drawn = params.write_report.picture_lengths
+            np.savez_compressed(path, **example_predictions(predictor, task, store, shown, lengths=drawn))
     parts.remove()
 
 
-def _kept_parts(args, params, longest, predict):  # noqa: ANN001
+def _kept_parts(args, params, longest, variant):  # noqa: ANN001
     from deltadistill.resumption.kept_counts import parts_of
 
     mine = params.sweep_sequence_length
     return parts_of(
         f"sweep_sequence_length-{args.variant}-seed{args.seed}",
-        [longest, mine.reference, mine.batch, predict, params.boxes.model_dump()],
+        [longest, mine.reference, mine.batch, variant.predict, variant.options, params.boxes.model_dump()],
         [args.data / "manifest.csv", args.data / "dataset.json", args.network, args.teacher],
         minutes=params.training.checkpoint_minutes,
     )

@@ -38,9 +38,9 @@ def main() -> None:
     runs = position_runs(store.manifest.clips("tune"), longest, counts=store.is_annotated)
     print(f"{task.measure.name} on {len(scored(runs))} frames of the tune split")
     for given in arguments.networks:
-        predict, _, file = given.partition(":")
+        predict, _, file = given.rpartition(":")
         metrics = score_positions(
-            predictors.build(predict, load_network(Path(file)), task, period=longest),
+            predictors.build(predict, load_network(Path(file)), task),
             task,
             store,
             runs,

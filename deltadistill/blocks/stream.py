@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from numbers import Integral
 from threading import Lock
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.blocks.delta_network import seat_of
+from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
 from deltadistill.forward.clip_axes import clip_axes
 
@@ -21,10 +21,12 @@ Run = Callable[[nn.Module, Tensor], Any]
 
 
 class Stream:
-    """Runs a delta network frame by frame: the teacher every `period` frames, students between.
+    """Runs a delta network frame by frame: the teacher on key frames, students between.
 
     stream(frame) takes one frame (N, C, H, W) of N independent streams and returns the network's output.
     `is_key_frame` tells how the last frame was computed (before the first: True).
+    period: every so many frames there is a key frame. schedule: decides which are, instead; one of
+        `blocks.schedules`, or your own. It sees the frames as they are given here.
     run: how the network is run on a frame; None: called.
     nonfinite: what to do when NaN or infinity has come into what later frames start from, where it would
         stay until the next key frame: "keep" does not look (and costs nothing); "refresh" makes the next
@@ -38,54 +40,56 @@ class Stream:
         self,
         network: nn.Module,
         *,
-        period: int,
+        period: int | None = None,
+        schedule: KeySchedule | None = None,
         relative_to: str = "key",
         run: Run | None = None,
         nonfinite: str = "keep",
     ):
         if nonfinite not in _NONFINITE:
             raise ValueError(f"nonfinite {nonfinite!r} is unknown; allowed: {', '.join(_NONFINITE)}")
+        if period is not None and schedule is not None:
+            raise ValueError(
+                f"period {period} and a schedule are given; which frames are key frames hangs on one"
+            )
         self.network = network
-        self.period = period
+        self._schedule = FixedPeriod(period) if schedule is None else schedule
         self._nonfinite = nonfinite
         self._run = run or _call
         self._seat = seat_of(network)
         self._session = StreamSession(relative_to=relative_to)
         self._one_frame = _OneAtATime()
         self._form: dict[str, Any] = {}
-        self._frames_since_key = 0  # the key frame included
-        self._answered: object = None
         self.refresh()
 
     @property
-    def period(self) -> int:
+    def period(self) -> int | None:
         """Frames from one key frame to the next; may be set at any time, and holds from the next frame on.
 
-        A key frame is due as soon as `period` frames have been computed since the last one began.
+        A key frame is due as soon as `period` frames have been computed since the last one began. None where
+        another schedule decides, which no longer does once a period is set.
         """
-        return self._period
+        return self._schedule.period if isinstance(self._schedule, FixedPeriod) else None
 
     @period.setter
     def period(self, period: int) -> None:
-        if not isinstance(period, Integral) or period < 1:
-            raise ValueError(
-                f"period {period} must be a whole number of frames, at least 1 (1 is the teacher on every "
-                "frame)"
-            )
-        self._period = int(period)
+        if isinstance(self._schedule, FixedPeriod):
+            self._schedule.period = period
+        else:
+            self._schedule = FixedPeriod(period)
 
     def reset(self) -> None:
         """Forget everything; the next frame is a key frame."""
         with self._one_frame:
             self._session.forget()
-            self.refresh()
+            self._schedule.reset()
 
     def refresh(self) -> None:
-        """Make the next frame a key frame, from which the period counts anew.
+        """Make the next frame a key frame, from which the schedule counts anew.
 
         What came before stays until then; in another thread than the stream's this may be called at any time.
         """
-        self._asked = object()  # not a flag, which a frame just beginning could clear unseen
+        self._schedule.refresh()
 
     @property
     def is_key_frame(self) -> bool:
@@ -103,7 +107,7 @@ class Stream:
         """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
         with self._one_frame:
             self._look_at(frame)
-            is_key_frame = self._takes_key_frame()
+            is_key_frame = self._schedule.is_due(frame)
             if not is_key_frame:
                 self._require_form(frame)
             try:
@@ -113,13 +117,8 @@ class Stream:
                 self._note_types(frame, error)
                 raise
             self._form = {name: getattr(frame, name) for name in _FORM}
-            self._frames_since_key = 1 if is_key_frame else self._frames_since_key + 1
+            self._schedule.note(frame, is_key=is_key_frame)
             return output
-
-    def _takes_key_frame(self) -> bool:
-        asked, before = self._asked, self._answered
-        self._answered = asked
-        return asked is not before or self._frames_since_key >= self._period
 
     def _computed(self, frame: Tensor, is_key_frame: bool) -> Any:
         self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])

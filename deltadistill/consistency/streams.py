@@ -1,14 +1,15 @@
-"""Temporal consistency of a variant over clips, at several sequence lengths in one pass."""
+"""Temporal consistency of a predictor over clips, at several sequence lengths in one pass."""
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.consistency.agreement import Agreement, Meter, Pairs, Way
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, inputs
+from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.resumption.kept_counts import Parts
@@ -20,7 +21,7 @@ Scores = dict[int, dict[str, dict[str, dict[str, float | None]]]]
 
 
 def measure(
-    variants: Mapping[int, Predictor],
+    predictors: Mapping[int, Predictor],
     store: FrameStore,
     clips: Clips,
     agreement: Agreement,
@@ -30,10 +31,11 @@ def measure(
     progress: Progress = silent,
     group: Group = ALONE,
 ) -> Scores:
-    """Run the variant of each sequence length T over every clip and compare successive predictions.
+    """Run the predictor of each sequence length T over every clip and compare successive predictions.
 
-    `variants` maps T to a variant with that period; clips start with a key frame and `batch` of equal
-    length run side by side. All T share each frame and each flow, which are held for one pair only.
+    `predictors` maps T to a predictor of its own, which is given a key frame every T frames; clips start with
+    one, and `batch` of equal length run side by side. All T share each frame and each flow, which are held
+    for one pair only.
     parts, progress, group: as for evaluation.counting.count_batches.
     Raises ValueError when no clip has two frames.
     """
@@ -41,13 +43,13 @@ def measure(
         raise ValueError("no clip has two frames; temporal consistency compares successive predictions")
     meters = count_batches(
         list(_side_by_side(clips, batch)),
-        lambda: {(length, way): agreement.meter() for length in variants for way in agreement.ways},
-        lambda meters, together: _run(variants, store, together, agreement, meters),
+        lambda: {(length, way): agreement.meter() for length in predictors for way in agreement.ways},
+        lambda meters, together: _run(predictors, store, together, agreement, meters),
         parts=parts,
         progress=progress,
         group=group,
     )
-    scores: Scores = {length: {along: {} for along, _ in agreement.ways} for length in variants}
+    scores: Scores = {length: {along: {} for along, _ in agreement.ways} for length in predictors}
     for (length, (along, over)), meter in meters.items():
         scores[length][along][over] = {
             "consistency": _known(meter.percent()),
@@ -61,18 +63,19 @@ def _known(percent: float) -> float | None:
 
 
 def _run(
-    variants: Mapping[int, Predictor],
+    predictors: Mapping[int, Predictor],
     store: FrameStore,
     together: Sequence[Sequence[Frame]],
     agreement: Agreement,
     meters: Mapping[tuple[int, Way], Meter],
 ) -> None:
     before: dict[int, Predictions] = {}
-    for variant in variants.values():
-        variant.reset()
     for index in range(len(together[0])):
-        frame = inputs(store, [frames[index] for frames in together])
-        now = {length: variant.predict(frame) for length, variant in variants.items()}
+        batch = frame_batch(store, [frames[index] for frames in together])
+        if not index:
+            for length, predictor in predictors.items():
+                predictor.begin(stream_of(batch, FixedPeriod(length)))
+        now = {length: predictor.answer(batch) for length, predictor in predictors.items()}
         if index:
             pairs = [(frames[index - 1], frames[index]) for frames in together]
             _count(before, now, pairs, agreement, meters)

@@ -1,32 +1,36 @@
 """Predictions of a few clips, kept for the report's pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.frames import Clips, inputs
+from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.tasks.task import Predictions, Task
 
 
 def example_predictions(
-    variants: Mapping[int, Predictor], task: Task, store: FrameStore, clips: Clips
+    predictor: Predictor, task: Task, store: FrameStore, clips: Clips, *, lengths: Iterable[int]
 ) -> dict[str, np.ndarray]:
     """Arrays of examples.npz: the clips' names and, per sequence length, predictions (clips, F, …).
 
-    variants: by sequence length. F is the length of the shortest clip.
+    F is the length of the shortest clip.
     """
     frames = min(len(clip) for clip in clips.values())
     arrays = {"clips": np.array(list(clips))}
-    for length, variant in variants.items():
-        predicted = [predict_clip(variant, store, clip[:frames]) for clip in clips.values()]
+    for length in lengths:
+        predicted = [predict_clip(predictor, store, clip[:frames], period=length) for clip in clips.values()]
         arrays[f"predictions_T{length}"] = np.stack([task.as_array(clip) for clip in predicted])
     return arrays
 
 
-def predict_clip(variant: Predictor, store: FrameStore, frames: Sequence[Frame]) -> Predictions:
-    """What a variant says about each frame of one clip, run as a stream from its first."""
-    variant.reset()
-    return [prediction for frame in frames for prediction in variant.predict(inputs(store, [frame]))]
+def predict_clip(
+    predictor: Predictor, store: FrameStore, frames: Sequence[Frame], *, period: int
+) -> Predictions:
+    """What a predictor says about each frame of one clip, a stream with a key frame every `period` frames."""
+    predictor.begin(stream_of(frame_batch(store, frames[:1]), FixedPeriod(period)))
+    batches = (frame_batch(store, [frame]) for frame in frames)
+    return [prediction for batch in batches for prediction in predictor.answer(batch)]

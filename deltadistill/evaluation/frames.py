@@ -6,11 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deltadistill.blocks.schedules import KeySchedule, OnDemand
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
 from deltadistill.forward.modes import evaluation_mode
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.counters import add_up
+from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.processes.group import ALONE, Group, device_of
 from deltadistill.tasks.task import Metric, Reference, Task
 
@@ -19,8 +21,27 @@ Clips = Mapping[str, Sequence[Frame]]
 
 def inputs(store: FrameStore, frames: Iterable[Frame]) -> Tensor:
     """Stack frames as normalised network input (N, 3, H, W)."""
-    stacked = torch.stack([store.image(frame) for frame in frames])
-    return normalise(stacked)
+    return normalise(_pictures(store, frames))
+
+
+def frame_batch(store: FrameStore, frames: Iterable[Frame]) -> FrameBatch:
+    """Frames of streams side by side, for a predictor; of a data set neither time nor motion is known."""
+    return FrameBatch(_pictures(store, frames))
+
+
+def stream_of(first: FrameBatch, schedule: KeySchedule | None = None) -> StreamInfo:
+    """What is known of streams that begin with these frames.
+
+    schedule: begins again; None: only the first frame is a key frame.
+    """
+    schedule = schedule or OnDemand()
+    schedule.reset()
+    streams, _, *size = first.pictures.shape
+    return StreamInfo(streams, tuple(size), schedule=schedule)
+
+
+def _pictures(store: FrameStore, frames: Iterable[Frame]) -> Tensor:
+    return torch.stack([store.image(frame) for frame in frames])
 
 
 def split_frames(store: FrameStore, split: str) -> list[Frame]:

@@ -1,4 +1,4 @@
-"""Evaluation of variants: every labelled frame at every position of a sequence (§4.2)."""
+"""Evaluation of predictors: every labelled frame at every position of a sequence (§4.2)."""
 
 import functools
 import math
@@ -14,12 +14,12 @@ from torch import Tensor
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, inputs
+from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
 from deltadistill.metrics.measures import Measure
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.resumption.kept_counts import Parts
-from deltadistill.tasks.task import Metric, Reference, Scores, Task
+from deltadistill.tasks.task import Metric, Predictions, Reference, Scores, Task
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def position_runs(clips: Clips, longest: int, *, counts: Callable[[Frame], bool]
 
 
 def score_positions(
-    variant: Predictor,
+    predictor: Predictor,
     task: Task,
     store: FrameStore,
     runs: Sequence[Run],
@@ -82,13 +82,13 @@ def score_positions(
 ) -> dict[str, list[Metric]]:
     """The task's metrics of every clip, one per distance to the key frame, 0 … longest − 1.
 
-    The variant's period must be at least `longest`, so that only a run's first frame is a key frame.
+    Every run is a stream of its own, of which only the first frame is a key frame.
     parts, progress, group: as for counting.count_batches.
     """
     shared = {"parts": parts, "progress": progress, "group": group}
     clips = list(dict.fromkeys(run.frames[0].clip for run in runs))
-    scoring = _Scoring(variant, store, reference)
-    if not variant.uses_history:
+    scoring = _Scoring(predictor, store, reference)
+    if not predictor.uses_history:
         batches, empty = _of_single_frames(runs, batch), lambda: {clip: task.metric() for clip in clips}
         single = count_batches(batches, empty, scoring.count_frames, **shared)
         return {clip: [metric] * longest for clip, metric in single.items()}
@@ -102,24 +102,31 @@ def score_positions(
 
 @dataclass(frozen=True)
 class _Scoring:
-    """Compares a variant's predictions for batches with the reference."""
+    """Compares a predictor's answers for batches with the reference."""
 
-    variant: Predictor
+    predictor: Predictor
     store: FrameStore
     reference: Reference
 
     def count_frames(self, metrics: Mapping[str, Metric], frames: Sequence[Frame]) -> None:
-        for frame, prediction in zip(frames, self.variant.predict(inputs(self.store, frames)), strict=True):
+        for frame, prediction in zip(frames, self._begin(frames), strict=True):
             metrics[frame.clip].update(prediction, self.reference(frame))
 
     def count_runs(self, metrics: Mapping[str, Sequence[Metric]], together: Sequence[Run]) -> None:
-        self.variant.reset()
         for distance in range(len(together[0].frames)):
-            now = inputs(self.store, [run.frames[distance] for run in together])
-            for run, prediction in zip(together, self.variant.predict(now), strict=True):
-                frame = run.frames[distance]
+            frames = [run.frames[distance] for run in together]
+            predictions = self._go_on(frames) if distance else self._begin(frames)
+            for run, frame, prediction in zip(together, frames, predictions, strict=True):
                 if run.scored[distance]:
                     metrics[frame.clip][distance].update(prediction, self.reference(frame))
+
+    def _begin(self, frames: Sequence[Frame]) -> Predictions:
+        first = frame_batch(self.store, frames)
+        self.predictor.begin(stream_of(first))
+        return self.predictor.answer(first)
+
+    def _go_on(self, frames: Sequence[Frame]) -> Predictions:
+        return self.predictor.answer(frame_batch(self.store, frames))
 
 
 def over_all_clips(metrics: Mapping[str, Sequence[Metric]]) -> list[Metric]:
@@ -172,7 +179,7 @@ def length_scores(
 
 
 def _each_once(score: Callable[[Metric], Any], metrics: Sequence[Metric]) -> list[Any]:
-    """The score of each metric; those of a variant without history are one and the same."""
+    """The score of each metric; those of a predictor without history are one and the same."""
     found = {number: score(metric) for number, metric in {id(m): m for m in metrics}.items()}
     return [found[id(metric)] for metric in metrics]
 

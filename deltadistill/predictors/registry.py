@@ -1,4 +1,4 @@
-"""The ways to answer every frame, by the names that params.yaml uses."""
+"""The ways to answer every frame, and the schedules of key frames, by the names that parameters use."""
 
 from deltadistill.registry import Registry
 
@@ -8,5 +8,15 @@ PREDICTORS = Registry(
         "per_frame": "deltadistill.predictors.per_frame:PerFrame",
         "stream": "deltadistill.predictors.streamed:Streamed",
         "copy": "deltadistill.predictors.copy:Copy",
+    },
+)
+
+SCHEDULES = Registry(
+    "schedule of key frames",
+    {
+        "fixed": "deltadistill.blocks.schedules:FixedPeriod",
+        "gaps": "deltadistill.blocks.schedules:Gaps",
+        "on_demand": "deltadistill.blocks.schedules:OnDemand",
+        "adaptive": "deltadistill.blocks.schedules:Adaptive",
     },
 )

@@ -1,35 +1,55 @@
-"""The streamed variant: teacher on key frames, students between (delta or feature distillation)."""
+"""The streamed predictor: teacher on key frames, students between (delta or feature distillation)."""
+
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from deltadistill.account.cost import FrameCosts
+from deltadistill.blocks.schedules import OnDemand
 from deltadistill.blocks.stream import Stream
 from deltadistill.forward.outputs import frame_outputs
+from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
+from deltadistill.predictors.predictor import MAIN, Predictor
 from deltadistill.processes.group import device_of
 from deltadistill.tasks.task import Predictions, Task, on_processor
 
 
-class Streamed:
+class Streamed(Predictor):
     """Runs a delta network as a stream."""
 
-    uses_history = True
+    has_delta_frames = True
 
-    def __init__(self, network: nn.Module, task: Task, *, period: int):
-        self._stream = Stream(network, period=period, run=frame_outputs)
+    def __init__(self, network: nn.Module, task: Task):
+        # the schedule sees pictures, the stream what is made of them: it is told
+        self._stream = Stream(network, schedule=OnDemand(), run=frame_outputs)
         self._task = task
         self._device = device_of(network)
 
-    def reset(self) -> None:
-        """Make the next frame a key frame."""
+    @property
+    def is_key_frame(self) -> bool:
+        """Whether the last frame was a key frame."""
+        return self._stream.is_key_frame
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory that the stream keeps between frames, bytes."""
+        return self._stream.state_bytes
+
+    def begin(self, stream: StreamInfo) -> None:
+        """See `Predictor`."""
+        self._schedule = stream.schedule
         self._stream.reset()
 
     @torch.no_grad()
-    def predict(self, frame: Tensor) -> Predictions:
-        """What the task says about each of the frames (N, 3, H, W)."""
-        output = self._stream(frame.to(self._device))
+    def answer(self, frame: FrameBatch) -> Predictions:
+        """See `Predictor`."""
+        if self._schedule.is_due(frame.pictures):
+            self._stream.refresh()
+        output = self._stream(frame.normalised.to(self._device))
+        self._schedule.note(frame.pictures, is_key=self._stream.is_key_frame)
         return on_processor(self._task.predict(output, network=self._stream.network))
 
-    @staticmethod
-    def amortised(key: float, delta: float, period: int) -> float:
-        """Cost per frame: one key frame and period − 1 delta frames."""
-        return (key + (period - 1) * delta) / period
+    def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
+        """Those of the delta network."""
+        return networks[MAIN]

@@ -1,4 +1,4 @@
-"""Consistency of variants over clips of a scene that moves by one pixel per frame."""
+"""Consistency of predictors over clips of a scene that moves by one pixel per frame."""
 
 from dataclasses import dataclass
 
@@ -38,17 +38,14 @@ class Threshold:
 
     uses_history = True
 
-    def __init__(self, period):
-        self.period = period
-        self.reset()
+    def begin(self, stream):
+        self.schedule = stream.schedule
 
-    def reset(self):
-        self.frames = 0
-
-    def predict(self, frame):
-        if self.frames % self.period == 0:
-            self.held = (frame[:, 0] > 0).to(torch.uint8)
-        self.frames += 1
+    def answer(self, frame):
+        is_key = self.schedule.is_due(frame.pictures)
+        self.schedule.note(frame.pictures, is_key=is_key)
+        if is_key:
+            self.held = (frame.normalised[:, 0] > 0).to(torch.uint8)
         return self.held
 
 
@@ -59,7 +56,7 @@ def clips(**lengths):
 def test_predictions_that_follow_the_scene_are_consistent_and_repeated_ones_are_not():
     scene, of = Scene(), clips(a=4, b=4, c=3)
     sources = {"exact": lambda before, now: Flow(*scene.flow(now))}
-    scores = measure({1: Threshold(1), 2: Threshold(2)}, scene, of, FlowAgreement(2, sources), batch=2)
+    scores = measure({1: Threshold(), 2: Threshold()}, scene, of, FlowAgreement(2, sources), batch=2)
     assert scores[1]["exact"]["all"]["consistency"] == 100
     assert scores[1]["exact"]["all"]["coverage"] == pytest.approx(100 * 23 / 24)
     assert scores[2]["exact"]["all"]["consistency"] < 100
@@ -69,7 +66,7 @@ def test_predictions_that_follow_the_scene_are_consistent_and_repeated_ones_are_
 def test_every_clip_counts_once_whatever_the_batch():
     scene, of = Scene(), clips(a=4, b=4, c=3)
     along = FlowAgreement(2, {"exact": lambda before, now: Flow(*scene.flow(now))})
-    by_batch = [measure({3: Threshold(3)}, scene, of, along, batch=batch) for batch in (1, 5)]
+    by_batch = [measure({3: Threshold()}, scene, of, along, batch=batch) for batch in (1, 5)]
     assert by_batch[0] == by_batch[1]
 
 
@@ -83,11 +80,11 @@ def test_exact_flow_is_used_only_where_every_later_frame_has_it():
 def test_estimated_flow_masks_and_covers_the_scene():
     scene, of = Scene(), clips(a=3)
     along = FlowAgreement(2, {"dis": flow_sources(scene, of, dis_preset="medium")["dis"]})
-    score = measure({1: Threshold(1)}, scene, of, along, batch=1)[1]["dis"]
+    score = measure({1: Threshold()}, scene, of, along, batch=1)[1]["dis"]
     assert score["visible"]["coverage"] <= score["all"]["coverage"] <= 100
     assert score["all"]["consistency"] > 80
 
 
 def test_clips_of_one_frame_have_no_consistency():
     with pytest.raises(ValueError, match="no clip has two frames"):
-        measure({1: Threshold(1)}, Scene(), clips(a=1), FlowAgreement(2, {}), batch=1)
+        measure({1: Threshold()}, Scene(), clips(a=1), FlowAgreement(2, {}), batch=1)

@@ -168,8 +168,8 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     runs = position_runs(clips, 2, counts=store.is_annotated)
     scores = {}
     for predict in ("per_frame", "copy"):
-        variant = predictors.build(predict, teacher, task, period=2)
-        metrics = score_positions(variant, task, store, runs, task.reference(store), longest=2, batch=3)
+        predictor = predictors.build(predict, teacher, task)
+        metrics = score_positions(predictor, task, store, runs, task.reference(store), longest=2, batch=3)
         scores[predict] = scores_by_length(task, metrics, [1, 2], store.classes)
     per_frame, copied = scores["per_frame"][2], scores["copy"][2]
     assert per_frame["map50_per_distance"][0] == per_frame["map50_per_distance"][1]
@@ -180,7 +180,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     assert copied["map50_fast"] == pytest.approx(copied["map50"], rel=1e-12)  # a mean in another order
 
     along = agreement.build(store, clips, dis_preset="fast", min_score=SURE[name])
-    streams = {T: predictors.build(p, teacher, task, period=T) for T, p in ((1, "per_frame"), (3, "copy"))}
+    streams = {T: predictors.build(p, teacher, task) for T, p in ((1, "per_frame"), (3, "copy"))}
     steady = measure(streams, store, clips, along, batch=2)
     assert steady[1]["tracks"]["all"]["coverage"] > 50
     assert steady[1]["tracks"]["all"]["consistency"] > steady[3]["tracks"]["all"]["consistency"]

@@ -15,8 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.data.frames import normalise
+from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.distillation.training import layer_errors
+from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.predictor import build
 from deltadistill.processes.group import Group
 from deltadistill.tasks.segmentation import Segmentation
@@ -90,12 +91,13 @@ def test_layer_errors_are_computed_on_the_networks_device():
 
 
 @pytest.mark.parametrize("predict", ["per_frame", "copy", "stream"])
-def test_variants_take_frames_from_the_processor_and_give_labels_back_to_it(predict):
+def test_predictors_take_frames_from_the_processor_and_give_labels_back_to_it(predict):
     network, frame = delta_network(), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     with pretended_gpu(network):
-        variant = build(predict, network, Segmentation(3), period=2)
+        predictor = build(predict, network, Segmentation(3))
+        predictor.begin(StreamInfo(2, (8, 8), schedule=FixedPeriod(2)))
         for _ in range(3):
-            labels = variant.predict(normalise(frame))
+            labels = predictor.answer(FrameBatch(frame))
             assert labels.device.type == "cpu"
             assert labels.shape == (2, 8, 8)
 

@@ -47,5 +47,5 @@ def test_labelled_frames_of_the_tune_split_are_scored_at_every_length(monkeypatc
 
 def test_another_way_to_predict_is_refused(monkeypatch, capsys, data):
     road = network(data / "road.pt", seen=0)
-    with pytest.raises(ValueError, match="variant 'guess' is unknown"):
+    with pytest.raises(ValueError, match="predictor 'guess' is unknown"):
         scored(monkeypatch, capsys, data, f"guess:{road}")

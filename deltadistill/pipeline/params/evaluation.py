@@ -1,6 +1,6 @@
 """The sections of the stages that evaluate and report."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,10 +16,14 @@ class ProfileMacs(Section):
 
 
 class EvaluatedVariant(Section):
-    """A network and how it predicts a stream of frames."""
+    """A network and how it predicts a stream of frames.
+
+    options: of the predictor, by the names of its constructor's arguments; those of this library take none.
+    """
 
     network: Annotated[str, Field(pattern=r"^(pretrain_teacher|distill/[a-z0-9_]+)$")]
     predict: named_in(PREDICTORS)
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class SweepSequenceLength(Section):

@@ -47,12 +47,12 @@ class _Echo:
 
     uses_history = True
 
-    def reset(self):
+    def begin(self, stream):
         self.distance = -1
 
-    def predict(self, frame):
+    def answer(self, frame):
         self.distance += 1
-        return torch.full((len(frame), 2, 2), self.distance, dtype=torch.uint8)
+        return torch.full((len(frame.pictures), 2, 2), self.distance, dtype=torch.uint8)
 
 
 @pytest.fixture

@@ -1,0 +1,158 @@
+"""Schedules of key frames: which frames of a stream are answered in full."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class KeySchedule(Protocol):
+    """Decides frame by frame which are key frames; the first one of a stream always is.
+
+    Streams that run side by side share their key frames.
+    """
+
+    def is_due(self, frame: Tensor) -> bool:
+        """Whether the next frame (N, C, H, W) is to be a key frame."""
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """Take down that this frame was answered, as a key frame or not; one that failed is not noted."""
+
+    def refresh(self) -> None:
+        """Make the next frame a key frame, with which a new sequence begins; from any thread, at any time."""
+
+    def reset(self) -> None:
+        """Begin again, as for the first frame of another stream."""
+
+
+class OnDemand:
+    """The first frame, and whichever one follows a `refresh()`."""
+
+    def __init__(self):
+        self._answered: object = None
+        self.refresh()
+
+    def is_due(self, frame: Tensor) -> bool:
+        """See `KeySchedule`."""
+        self._seen = self._asked
+        return self._seen is not self._answered
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        self._answered = self._seen
+
+    def refresh(self) -> None:
+        """See `KeySchedule`."""
+        self._asked = object()  # not a flag, which a frame that has begun would clear unseen
+
+    def reset(self) -> None:
+        """See `KeySchedule`."""
+        self.refresh()
+
+
+class Gaps(OnDemand):
+    """Sequences of the given lengths in turn, over and over: Gaps([2, 3]) has key frames 0, 2, 5, 7, 10 …
+
+    A sequence that a refresh cuts short counts as one. Raises ValueError without lengths and for one below 1.
+    """
+
+    def __init__(self, lengths: Sequence[int]):
+        if not lengths:
+            raise ValueError("gaps need at least one length; Gaps([3]) is every third frame")
+        self._lengths = tuple(_whole(length, "gap") for length in lengths)
+        self._frames_since_key = self._sequences = 0  # the key frame included, the sequence now too
+        super().__init__()
+
+    @property
+    def _length(self) -> int:
+        return self._lengths[(self._sequences - 1) % len(self._lengths)]
+
+    def is_due(self, frame: Tensor) -> bool:
+        """See `KeySchedule`."""
+        return super().is_due(frame) or self._frames_since_key >= self._length
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        super().note(frame, is_key=is_key)
+        self._frames_since_key = 1 if is_key else self._frames_since_key + 1
+        self._sequences += is_key
+
+    def reset(self) -> None:
+        """See `KeySchedule`."""
+        super().reset()
+        self._sequences = 0
+
+
+class FixedPeriod(Gaps):
+    """Every `period`-th frame; ValueError for a period below 1."""
+
+    def __init__(self, period: int):
+        super().__init__([_whole(period, "period")])
+
+    @property
+    def period(self) -> int:
+        """Frames from one key frame to the next; may be set, and holds from the next frame on."""
+        return self._length
+
+    @period.setter
+    def period(self, period: int) -> None:
+        self._lengths = (_whole(period, "period"),)
+
+
+class Adaptive(OnDemand):
+    """A key frame where the picture has changed by `threshold` since the last one.
+
+    The change from a frame to the next is their mean absolute difference in the unit of the frames, grey
+    levels from 0 to 255 for pictures; changes add up until a key frame. Of several streams the one that
+    changed most decides. A frame of another shape is a key frame.
+
+    longest: frames after which there is a key frame in any case; None: no such bound.
+    Raises ValueError for a threshold that is not above 0 and for a `longest` below 1.
+    """
+
+    def __init__(self, threshold: float, *, longest: int | None = None):
+        if not threshold > 0:
+            raise ValueError(f"threshold {threshold} must be above 0, in the unit of the frames")
+        self._threshold = threshold
+        self._longest = None if longest is None else _whole(longest, "longest")
+        self._before: Tensor | None = None
+        self._change: Tensor | int = 0
+        self._frames_since_key = 0
+        super().__init__()
+
+    def is_due(self, frame: Tensor) -> bool:
+        """See `KeySchedule`."""
+        return super().is_due(frame) or self._frames_since_key == self._longest or self._has_changed(frame)
+
+    def note(self, frame: Tensor, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        super().note(frame, is_key=is_key)
+        self._change = 0 if is_key else self._change_at(frame)
+        self._frames_since_key = 1 if is_key else self._frames_since_key + 1
+        self._before = frame.detach().clone()  # the caller may fill the same memory with the next frame
+
+    def reset(self) -> None:
+        """See `KeySchedule`."""
+        super().reset()
+        self._before = None
+
+    def _has_changed(self, frame: Tensor) -> bool:
+        if self._before is None or frame.shape != self._before.shape:
+            return True
+        return bool(self._change_at(frame).max() >= self._threshold)
+
+    def _change_at(self, frame: Tensor) -> Tensor:
+        """What has changed since the key frame, of each stream (N,)."""
+        dtype = frame.dtype if frame.is_floating_point() else torch.float32
+        difference = frame.to(dtype) - self._before.to(dtype)
+        return self._change + difference.abs().flatten(1).mean(1)
+
+
+def _whole(length: int, what: str) -> int:
+    if not isinstance(length, Integral) or length < 1:
+        raise ValueError(
+            f"{what} {length} must be a whole number of frames, at least 1 (1 is the teacher on every frame)"
+        )
+    return int(length)

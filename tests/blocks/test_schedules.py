@@ -1,0 +1,179 @@
+"""Schedules of key frames over whole sequences, worked by hand."""
+
+import pytest
+import torch
+from architectures import build
+
+import deltadistill as dd
+from deltadistill.blocks.schedules import Adaptive, FixedPeriod, Gaps, OnDemand
+
+FRAME = torch.zeros(1, 3, 2, 2)
+
+
+def keys(schedule, frames, *, refreshed=()):
+    """Which of the frames are key frames; before those of `refreshed` the schedule is refreshed."""
+    found = []
+    for index, frame in enumerate(frames):
+        if index in refreshed:
+            schedule.refresh()
+        if is_key := schedule.is_due(frame):
+            found.append(index)
+        schedule.note(frame, is_key=is_key)
+    return found
+
+
+def grey(*levels):
+    """Pictures of one grey level each."""
+    return [torch.full((1, 3, 2, 2), level, dtype=torch.uint8) for level in levels]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (FixedPeriod(1), [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (FixedPeriod(3), [0, 3, 6]),
+        (Gaps([2, 3]), [0, 2, 5, 7]),
+        (OnDemand(), [0]),
+    ],
+)
+def test_key_frames_of_a_sequence(schedule, expected):
+    assert keys(schedule, [FRAME] * 9) == expected
+    schedule.reset()
+    assert keys(schedule, [FRAME] * 9) == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (FixedPeriod(3), [0, 2, 5, 8]),  # a new sequence begins with the frame asked for
+        (Gaps([3, 4]), [0, 2, 6]),  # the first one was cut short after two frames; the next takes four
+        (OnDemand(), [0, 2]),
+    ],
+)
+def test_a_refresh_makes_the_next_frame_a_key_frame(schedule, expected):
+    assert keys(schedule, [FRAME] * 9, refreshed=[2]) == expected
+
+
+def test_changes_of_the_picture_add_up_to_the_threshold_of_an_adaptive_schedule():
+    # changes       4   0   2  |  5   6  |  1   5
+    video = grey(0, 4, 4, 6, 11, 5, 6, 1)
+    # 4, 4, 6, 11 ≥ 10: frame 4 is a key frame; 6, 7, 12 ≥ 10: frame 7
+    assert keys(Adaptive(10), video) == [0, 4, 7]
+    assert keys(Adaptive(6), video) == [0, 3, 5, 7]  # 4, 4, 6 | 5, 11 | 1, 6
+    assert keys(Adaptive(1000), video) == [0]
+
+
+def test_a_slow_drift_and_a_flicker_both_add_up():
+    assert keys(Adaptive(4), grey(0, 1, 2, 3, 4, 5, 6, 7, 8)) == [0, 4, 8]
+    assert keys(Adaptive(4), grey(0, 2, 0, 2, 0, 2)) == [0, 2, 4]
+
+
+def test_an_adaptive_schedule_waits_no_longer_than_it_is_told_to():
+    assert keys(Adaptive(10, longest=3), grey(0, 0, 0, 0, 20, 20, 20, 20)) == [0, 3, 4, 7]
+
+
+def test_an_adaptive_schedule_counts_the_change_anew_after_a_refresh():
+    assert keys(Adaptive(5), grey(0, 4, 4, 8, 8), refreshed=[2]) == [0, 2]
+    assert keys(Adaptive(5), grey(0, 4, 4, 8, 8)) == [0, 3]
+
+
+def test_of_several_streams_the_one_that_changes_most_decides():
+    still, moving = grey(0, 0, 0), grey(0, 6, 12)
+    together = [torch.cat(pair) for pair in zip(still, moving, strict=True)]
+    assert keys(Adaptive(10), together) == [0, 2]
+
+
+def test_a_frame_of_another_size_is_a_key_frame_of_an_adaptive_schedule():
+    assert keys(Adaptive(10), [FRAME, torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)]) == [0, 1]
+
+
+def test_an_adaptive_schedule_remembers_a_frame_whose_memory_is_used_again():
+    memory, schedule = torch.zeros(1, 3, 2, 2, dtype=torch.uint8), Adaptive(10)
+    schedule.note(memory, is_key=schedule.is_due(memory))
+    assert schedule.is_due(memory.fill_(20))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FixedPeriod(0), "period 0 must be a whole number of frames, at least 1"),
+        (lambda: Gaps([]), "at least one length"),
+        (lambda: Gaps([2, 0]), "gap 0 must be a whole number"),
+        (lambda: Adaptive(0), "threshold 0 must be above 0"),
+        (lambda: Adaptive(float("nan")), "threshold nan"),
+        (lambda: Adaptive(1, longest=0), "longest 0 must be a whole number"),
+    ],
+)
+def test_an_impossible_schedule_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.fixture
+def network():
+    return dd.convert(build("in place"), dd.LinearStudent(gamma=2))
+
+
+def shown(stream, frames, *, refreshed=()):
+    found = []
+    for index, frame in enumerate(frames):
+        if index in refreshed:
+            stream.refresh()
+        stream(frame)
+        found.append(stream.is_key_frame)
+    return [index for index, is_key in enumerate(found) if is_key]
+
+
+def test_a_stream_follows_its_schedule(network):
+    video = torch.randn(6, 1, 3, 8, 8)
+    assert shown(dd.Stream(network, schedule=Gaps([1, 3])), video) == [0, 1, 4, 5]
+    assert shown(dd.Stream(network, period=4), video, refreshed=[2]) == [0, 2]
+
+
+def test_a_stream_begins_with_a_key_frame_whatever_its_schedule_says(network):
+    schedule = OnDemand()
+    schedule.note(FRAME, is_key=schedule.is_due(FRAME))  # of another stream
+    assert shown(dd.Stream(network, schedule=schedule), torch.randn(2, 1, 3, 8, 8)) == [0]
+
+
+def test_a_stream_takes_a_period_or_a_schedule(network):
+    with pytest.raises(ValueError, match="period 2 and a schedule are given"):
+        dd.Stream(network, period=2, schedule=OnDemand())
+    stream, video = dd.Stream(network, schedule=OnDemand()), torch.randn(7, 1, 3, 8, 8)
+    assert stream.period is None
+    assert shown(stream, video[:3]) == [0]
+    stream.period = 3
+    assert shown(stream, video) == [0, 3, 6]
+
+
+def test_a_frame_that_is_not_noted_does_not_count():
+    schedule = FixedPeriod(2)
+    schedule.note(FRAME, is_key=schedule.is_due(FRAME))
+    assert [schedule.is_due(FRAME) for _ in range(3)] == [False] * 3
+    assert keys(schedule, [FRAME] * 4) == [1, 3]
+
+
+def test_a_refresh_that_comes_while_a_frame_is_answered_is_for_the_next():
+    schedule = OnDemand()
+    is_key = schedule.is_due(FRAME)
+    schedule.refresh()
+    schedule.note(FRAME, is_key=is_key)
+    assert keys(schedule, [FRAME] * 3) == [0]
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_after_a_frame_that_failed_comes_a_key_frame(network, fails):
+    def run(network, frame):
+        if len(keys) == fails:
+            keys.append(None)
+            raise RuntimeError("out of memory")
+        return network(frame)
+
+    keys, stream = [], dd.Stream(network, period=3, run=run)
+    for frame in torch.randn(6, 1, 3, 8, 8):
+        try:
+            stream(frame)
+            keys.append(stream.is_key_frame)
+        except RuntimeError:
+            assert keys[-1] is None
+    assert [index for index, is_key in enumerate(keys) if is_key] == {0: [1, 4], 1: [0, 2, 5]}[fails]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
-from deltadistill.blocks.sessions import Session
+from deltadistill.blocks.seat import Session
 from deltadistill.runtime.engine import Maps
 
 _LINEAR = (nn.Conv2d, nn.Linear)

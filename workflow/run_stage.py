@@ -13,6 +13,7 @@ from typing import Any
 
 from deltadistill.files import file_lock
 from workflow.pipeline_lock import RUNNING
+from workflow.repro import repro
 
 Paths = list[str]
 
@@ -24,9 +25,7 @@ def main() -> None:
     [address] = sys.argv[1:]
     with_lock(address)
     bear_being_taken_for_dead()
-    from dvc.cli import main as dvc
-
-    raise SystemExit(dvc(["--wait-for-lock", "repro", "--single-item", address]))
+    raise SystemExit(repro(["--single-item", address], wait_for_lock=True))
 
 
 def with_lock(address: str) -> None:

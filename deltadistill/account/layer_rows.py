@@ -9,7 +9,7 @@ from deltadistill import models
 from deltadistill.account.macs_table import LayerMacs, MacTable
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.conversion.convert import conversion_report
+from deltadistill.conversion.report import conversion_report
 
 
 def layer_rows(network: nn.Module, table: MacTable) -> list[dict[str, Any]]:

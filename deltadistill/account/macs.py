@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,17 @@ from deltadistill.account.operators import Convention, check_convention
 from deltadistill.account.recording import Call, Recording, meta_copy, record, value_copy
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 
 __all__ = ["Convention", "LayerMacs", "MacTable", "Uncounted", "count_macs"]
 
 
 def count_macs(
-    network: nn.Module, inputs: Sequence[int] | Sequence[Tensor], *, convention: Convention = "convolution"
+    network: nn.Module,
+    inputs: Sequence[int] | Sequence[Tensor],
+    *,
+    convention: Convention = "convolution",
+    run: Callable[..., object] | None = None,
 ) -> MacTable:
     """Count what one frame of `network` costs, per layer and per candidate of each converted block.
 
@@ -32,16 +37,18 @@ def count_macs(
     the tensors given, or on a black frame, and the account is of that input: `table.on_values` is true.
     A network may have a method `fixed_shapes`, which returns a module of its own parts that does the same
     work for every frame; for the shape of a frame that is what is counted.
+    run: how the network is run on `inputs`, where not just called: run(network, frame) for a shape. It should
+        make what it adds on the frame's device and in its type, such as frame.new_full; None: called.
     Convention: see `deltadistill.account.operators.Convention`.
 
     Raises ValueError for an unknown convention, for a shape with a batch axis, and for a network on meta
     tensors that needs their values.
     """
     check_convention(convention)
-    if hasattr(network, "fixed_shapes") and _is_shape(inputs):
+    if run is None and hasattr(network, "fixed_shapes") and _is_shape(inputs):
         network = network.fixed_shapes()
     try:
-        return _account(network, inputs, convention, device="meta")
+        return _account(network, inputs, convention, run, device="meta")
     except _NeedsValues as error:
         if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
             raise ValueError(
@@ -56,7 +63,7 @@ def count_macs(
             f"the network does not run on a frame of shape {tuple(inputs)}; expected the shape of one frame "
             f"without a batch axis, such as {tuple(inputs[1:])}"
         ) from error
-    return _account(network, inputs, convention, device="cpu")
+    return _account(network, inputs, convention, run, device="cpu")
 
 
 def _is_shape(inputs: Sequence[int] | Sequence[Tensor]) -> bool:
@@ -72,7 +79,12 @@ class _NeedsValues(Exception):  # noqa: N818, never leaves this module
 
 
 def _account(
-    network: nn.Module, inputs: Sequence[int] | Sequence[Tensor], convention: Convention, *, device: str
+    network: nn.Module,
+    inputs: Sequence[int] | Sequence[Tensor],
+    convention: Convention,
+    run: Callable[..., object] | None,
+    *,
+    device: str,
 ) -> MacTable:
     blocks = {name: module for name, module in network.named_modules() if _is_block(module)}
     # A seat that is taken by a stream or a clip must not decide here: in the copy, blocks run per frame.
@@ -80,7 +92,8 @@ def _account(
     make_copy = meta_copy if device == "meta" else value_copy
     copy = make_copy(network, instead=seats)
     arguments = _inputs(inputs, _dtype(network), device)
-    recording = _record(copy, arguments, convention, device=device, watch=_is_block)
+    forward = copy if run is None else partial(run, copy)
+    recording = _record(forward, arguments, convention, device=device, named=copy, watch=_is_block)
     candidates = _run_candidates(copy, recording, convention, device)
     chosen = {name: block.choice for name, block in blocks.items()}
     rows = []

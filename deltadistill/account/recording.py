@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import INPUT_ARGUMENT, WITHOUT_WORK, Convention, operator_macs
+from deltadistill.forward.modes import without_histories
 
 _FEW = 64  # elements of whole numbers or flags: bookkeeping up to here, listed as work beyond
 
@@ -60,7 +61,7 @@ def meta_copy(model: nn.Module, *, instead: Mapping[int, Any] | None = None) -> 
 
 def value_copy(model: nn.Module, *, instead: Mapping[int, Any] | None = None) -> nn.Module:
     """Copy a module, weights and all, to the CPU in evaluation mode; `instead` as for `meta_copy`."""
-    return copy.deepcopy(model, dict(instead or {})).eval().cpu()
+    return copy.deepcopy(model, {**without_histories(model), **(instead or {})}).eval().cpu()
 
 
 def _meta_twin(tensor: Tensor) -> Tensor:

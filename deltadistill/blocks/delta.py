@@ -13,7 +13,7 @@ from deltadistill.blocks.straight_through import Choice, drawn_output
 from deltadistill.forward.modes import modes_kept
 
 if TYPE_CHECKING:
-    from deltadistill.blocks.sessions import Seat
+    from deltadistill.blocks.seat import Seat
 
 State = tuple[Tensor, ...]
 
@@ -38,7 +38,7 @@ class DeltaBlock(nn.Module):
     """A Conv2d or Linear whose output on delta frames is the key frame's plus a predicted delta.
 
     Pure: `key` and `delta` return their state and keep none. Which of them a forward uses, and where the
-    state lives, is decided by the session in `seat` (sessions.py).
+    state lives, is decided by the session in `seat` (seat.py, sessions.py).
     name: the block's qualified name in its network. rows_per_frame: rows of its input that make up one
     frame: 1, or the number of windows. probed: whether that was seen on an example. All are set by `convert`.
     """
@@ -48,7 +48,7 @@ class DeltaBlock(nn.Module):
     probed: bool = False
 
     def __init__(self, teacher: nn.Module, student: Student, seat: "Seat"):
-        super().__init__()
+        nn.Module.__init__(self)  # not super(): of a block that passes for a convolution that is one's
         self.teacher = teacher
         self.uncompressed: nn.Module | None = student.build_uncompressed(teacher)
         self.compressed: nn.Module | None = student.build(teacher)
@@ -70,12 +70,12 @@ class DeltaBlock(nn.Module):
                 f"the block {self.name!r} got {len(inputs)} inputs, where one was expected; "
                 "pass example= to convert, or leave it out in `where`"
             )
-        return self.seat.session.run(self, inputs[0])
+        return self.seat.session_for(self).run(self, inputs[0])
 
     def __getattr__(self, name: str) -> Any:
         """Answer for the teacher: modules read attributes of their children (`fc.in_features`)."""
         try:
-            return super().__getattr__(name)
+            return nn.Module.__getattr__(self, name)
         except AttributeError:
             teacher = self.__dict__.get("_modules", {}).get("teacher")  # none while a copy is being made
             if teacher is None or name.startswith("__") or hasattr(type(self), name):
@@ -120,7 +120,7 @@ class DeltaBlock(nn.Module):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         """Add the decision: a search finds it, and the gate does not tell; deployed blocks have none."""
-        super()._save_to_state_dict(destination, prefix, keep_vars)
+        nn.Module._save_to_state_dict(self, destination, prefix, keep_vars)
         if self.gate is not None:
             destination[prefix + DECISION] = torch.tensor(DECISIONS.index(self.decided))
 
@@ -128,7 +128,7 @@ class DeltaBlock(nn.Module):
         """Take the decision where there is one: state dicts of other sources leave it as it is."""
         if self.gate is not None and (number := state_dict.pop(prefix + DECISION, None)) is not None:
             self.decided = DECISIONS[int(number)]
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
     def key(self, x: Tensor) -> tuple[Tensor, State]:
         """Teacher's output for a key frame, and the state that later deltas start from."""

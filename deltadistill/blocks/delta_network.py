@@ -3,7 +3,7 @@
 from torch import nn
 
 from deltadistill.blocks.delta import DeltaBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 
 
 def delta_blocks(network: nn.Module) -> dict[str, DeltaBlock]:

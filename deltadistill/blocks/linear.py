@@ -1,6 +1,5 @@
 """Linear students: a layer factorised into k×1 and 1×k with fewer channels between (Fig. 3)."""
 
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from math import lcm
 from typing import Any, Literal
@@ -9,6 +8,8 @@ import torch
 from torch import nn
 
 from deltadistill.blocks.factorise import Teacher, full_rank, initialise_by_svd, initialise_randomly
+from deltadistill.blocks.kernel import NoKernelError, plain_layer, without_bias
+from deltadistill.blocks.kinds import reason_against_kind
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,13 @@ class LinearStudent:
 
     def reason_against(self, module: nn.Module) -> str | None:
         """Say why `module` cannot or should not be converted; None where it can."""
-        if not isinstance(module, nn.Conv2d | nn.Linear):
-            return f"{type(module).__name__} is neither Conv2d nor Linear"
-        if type(module) not in (nn.Conv2d, nn.Linear):
-            return f"{type(module).__name__} overrides {type(module).__mro__[1].__name__}"
-        teacher, student = _macs_per_position(module), self._student_cost(module)
+        if reason := reason_against_kind(module):
+            return reason
+        try:
+            plain = plain_layer(module)
+        except NoKernelError as error:
+            return str(error)
+        teacher, student = _macs_per_position(plain), self._student_cost(plain)
         if student >= teacher and not self.keep_dearer:
             return f"student dearer than its teacher ({student / teacher:.2f} times the MACs)"
         return None
@@ -78,6 +81,7 @@ class LinearStudent:
         A bias would cancel in a delta, so that a static clip would no longer give a zero delta. With
         initialisation "data" it starts as "svd", until data_aware.initialise_from_data has seen clips.
         """
+        teacher = plain_layer(teacher)
         student = self._linear_factors(teacher) if isinstance(teacher, nn.Linear) else self._factors(teacher)
         if self.initialisation == "random":
             initialise_randomly(student, generator)
@@ -86,10 +90,8 @@ class LinearStudent:
         return student.train(teacher.training)
 
     def build_uncompressed(self, teacher: Teacher) -> Teacher:
-        """Make the uncompressed student: a copy of the teacher without its bias."""
-        copy = deepcopy(teacher)
-        copy.bias = None
-        return copy.requires_grad_(True)  # of a frozen teacher too
+        """Make the uncompressed student: a layer with a copy of the teacher's kernel and no bias."""
+        return without_bias(teacher, plain_layer(teacher))
 
     def _linear_factors(self, teacher: nn.Linear) -> nn.Sequential:
         rank = self.intermediate_channels(teacher)

@@ -1,9 +1,11 @@
 """Mirrors of a block: the same layers with fewer channels (§3.1)."""
 
-from copy import deepcopy
-
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from deltadistill.blocks.kernel import Layer, NoKernelError, plain_layer
+from deltadistill.forward.modes import copy_with_modes
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 _PER_CHANNEL = ("weight", "bias", "running_mean", "running_var")
@@ -24,30 +26,41 @@ def narrow_mirror(block: nn.Module, gamma: int) -> nn.Module:
     Convolutions are drawn at random (Kaiming), norms start as the identity.
     Raises NoMirrorError for layers with parameters other than convolutions, linear layers and batch norms.
     """
-    mirror = deepcopy(block)
-    narrow: dict[nn.Module, nn.Module] = {}  # a layer that is registered twice is made once
-    for parent in list(mirror.modules()):
-        for name, child in parent._modules.items():
-            if child is not None and list(child.parameters(recurse=False)):
-                if child not in narrow:
-                    narrow[child] = _narrow_layer(child, gamma)
-                parent._modules[name] = narrow[child]
-    if list(mirror.parameters(recurse=False)):
-        mirror = _narrow_layer(mirror, gamma)
-    return mirror
+    return _narrowed(copy_with_modes(block), gamma, {})
+
+
+def _narrowed(module: nn.Module, gamma: int, made: dict[nn.Module, nn.Module]) -> nn.Module:
+    """Return what stands for `module` in the mirror; `made` so far, as a module may be registered twice."""
+    if module not in made:
+        is_layer = list(module.parameters(recurse=False)) or is_parametrized(module)
+        made[module] = _narrow_layer(module, gamma) if is_layer else module
+        for name, child in made[module]._modules.items():
+            if child is not None:
+                made[module]._modules[name] = _narrowed(child, gamma, made)
+    return made[module]
 
 
 def _narrow_layer(layer: nn.Module, gamma: int) -> nn.Module:
     """Return a narrow layer in place of `layer`, which belongs to the mirror and may be changed."""
     like = {"device": next(layer.parameters()).device, "dtype": next(layer.parameters()).dtype}
-    if type(layer) is nn.Conv2d:
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        layer = _plain(layer)
+    if isinstance(layer, nn.Conv2d):
         return _narrow_convolution(layer, gamma, like).train(layer.training)
-    if type(layer) is nn.Linear:
+    if isinstance(layer, nn.Linear):
         inputs, outputs = (narrow_channels(c, gamma) for c in (layer.in_features, layer.out_features))
         return nn.Linear(inputs, outputs, bias=layer.bias is not None, **like).train(layer.training)
     if isinstance(layer, _NORMS):
         return _narrowed_norm(layer, gamma)
     raise NoMirrorError(f"it holds a {type(layer).__name__}, which has no narrower mirror")
+
+
+def _plain(layer: Layer) -> Layer:
+    """The plain layer that does what `layer` does: its mirror has fresh weights, which are its own."""
+    try:
+        return plain_layer(layer)
+    except NoKernelError as error:
+        raise NoMirrorError(f"it holds a layer without a mirror: {error}") from None
 
 
 def _narrowed_norm(layer: nn.Module, gamma: int) -> nn.Module:
@@ -103,7 +116,7 @@ def output_shape(block: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, .
 
     Raises NoMirrorError where it does not map one map (N, C, H, W) to one, or changes its input.
     """
-    probe = deepcopy(block).to("meta").eval()
+    probe = copy_with_modes(block).to("meta").eval()
     x = torch.empty(input_shape, device="meta", dtype=next(probe.parameters()).dtype)
     version = x._version
     try:

@@ -1,7 +1,6 @@
 """Non-linear students: a mirrored block with fewer channels, at lower resolution, or both (§3.1)."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +18,7 @@ from deltadistill.blocks.mirror import (
     output_shape,
 )
 from deltadistill.blocks.straight_through import Choice, drawn_output
-from deltadistill.forward.modes import modes_kept
+from deltadistill.forward.modes import copy_with_modes, modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
 _FEWEST_DELTA_FRAMES = 2  # per key frame: of the shortest sequence that is of use, T = 3
@@ -137,7 +136,7 @@ class _Reduction:
         if not list(module.parameters()):
             return f"{type(module).__name__} has no parameters"
         try:
-            student = self.build(deepcopy(module).to("meta"))
+            student = self.build(copy_with_modes(module).to("meta"))
             ratio = _cost_ratio(module, student)
         except NoMirrorError as error:
             return str(error)
@@ -152,7 +151,7 @@ class _Reduction:
         """
         inputs = input_channels(teacher)
         _, outputs, *size = output_shape(teacher, (2, inputs, _PROBE, _PROBE))
-        mirror = narrow_mirror(teacher, self.gamma) if self.gamma > 1 else deepcopy(teacher)
+        mirror = narrow_mirror(teacher, self.gamma) if self.gamma > 1 else copy_with_modes(teacher)
         inner = (narrow_channels(inputs, self.gamma), narrow_channels(outputs, self.gamma))
         low = -(-_PROBE // self.stride)
         _, channels, *low_size = output_shape(mirror, (2, inner[0], low, low))
@@ -205,7 +204,7 @@ def _cost_ratio(teacher: nn.Module, student: NonlinearStudent) -> float:
 
     With it goes what it adds to a key frame, spread over the delta frames of the shortest useful sequence.
     """
-    teacher = deepcopy(teacher).to("meta").eval()
+    teacher = copy_with_modes(teacher).to("meta").eval()
     dtype = next(teacher.parameters()).dtype
     x = torch.empty(1, input_channels(teacher), _PROBE, _PROBE, device="meta", dtype=dtype)
     size, student = teacher(x).shape[-2:], student.eval()

@@ -1,54 +1,23 @@
 """What the converted blocks of a network do now: per frame, clip, stream or probe; owns all temporal state.
 
-A delta network's blocks share one `Seat`; whoever runs the network seats a session for the time of the run.
+A delta network's blocks share one `Seat` (seat.py); whoever runs the network seats a session for the time of
+the run. A session is for one forward at a time; each forward of a clip or a stream counts its calls anew.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deltadistill.blocks.delta import DeltaBlock, State
+from deltadistill.blocks.finite import first_not_finite
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.half_precision import in_single_precision
 
 Call = tuple[DeltaBlock, int]
 """A block and the how-manieth call of it within the frame: a block may run several times per frame."""
-
-
-class Session(Protocol):
-    """Decides what a block's forward does."""
-
-    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
-        """Return the block's output for `x`."""
-
-
-class PerFrameSession:
-    """Every frame by the teacher."""
-
-    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
-        """Return the teacher's output."""
-        return block.teacher(x)
-
-
-class Seat:
-    """Holds the session of one delta network; its blocks share it."""
-
-    def __init__(self):
-        self.session: Session = PerFrameSession()
-
-    @contextmanager
-    def taken_by(self, session: Session) -> Iterator[Session]:
-        """Let `session` decide inside the with statement; the one before comes back afterwards."""
-        before, self.session = self.session, session
-        try:
-            yield session
-        finally:
-            self.session = before
 
 
 class _CallCounter:
@@ -178,14 +147,29 @@ class StreamSession:
         self._streams: int | None = None
         self._counter = _CallCounter()
 
+    def forget(self) -> None:
+        """Drop all state; the next forward has to be a key frame."""
+        self.state = {}
+        self._shapes = {}
+
+    def not_finite(self) -> str | None:
+        """Name of a block whose state the last forward left with NaN or infinity; None where there is none.
+
+        Looks at what that forward renewed: with "key" the state of a key frame, else that of every frame.
+        """
+        if self.relative_to == "key" and not self.is_key_frame:
+            return None
+        kept = [(block.name, tensor) for (block, _), state in self.state.items() for tensor in state]
+        index = first_not_finite([tensor for _, tensor in kept])
+        return None if index is None else kept[index][0]
+
     def begin_frame(self, *, is_key_frame: bool, streams: int | None = None) -> None:
         """Say what the next forward is, and of how many streams; a key frame forgets all state."""
         self.is_key_frame = is_key_frame
         self._streams = streams
         self._counter = _CallCounter()
         if is_key_frame:
-            self.state = {}
-            self._shapes = {}
+            self.forget()
 
     def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
         """Return the block's output for the frame in `x` (a batch of independent streams)."""
@@ -254,10 +238,10 @@ def require_frames(frames: Tensor, form: str) -> None:
     if isinstance(frames, Tensor) and frames.is_floating_point() and frames.dim() == form.count(",") + 1:
         return
     given = f" of shape {tuple(frames.shape)} and {frames.dtype}" if hasattr(frames, "dtype") else ""
-    raise ValueError(
-        f"expected float {form}, got {type(frames).__name__}{given}; give a tensor with every axis, scaled "
-        "as for the network"
-    )
+    advice = "give a tensor with every axis, scaled as for the network"
+    if isinstance(frames, Tensor) and not frames.is_floating_point():
+        advice = "scale it as in the network's training, such as frames.float() / 255"
+    raise ValueError(f"expected float {form}, got {type(frames).__name__}{given}; {advice}")
 
 
 def hint_at_channels(network: nn.Module, frames: Tensor) -> None:

@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from numbers import Integral
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from deltadistill.blocks.delta_network import seat_of
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
@@ -23,23 +26,66 @@ class Stream:
     stream(frame) takes one frame (N, C, H, W) of N independent streams and returns the network's output.
     `is_key_frame` tells how the last frame was computed (before the first: True).
     run: how the network is run on a frame; None: called.
+    nonfinite: what to do when NaN or infinity has come into what later frames start from, where it would
+        stay until the next key frame: "keep" does not look (and costs nothing); "refresh" makes the next
+        frame a key frame; "raise" does so too, and raises FloatingPointError.
+
+    Any number of streams may run on one network at once, in one thread or in several; each stream takes one
+    frame at a time (RuntimeError). After an error inside the network the next frame is a key frame.
     """
 
-    def __init__(self, network: nn.Module, *, period: int, relative_to: str = "key", run: Run | None = None):
-        if period < 1:
-            raise ValueError(f"period {period} must be at least 1 (1 is the teacher on every frame)")
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        period: int,
+        relative_to: str = "key",
+        run: Run | None = None,
+        nonfinite: str = "keep",
+    ):
+        if nonfinite not in _NONFINITE:
+            raise ValueError(f"nonfinite {nonfinite!r} is unknown; allowed: {', '.join(_NONFINITE)}")
         self.network = network
         self.period = period
+        self._nonfinite = nonfinite
         self._run = run or _call
         self._seat = seat_of(network)
         self._session = StreamSession(relative_to=relative_to)
-        self._frame_shape: torch.Size | None = None
-        self._frames_since_key = 0
+        self._one_frame = _OneAtATime()
+        self._form: dict[str, Any] = {}
+        self._frames_since_key = 0  # the key frame included
+        self._answered: object = None
+        self.refresh()
+
+    @property
+    def period(self) -> int:
+        """Frames from one key frame to the next; may be set at any time, and holds from the next frame on.
+
+        A key frame is due as soon as `period` frames have been computed since the last one began.
+        """
+        return self._period
+
+    @period.setter
+    def period(self, period: int) -> None:
+        if not isinstance(period, Integral) or period < 1:
+            raise ValueError(
+                f"period {period} must be a whole number of frames, at least 1 (1 is the teacher on every "
+                "frame)"
+            )
+        self._period = int(period)
 
     def reset(self) -> None:
         """Forget everything; the next frame is a key frame."""
-        self._frames_since_key = 0
-        self._session.begin_frame(is_key_frame=True)
+        with self._one_frame:
+            self._session.forget()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Make the next frame a key frame, from which the period counts anew.
+
+        What came before stays until then; in another thread than the stream's this may be called at any time.
+        """
+        self._asked = object()  # not a flag, which a frame just beginning could clear unseen
 
     @property
     def is_key_frame(self) -> bool:
@@ -49,33 +95,103 @@ class Stream:
     @property
     def state_bytes(self) -> int:
         """Memory that the stream keeps between frames, bytes."""
-        return sum(t.numel() * t.element_size() for state in self._session.state.values() for t in state)
+        states = list(self._session.state.values())  # at once: the stream may run in another thread
+        return sum(t.numel() * t.element_size() for state in states for t in state)
 
-    def _look_at_first(self, frame: Tensor) -> None:
+    @torch.no_grad()
+    def __call__(self, frame: Tensor) -> Any:
+        """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
+        with self._one_frame:
+            self._look_at(frame)
+            is_key_frame = self._takes_key_frame()
+            if not is_key_frame:
+                self._require_form(frame)
+            try:
+                output = self._computed(frame, is_key_frame)
+            except BaseException as error:
+                self.refresh()  # some blocks may have gone on and others not
+                self._note_types(frame, error)
+                raise
+            self._form = {name: getattr(frame, name) for name in _FORM}
+            self._frames_since_key = 1 if is_key_frame else self._frames_since_key + 1
+            return output
+
+    def _takes_key_frame(self) -> bool:
+        asked, before = self._asked, self._answered
+        self._answered = asked
+        return asked is not before or self._frames_since_key >= self._period
+
+    def _computed(self, frame: Tensor, is_key_frame: bool) -> Any:
+        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
+        with self._seat.taken_by(self._session):
+            output = self._run(self.network, frame)
+        if self._nonfinite != "keep":
+            self._look_for_nonfinite(frame)
+        return output
+
+    def _note_types(self, frame: Tensor, error: BaseException) -> None:
+        """Networks may convert what they are given, so that this is only said when they fail."""
+        weights = next((p.dtype for p in self.network.parameters() if p.is_floating_point()), frame.dtype)
+        if weights != frame.dtype:
+            error.add_note(f"(the frame is of {frame.dtype}, the network of {weights}: frame.to({weights}))")
+
+    def _look_for_nonfinite(self, frame: Tensor) -> None:
+        name = self._session.not_finite()
+        if name is None:
+            return
+        self.refresh()
+        if self._nonfinite == "raise":
+            seen = "finite" if frame.isfinite().all() else "not finite itself"
+            raise FloatingPointError(
+                f"NaN or infinity in what the block {name!r} keeps of this frame, which is {seen}; the next "
+                "frame will be a key frame"
+            )
+
+    def _look_at(self, frame: Tensor) -> None:
         require_frames(frame, "(N, C, H, W)")
+        if self._form:
+            return
         hint_at_channels(self.network, frame)
         if self.network.training:
             _log.warning(
                 "the network is in training mode; call eval() (batch norm and dropout act as in training)"
             )
 
-    @torch.no_grad()
-    def __call__(self, frame: Tensor) -> Any:
-        """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
-        is_key_frame = self._frames_since_key == 0
-        if self._frame_shape is None:
-            self._look_at_first(frame)
-        if not is_key_frame and frame.shape != self._frame_shape:
-            raise ValueError(
-                f"frame of shape {tuple(frame.shape)} follows frames of {tuple(self._frame_shape)}; "
-                "call reset() before a stream of another size"
+    def _require_form(self, frame: Tensor) -> None:
+        for name, before in self._form.items():
+            if (now := getattr(frame, name)) != before:
+                raise ValueError(
+                    f"frame of {name} {_shown(now)} follows frames of {name} {_shown(before)}; call reset() "
+                    f"before a stream of another {name}"
+                )
+
+
+_FORM = ("shape", "dtype", "device")  # what a delta frame has in common with its key frame
+_NONFINITE = ("keep", "refresh", "raise")
+
+
+def _shown(value: Any) -> str:
+    return str(tuple(value) if isinstance(value, torch.Size) else value)
+
+
+class _OneAtATime:
+    """Refuses a frame while another runs; copies and pickles are free."""
+
+    def __init__(self):
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type["_OneAtATime"], tuple[()]]:
+        return _OneAtATime, ()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "this stream is busy with a frame, in another thread or in its own `run`, and takes one "
+                "after the other; make one Stream per video: any number may run on one network"
             )
-        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
-        with self._seat.taken_by(self._session):
-            output = self._run(self.network, frame)
-        self._frame_shape = frame.shape
-        self._frames_since_key = (self._frames_since_key + 1) % self.period
-        return output
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 def _call(network: nn.Module, frames: Tensor) -> Any:
@@ -97,6 +213,7 @@ def forward_clip(
     with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
     relative_to: "key" or "previous", the frame that deltas refer to; by default the session's, else "key".
     run: how the network is run on frames; None: called.
+    The backward pass raises RuntimeError where it runs blocks again (gradient checkpointing).
     """
     require_frames(clip, "(N, T, C, H, W)")
     hint_at_channels(network, clip)
@@ -111,6 +228,9 @@ def forward_clip(
         raise ValueError(f"the session is for clips of {session.frames} frames; this clip has {frames}")
     session.begin(clips=clips)
     time_major = clip.transpose(0, 1).flatten(0, 1)
-    with seat_of(network).taken_by(session):
+    seat = seat_of(network)
+    with seat.taken_by(session):
         output = (run or _call)(network, time_major)
+    errors = [error.squared for error in session.errors.values()]
+    seat.refuse_recomputation(leaf for leaf in (*tree_leaves(output), *errors) if isinstance(leaf, Tensor))
     return clip_axes(output, clips, frames)

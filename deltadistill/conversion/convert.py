@@ -1,7 +1,6 @@
 """Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from operator import is_not
 from typing import Any
 
@@ -9,66 +8,24 @@ from torch import Tensor, nn
 
 from deltadistill.blocks.delta import DeltaBlock, FeatureBlock, Student
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
+from deltadistill.blocks.imitation import passing_for
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.nonlinear import NonlinearBlock
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.conversion import data_aware
-from deltadistill.conversion.frame_axis import Example, probe_frame_axes
+from deltadistill.conversion.comparison import require_same, run_before
+from deltadistill.conversion.data_aware import Run
+from deltadistill.conversion.example import Example
+from deltadistill.conversion.frame_axis import probe_frame_axes
+from deltadistill.conversion.report import nothing_converted, report_of
+from deltadistill.conversion.requirements import copied, known_names
+from deltadistill.conversion.selectors import (
+    Selector,
+    inner_convolutions,
+)
 from deltadistill.forward.modes import copy_with_modes
 
-Selector = Callable[[nn.Module], list[str]]
-"""Maps a network to the qualified names of the modules to convert."""
-
 _LINEAR_BLOCKS = {"delta": DeltaBlock, "feature": FeatureBlock}
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What became of one layer that has parameters.
-
-    `reason` says why where it was left alone; `block` names the converted block that holds it.
-    """
-
-    name: str
-    kind: str
-    converted: bool
-    reason: str
-    block: str = ""
-
-
-def all_convolutions(network: nn.Module) -> list[str]:
-    """Select every Conv2d, in the order in which the network registers them."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
-
-
-def all_layers(network: nn.Module) -> list[str]:
-    """Select every Conv2d and Linear, in the order in which the network registers them."""
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-
-
-def inner_layers(network: nn.Module) -> list[str]:
-    """Select every Conv2d and Linear but the first and the last."""
-    return all_layers(network)[1:-1]
-
-
-def residual_blocks(network: nn.Module) -> list[str]:
-    """Select the residual blocks of ResNet-like networks: modules whose class is named after one."""
-    names = ("BasicBlock", "Bottleneck", "InvertedResidual")
-    return [name for name, module in network.named_modules() if type(module).__name__ in names]
-
-
-def inner_convolutions(network: nn.Module) -> list[str]:
-    """Select every Conv2d but the first and the last: those two are cheap and hurt most."""
-    return all_convolutions(network)[1:-1]
-
-
-def matching(predicate: Callable[[str, nn.Module], bool]) -> Selector:
-    """Make a selector of the modules for which `predicate(name, module)` is true."""
-
-    def select(network: nn.Module) -> list[str]:
-        return [name for name, module in network.named_modules() if predicate(name, module)]
-
-    return select
 
 
 def convert(
@@ -79,6 +36,8 @@ def convert(
     predicts: str = "delta",
     clips: Tensor | None = None,
     example: Example | None = None,
+    run: Run | None = None,
+    progress: bool = True,
 ) -> nn.Module:
     """Return a copy of `network` whose selected blocks have students; `network` itself is untouched.
 
@@ -89,12 +48,18 @@ def convert(
         network runs on two frames, and modules that do not see frames along their first axis (heads on
         regions, modules that are never called) are left alone; without it, a clip or a stream that meets
         one raises ValueError, where its rows show it.
+    run: how the network is run on the frames (N, C, H, W) of the clips, where it takes more than these;
+        None: called.
+    progress: whether the start from clips shows a bar.
 
-    Outside a clip or a stream the copy is the per-frame network it was made from. A module registered
+    Outside a clip or a stream the copy is the per-frame network it was made from; with `example` that is
+    looked at, and a network that passes over its converted layers is refused. A block passes for what it
+    replaces: `isinstance(block, nn.Conv2d)` is true where its teacher is one. A module registered
     under several names becomes one block, and the network itself may be the block; of selected modules
     inside one another the outermost is converted. Selected modules that cannot be converted, or whose
     student would cost more, are left alone; `conversion_report` says why.
-    Raises ValueError for names that are not in the network, and when nothing could be converted.
+    Raises ValueError for names that are not in the network, for networks that cannot be copied or that have
+    layers without weights as yet, and when nothing could be converted.
     """
     if not callable(where):
         raise ValueError(f"where is a {type(where).__name__}; pass a function such as dd.inner_layers")
@@ -104,16 +69,18 @@ def convert(
     from_data = getattr(students, "initialisation", None) == "data"
     if from_data != (clips is not None):
         raise ValueError("clips go with students of initialisation 'data', and those with clips")
-    network = copy_with_modes(network)
-    names = where(network)
-    selected = {id(network.get_submodule(name)) for name in _known(names, network)}
+    original, network = network, copied(network)
+    names = known_names(where(network), network)
+    selected = {id(network.get_submodule(name)) for name in names}
     chosen, reasons, rows_per_frame = _outermost(network, selected, students, example)
+    report = tuple(report_of(network, chosen, reasons))
     if not chosen:
-        why = sorted(set(reasons.values()))
-        raise ValueError(f"nothing was converted: {len(names)} module(s) selected; reasons: {why}")
-    report = tuple(_report(network, chosen, reasons))
+        raise nothing_converted(network, names, report, reasons)
+    before = None if example is None else run_before(network, chosen, example)
     seat = Seat()
-    blocks = {id(module): block_type(module, students, seat) for module in chosen.values()}
+    blocks = {
+        id(module): passing_for(block_type, module)(module, students, seat) for module in chosen.values()
+    }
     for module in chosen.values():
         blocks[id(module)].rows_per_frame = rows_per_frame.get(id(module), 1)
         blocks[id(module)].probed = id(module) in rows_per_frame
@@ -121,8 +88,16 @@ def convert(
     for name, block in delta_blocks(network).items():
         block.name = name
     network.conversion = report
+    if before is not None:
+        require_same(network, seat, before, original, example)
     if from_data:
-        data_aware.initialise_from_data(network, list(blocks.values()), clips)
+        starts = data_aware.initialise_from_data(
+            network, list(blocks.values()), clips, run=run, progress=progress
+        )
+        begins = {block.name: start for block, start in starts.items()}
+        network.conversion = tuple(
+            replace(row, start=begins[row.block]) if row.converted else row for row in report
+        )
     return network
 
 
@@ -134,16 +109,6 @@ def _block_type(students: Student, predicts: str) -> type[DeltaBlock]:
     if predicts == "feature":
         raise ValueError("feature distillation is made for linear students; choose a LinearStudent")
     return NonlinearBlock
-
-
-def conversion_report(network: nn.Module) -> tuple[Conversion, ...]:
-    """Tell for every layer with parameters whether it was converted, and why not.
-
-    Raises ValueError for a network that `convert` did not make.
-    """
-    if not hasattr(network, "conversion"):
-        raise ValueError("the network was not made by convert; it has no conversion report")
-    return network.conversion
 
 
 def deploy(network: nn.Module) -> nn.Module:
@@ -158,14 +123,6 @@ def deploy(network: nn.Module) -> nn.Module:
     if hasattr(network, "conversion"):
         copy.conversion = network.conversion  # copies of networks traced by torch.fx lose it
     return copy
-
-
-def _known(names: list[str], network: nn.Module) -> list[str]:
-    present = dict(network.named_modules(remove_duplicate=False))
-    unknown = [name for name in names if name not in present]
-    if unknown:
-        raise ValueError(f"`where` names modules that the network does not have: {unknown[:5]}")
-    return names
 
 
 def _outermost(
@@ -189,29 +146,6 @@ def _outermost(
         chosen[name] = module
         inside |= {id(inner) for inner in module.modules()}
     return chosen, reasons, rows_per_frame
-
-
-def _report(
-    network: nn.Module, chosen: dict[str, nn.Module], reasons: dict[str, str]
-) -> Iterator[Conversion]:
-    block_of = {id(inner): name for name, block in chosen.items() for inner in block.modules()}
-    for name, module in network.named_modules():
-        if not list(module.parameters(recurse=False)):
-            continue
-        block = block_of.get(id(module), "")
-        reason = "" if id(module) in block_of else _reason(name, reasons)
-        yield Conversion(name, type(module).__name__, not reason, reason, block)
-
-
-def _reason(name: str, reasons: dict[str, str]) -> str:
-    """Why the layer `name` is left alone: for itself, or for the selected module that holds it."""
-    if name in reasons:
-        return reasons[name]
-    holders = [holder for holder in reasons if not holder or name.startswith(f"{holder}.")]
-    if not holders:
-        return "not selected"
-    holder = max(holders, key=len)
-    return f"in {holder or 'the network'}: {reasons[holder]}"
 
 
 def _judge(

@@ -1,34 +1,48 @@
 """Linear students that start from real deltas: whitened SVD, then least squares.
 
 Plain SVD treats all inputs alike; the deltas of real video do not spread alike. With u the vertical patches
-of a block's input deltas, of covariance L Lᵀ, the first factor comes from the SVD of Lᵀ M instead of the
-kernel matrix M; the second is the least-squares map from the first factor's output to the true delta.
+of a block's input deltas, of covariance L Lᵀ, the SVD of Lᵀ M = U S Vᵀ takes the place of that of the kernel
+matrix M. The first factor is M V S⁻¹, which is L⁻ᵀ U: inputs that no delta takes keep the teacher's own
+weights there, where L⁻ᵀ has no bound. The second is the least-squares map from the first factor's output to
+the true delta.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from deltadistill.blocks.delta import DeltaBlock
-from deltadistill.blocks.factorise import balance, kernel_matrices, set_first_factor, set_second_factor
 from deltadistill.blocks.sessions import hint_at_channels, require_frames
+from deltadistill.conversion.data_fit import Fit
 from deltadistill.forward.modes import evaluation_mode
 
+_log = logging.getLogger(__name__)
 _HELD_OUT = 4  # every so-manieth clip judges and does not teach
-_RIDGE = 1e-6  # relative to the mean diagonal: keeps directions that no delta takes harmless
-_LEAST = 1e-12  # mean diagonal where nothing moves
+
+Run = Callable[[nn.Module, Tensor], object]
 
 
 @torch.no_grad()
 def initialise_from_data(
-    network: nn.Module, blocks: Sequence[DeltaBlock], clips: Tensor, *, batch: int = 8
-) -> None:
+    network: nn.Module,
+    blocks: Sequence[DeltaBlock],
+    clips: Tensor,
+    *,
+    batch: int = 2,
+    run: Run | None = None,
+    progress: bool = False,
+) -> dict[DeltaBlock, str]:
     """Set every block's compressed student from clips (N, T, C, H, W), N ≥ 2, T ≥ 2.
 
-    Deltas are those of the teacher: later frame minus the clip's first. A student whose error on the
-    held-out clips is not below plain SVD's keeps the SVD (at full rank that is exact), and so does one
-    that does not run on the clips.
+    Deltas are those of the teacher: later frame minus the clip's first. Groups of a student (one, but for
+    grouped layers) keep the plain SVD where the fit is no better on the held-out clips (at full rank the SVD
+    is exact), where nothing moves in the clips, and where a weight would be far above the teacher's; so do
+    blocks that do not run on the clips. Returns per block how it begins; a warning names those held.
+    run: how the network is run on frames (N, C, H, W); None: called.
     Raises ValueError for clips that are too few, of another form, or not finite.
     """
     require_frames(clips, "(N, T, C, H, W)")
@@ -40,131 +54,48 @@ def initialise_from_data(
     held_out = torch.arange(len(clips)) % _HELD_OUT == _HELD_OUT - 1
     held_out[-1] = True
     taught, judged = clips[~held_out].split(batch), clips[held_out].split(batch)
-    with evaluation_mode(network):
-        _fit_students(network, blocks, taught, judged)
+    fits = {block: Fit(block) for block in blocks}
+    with (
+        evaluation_mode(network),
+        tqdm(
+            total=2 * len(taught) + len(judged), desc="start from data", unit="batch", disable=not progress
+        ) as bar,
+    ):
+        _fit_students(_Watch(network, blocks[0], run or _call, bar), fits, taught, judged)
+    _tell(fits)
+    return {block: fit.outcome() for block, fit in fits.items()}
+
+
+def _call(network: nn.Module, frames: Tensor) -> object:
+    return network(frames)
 
 
 def _fit_students(
-    network: nn.Module, blocks: Sequence[DeltaBlock], taught: Sequence[Tensor], judged: Sequence[Tensor]
+    watch: "_Watch", fits: Mapping[DeltaBlock, Fit], taught: Sequence[Tensor], judged: Sequence[Tensor]
 ) -> None:
-    fits = {block: _Fit(block) for block in blocks}
-    _watch(network, blocks[0], taught, lambda block, x: fits[block].first.add(x))
-    fitted = [fit for fit in fits.values() if fit.first.seen]
-    for fit in fitted:
+    watch(taught, lambda block, x: fits[block].see_inputs(x))
+    fitted = {block: fit for block, fit in fits.items() if fit.seen}
+    for fit in fitted.values():
         fit.solve_first()
-    _watch(network, blocks[0], taught, lambda block, x: fits[block].second.add(x))
-    for fit in fitted:
+    watch(taught, lambda block, x: fitted[block].see_features(x) if block in fitted else None)
+    for fit in fitted.values():
         fit.solve_second()
-    _watch(network, blocks[0], judged, lambda block, x: fits[block].judge(x))
-    for fit in fitted:
+    watch(judged, lambda block, x: fitted[block].judge(x) if block in fitted else None)
+    for fit in fitted.values():
         fit.keep_the_better()
 
 
-class _Fit:
-    """One block on its way from plain SVD to the fitted student."""
-
-    def __init__(self, block: DeltaBlock):
-        self.block = block
-        self.student = block.compressed
-        self.by_svd = [layer.weight.clone() for layer in self.student]
-        self.first = _Moments(self.student[0])
-        self.second: _Moments | None = None
-        self.errors = {"svd": 0.0, "data": 0.0}
-
-    def solve_first(self) -> None:
-        matrices = kernel_matrices(self.block.teacher)
-        factor = torch.linalg.cholesky(self.first.covariance()).mT
-        left, _, _ = torch.linalg.svd(factor @ matrices.to(factor), full_matrices=False)
-        rank = self.student[0].weight.shape[0] // len(matrices)
-        set_first_factor(self.student, torch.linalg.solve_triangular(factor, left[:, :, :rank], upper=True))
-        self.second = _Moments(self.student[1], before=self.student[0], target=self.block.uncompressed)
-
-    def solve_second(self) -> None:
-        solved = torch.linalg.solve(self.second.covariance(), self.second.cross)
-        groups, features, outputs = solved.shape
-        taps = features // (self.student[0].weight.shape[0] // groups)
-        # from (rank, tap) × outputs to rank × (outputs, tap), the layout of the kernel matrix
-        factor = solved.reshape(groups, -1, taps, outputs).transpose(2, 3).flatten(2)
-        set_second_factor(self.student, factor)
-        balance(self.student)
-        self.by_data = [layer.weight.clone() for layer in self.student]
-
-    def judge(self, x: Tensor) -> None:
-        truth = self.block.uncompressed(x)
-        for name, weights in (("svd", self.by_svd), ("data", self.by_data)):
-            self._set(weights)
-            self.errors[name] += (truth - self.student(x)).double().square().sum().item()
-
-    def keep_the_better(self) -> None:
-        self._set(self.by_data if self.errors["data"] < self.errors["svd"] else self.by_svd)
-
-    def _set(self, weights: Sequence[Tensor]) -> None:
-        for layer, weight in zip(self.student, weights, strict=True):
-            layer.weight.copy_(weight)
-
-
-class _Moments:
-    """Sums of p pᵀ over the patches p that `layer` reads, and of p yᵀ with the target's outputs y.
-
-    before: what runs before the layer. target: what the whole student imitates.
-    """
-
-    def __init__(self, layer: nn.Module, *, before: nn.Module | None = None, target: nn.Module | None = None):
-        self._patches, self._groups = _patch_reader(layer)
-        self._before, self._target = before, target
-        self._square: Tensor | float = 0.0
-        self.cross: Tensor | float = 0.0
-
-    @property
-    def seen(self) -> bool:
-        """Whether there was anything to take in."""
-        return isinstance(self._square, Tensor)
-
-    def add(self, x: Tensor) -> None:
-        """Take in the input deltas x."""
-        rows = self._rows(self._patches(self._before(x) if self._before else x))
-        self._square = self._square + rows.mT @ rows
-        if self._target is not None:
-            self.cross = self.cross + rows.mT @ self._rows(self._target(x))
-
-    def covariance(self) -> Tensor:
-        """Sum of p pᵀ per group, with a small ridge."""
-        mean = self._square.diagonal(dim1=1, dim2=2).mean(1).clamp_min(_LEAST)
-        identity = torch.eye(self._square.shape[1], dtype=torch.float64, device=self._square.device)
-        return self._square + _RIDGE * mean[:, None, None] * identity
-
-    def _rows(self, features: Tensor) -> Tensor:
-        """(groups, positions, features per group) in float64."""
-        if features.dim() == 4 and isinstance(self._patches, nn.Conv2d):
-            features = features.movedim(1, -1)
-        rows = features.reshape(-1, self._groups, features.shape[-1] // self._groups)
-        return rows.transpose(0, 1).double()
-
-
-def _patch_reader(layer: nn.Module) -> tuple[Callable[[Tensor], Tensor], int]:
-    """Return what lists the patches that `layer` reads as channels (input, tap), and its groups.
-
-    A convolution with one-hot kernels: it pads, strides and dilates as the layer does.
-    """
-    if isinstance(layer, nn.Linear):
-        return nn.Identity(), 1
-    inputs, taps = layer.weight.shape[1], layer.weight.shape[2] * layer.weight.shape[3]
-    reader = nn.Conv2d(
-        layer.in_channels,
-        layer.groups * inputs * taps,
-        layer.kernel_size,
-        stride=layer.stride,
-        padding=layer.padding,
-        dilation=layer.dilation,
-        groups=layer.groups,
-        bias=False,
-        padding_mode=layer.padding_mode,
-        device=layer.weight.device,
-        dtype=layer.weight.dtype,
-    )
-    one_hot = torch.eye(inputs * taps).reshape(inputs * taps, inputs, *layer.kernel_size)
-    reader.weight.data = one_hot.repeat(layer.groups, 1, 1, 1).to(reader.weight)
-    return reader, layer.groups
+def _tell(fits: Mapping[DeltaBlock, Fit]) -> None:
+    held = {block.name: fit.held() for block, fit in fits.items()}
+    total = sum((Counter(reasons) for reasons in held.values()), Counter())
+    blocks = [name for name, reasons in held.items() if reasons]
+    if blocks:
+        why = ", ".join(f"{count} {reason}" for reason, count in total.items())
+        _log.warning(
+            "start from data: %d group(s) of channels in %d block(s) keep the SVD of their kernel: %s; "
+            "the first of them: %s (conversion_report tells all)",
+            *(sum(total.values()), len(blocks), why, blocks[:5]),
+        )
 
 
 class _InputWatch:
@@ -180,13 +111,14 @@ class _InputWatch:
         return block.teacher(x)
 
 
-def _watch(
-    network: nn.Module,
-    any_block: DeltaBlock,
-    batches: Sequence[Tensor],
-    observe: Callable[[DeltaBlock, Tensor], None],
-) -> None:
-    for some in batches:
-        session = _InputWatch(some.shape[1], observe)
-        with any_block.seat.taken_by(session):
-            network(some.transpose(0, 1).flatten(0, 1))
+class _Watch:
+    """Runs the network on batches of clips and shows what every block's student would read."""
+
+    def __init__(self, network: nn.Module, any_block: DeltaBlock, run: Run, bar: tqdm):
+        self._network, self._seat, self._run, self._bar = network, any_block.seat, run, bar
+
+    def __call__(self, batches: Sequence[Tensor], observe: Callable[[DeltaBlock, Tensor], None]) -> None:
+        for some in batches:
+            with self._seat.taken_by(_InputWatch(some.shape[1], observe)):
+                self._run(self._network, some.transpose(0, 1).flatten(0, 1))
+            self._bar.update()

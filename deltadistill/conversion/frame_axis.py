@@ -15,10 +15,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map, tree_map_only
 
+from deltadistill.conversion.example import Example, first_frame, run_on_example
 from deltadistill.forward.modes import evaluation_mode
-
-Example = Tensor | Sequence[Any]
-"""Frames (N, C, H, W), or the arguments of the network: tensors (N, …), or lists of one image per frame."""
 
 # Operators whose number of rows depends on values.
 _COUNTING = {
@@ -67,26 +65,12 @@ def probe_frame_axes(
     can have equal counts by chance. The two frames are the first of `example` and one made from it.
     Raises ValueError for an example without a frame, and what the network raises on it.
     """
-    one = tuple(map(_first_frame, (example,) if isinstance(example, Tensor) else example))
+    one = first_frame(example)
     other = tuple(tree_map_only(Tensor, _changed, argument) for argument in one)
     both = tuple(map(_joined, one, other))
     with evaluation_mode(network):
         runs = [_run(network, modules, arguments) for arguments in (one, other, both)]
     return {module: _judge_module(*(run[module] for run in runs)) for module in modules}
-
-
-def _first_frame(argument: Any) -> Any:
-    if isinstance(argument, list):
-        if not argument:
-            raise ValueError("example has an empty list of frames; pass one frame or more")
-        return argument[:1]
-    return tree_map_only(Tensor, _first_row, argument)
-
-
-def _first_row(tensor: Tensor) -> Tensor:
-    if tensor.dim() and not tensor.shape[0]:
-        raise ValueError(f"example of shape {tuple(tensor.shape)} has no frame; pass one frame or more")
-    return tensor[:1] if tensor.dim() else tensor
 
 
 def _changed(frame: Tensor) -> Tensor:
@@ -119,17 +103,13 @@ def _run(
         counting, choosing = sorted(watch.counting), sorted(watch.choosing)
         calls[module].append(_Call(shape, rows, tuple(counting), tuple(counting + choosing)))
 
-    try:
-        with _calls_seen(modules, record), watch:
-            network(*arguments)
-    except Exception as error:
-        error.add_note("(raised while convert ran the network on frames of `example`)")
-        raise
+    with calls_seen(modules, record), watch:
+        run_on_example(network, arguments)
     return calls
 
 
 @contextmanager
-def _calls_seen(modules: Collection[nn.Module], record: Callable[[nn.Module, tuple], None]) -> Iterator[None]:
+def calls_seen(modules: Collection[nn.Module], record: Callable[[nn.Module, tuple], None]) -> Iterator[None]:
     """Call `record(module, arguments)` before each forward.
 
     Not by hooks: transformer layers that see one go without their fused operator, which calls no layer.

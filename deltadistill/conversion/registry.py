@@ -5,11 +5,11 @@ from deltadistill.registry import Registry
 SELECTORS = Registry(
     "selector",
     {
-        "inner_convolutions": "deltadistill.conversion.convert:inner_convolutions",
-        "all_convolutions": "deltadistill.conversion.convert:all_convolutions",
+        "inner_convolutions": "deltadistill.conversion.selectors:inner_convolutions",
+        "all_convolutions": "deltadistill.conversion.selectors:all_convolutions",
         "published_convolutions": "deltadistill.models.excluded:published_convolutions",
-        "inner_layers": "deltadistill.conversion.convert:inner_layers",
-        "all_layers": "deltadistill.conversion.convert:all_layers",
-        "residual_blocks": "deltadistill.conversion.convert:residual_blocks",
+        "inner_layers": "deltadistill.conversion.selectors:inner_layers",
+        "all_layers": "deltadistill.conversion.selectors:all_layers",
+        "residual_blocks": "deltadistill.conversion.selectors:residual_blocks",
     },
 )

@@ -1,6 +1,6 @@
 """What the frames of a data set have in common: dataset.json beside the manifest."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,11 +16,26 @@ _REMEDY = "run the stage prepare_dataset again"
 
 
 @dataclass(frozen=True)
+class VideoInfo:
+    """A video that frames were taken from: the name that its clips begin with, and where it lay.
+
+    `frames_per_second` is 1 / the median step, None without times; `damaged` counts the frames that were
+    left out for damage; `notes` say, in words, what there is to know of how it was read.
+    """
+
+    name: str
+    path: str
+    frames_per_second: float | None = None
+    damaged: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """What holds for all frames: `size` is (height, width) in pixels, `flow` is "exact" or None.
 
     `fit` "letterbox": pictures are of any size and are fitted into `size` when they are read (letterbox.py);
-    None: all are of that size.
+    None: all are of that size. `videos`: where the frames come from, for kind video.
     """
 
     kind: str
@@ -29,6 +44,7 @@ class DatasetInfo:
     flow: str | None = None
     source: str = ""
     fit: str | None = None
+    videos: tuple[VideoInfo, ...] = ()
 
     def __post_init__(self):
         if self.fit not in (None, "letterbox"):
@@ -50,6 +66,14 @@ class _Class(BaseModel):
     label_ids: tuple[Byte, ...]
 
 
+class _Video(BaseModel):
+    name: str
+    path: str
+    frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    damaged: Annotated[int, Field(ge=0, strict=True)]
+    notes: tuple[str, ...]
+
+
 class _Facts(BaseModel):
     """dataset.json as far as it is read; what else it holds is for people."""
 
@@ -62,6 +86,7 @@ class _Facts(BaseModel):
     source: str
     fit: Literal["letterbox"] | None = None
     elsewhere: tuple[str, ...] = ()
+    videos: tuple[_Video, ...] = ()
 
     @field_validator("size")
     @classmethod
@@ -87,6 +112,7 @@ def info_to_json(info: DatasetInfo, counts: dict[str, Any], elsewhere: tuple[Pat
         "source": info.source,
     }
     facts |= {"fit": info.fit} if info.fit else {}
+    facts |= {"videos": [asdict(video) for video in info.videos]} if info.videos else {}
     return facts | ({"elsewhere": [str(place) for place in elsewhere]} if elsewhere else {})
 
 
@@ -103,5 +129,6 @@ def read_info(folder: Path) -> tuple[DatasetInfo, tuple[Path, ...]]:
         place = ".".join(map(str, fault["loc"])) or "all of it"
         raise ValueError(f"{path} is damaged ({place}: {fault['msg']}); {_REMEDY}") from error
     classes = tuple(ClassEntry(c.name, c.color, c.label_ids) for c in facts.classes)
-    info = DatasetInfo(facts.kind, facts.size, classes, facts.flow, facts.source, facts.fit)
+    videos = tuple(VideoInfo(**video.model_dump()) for video in facts.videos)
+    info = DatasetInfo(facts.kind, facts.size, classes, facts.flow, facts.source, facts.fit, videos)
     return info, tuple(Path(place) for place in facts.elsewhere)

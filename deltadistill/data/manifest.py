@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from deltadistill.data import places
+from deltadistill.data import frame_times, places
 from deltadistill.data.dataset_info import FILE_NAME, DatasetInfo, info_to_json, read_info
 from deltadistill.data.digest import content_digest
 from deltadistill.data.faults import raise_faults
 from deltadistill.files.limits import MOST_CLIP_FRAMES
-from deltadistill.files.table import read_rows
+from deltadistill.files.table import read_table
 
 COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes", "origin")
 _PLACES = (2, 3, 5, 6)  # of the columns that hold paths
@@ -34,7 +34,8 @@ class Frame:
 
     `label` is a PNG of label ids, `flow` a .npz of backward flow with validity, `boxes` the clip's JSON.
     `origin` says who made the label, if there is one: "true" (people), "generated" (with the picture) or
-    "pseudo" (another network), which only the train split may have.
+    "pseudo" (another network), which only the train split may have. `seconds` is when the frame is shown,
+    from its video's start.
     """
 
     clip: str
@@ -45,6 +46,7 @@ class Frame:
     flow: Path | None = None
     boxes: Path | None = None
     origin: str = "true"
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,17 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Write `path` and dataset.json beside it; ValueError with all faults if the manifest is wrong.
 
-        Paths inside the manifest's folder are written relative to it, so that the folder can be moved.
+        Paths inside the manifest's folder are written relative to it, so that the folder can be moved. There
+        is a column of seconds where any frame has them.
         """
         path = Path(path)
         raise_faults(path, find_faults(self.frames))
         folder = Path(os.path.abspath(path.parent))
+        timed = any(frame.seconds is not None for frame in self.frames)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for frame in self.frames:
-                image, label, flow, boxes = (
-                    places.written(place, folder) if place else ""
-                    for place in (frame.image, frame.label, frame.flow, frame.boxes)
-                )
-                origin = frame.origin if frame.label else ""
-                writer.writerow((frame.clip, frame.index, image, label, frame.split, flow, boxes, origin))
+            writer.writerow((*COLUMNS, frame_times.COLUMN) if timed else COLUMNS)
+            writer.writerows(_row(frame, folder, timed=timed) for frame in self.frames)
         files = _files(self.frames)
         facts = info_to_json(self.info, self.counts(), places.elsewhere(files, folder))
         facts |= {"content_sha256": content_digest(files, folder)}
@@ -113,8 +111,9 @@ class Manifest:
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"no manifest at {path}; run the stage prepare_dataset first")
-        rows = read_rows(path, COLUMNS, remedy="run the stage prepare_dataset again")
-        raise_faults(path, _row_faults(rows))
+        remedy = "run the stage prepare_dataset again"
+        header, rows = read_table(path, COLUMNS, (frame_times.COLUMN,), remedy=remedy)
+        raise_faults(path, _row_faults(rows, len(header)))
         folder = Path(os.path.abspath(path.parent))
         info, elsewhere = read_info(path.parent)
         raise_faults(path, _place_faults(rows, folder, elsewhere))
@@ -135,6 +134,7 @@ def find_faults(frames: tuple[Frame, ...]) -> list[str]:
             f"rows are not sorted by split ({', '.join(SPLITS)}), clip and frame: {_first_unsorted(frames)}"
         )
     faults += _clip_faults(frames)
+    faults += frame_times.faults((frame.clip, frame.index, frame.seconds) for frame in frames)
     faults += _origin_faults(frames)
     return faults + _missing_files(frames)
 
@@ -214,11 +214,11 @@ def _place_faults(rows: list[list[str]], folder: Path, elsewhere: tuple[Path, ..
     return [f"line {line}: {fault}" for line, fault in faults if fault]
 
 
-def _row_faults(rows: list[list[str]]) -> list[str]:
+def _row_faults(rows: list[list[str]], columns: int) -> list[str]:
     faults = []
     for line, row in enumerate(rows, start=2):
-        if len(row) != len(COLUMNS):
-            faults.append(f"line {line} has {len(row)} columns; expected {len(COLUMNS)}")
+        if len(row) != columns:
+            faults.append(f"line {line} has {len(row)} columns; expected {columns}")
         elif not re.fullmatch(r"\d{1,9}", row[1], re.ASCII) or int(row[1]) >= MOST_CLIP_FRAMES:
             faults.append(
                 f"line {line}: frame {row[1][:30]!r} is not a whole number from 0, below {MOST_CLIP_FRAMES}"
@@ -227,11 +227,24 @@ def _row_faults(rows: list[list[str]]) -> list[str]:
             faults.append(f"line {line}: clip and image must not be empty")
         elif not row[0].isprintable():
             faults.append(f"line {line}: the clip's name {row[0]!r:.50} holds control characters")
+        elif not all(map(frame_times.is_readable, row[len(COLUMNS) :])):
+            faults.append(f"line {line}: seconds {row[-1][:30]!r} are not a number from 0")
     return faults
 
 
+def _row(frame: Frame, folder: Path, *, timed: bool) -> tuple:
+    image, label, flow, boxes = (
+        places.written(place, folder) if place else ""
+        for place in (frame.image, frame.label, frame.flow, frame.boxes)
+    )
+    origin = frame.origin if frame.label else ""
+    row = (frame.clip, frame.index, image, label, frame.split, flow, boxes, origin)
+    return (*row, frame_times.written(frame.seconds)) if timed else row
+
+
 def _frame(row: list[str], folder: Path) -> Frame:
-    clip, index, image, label, split, flow, boxes, origin = row
+    clip, index, image, label, split, flow, boxes, origin, *times = row
     texts = {"image": image, "label": label, "flow": flow, "boxes": boxes}
     files = {name: folder / text if text else None for name, text in texts.items()}
-    return Frame(clip, int(index), split, **files, **({"origin": origin} if label else {}))
+    own = {"origin": origin} if label else {}
+    return Frame(clip, int(index), split, **files, **own, seconds=frame_times.read("".join(times)))

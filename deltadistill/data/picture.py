@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from deltadistill.data.picture_end import has_end, png_parts_fit
-from deltadistill.data.picture_size import picture_size
+from deltadistill.data.picture_size import is_animated_webp, picture_size
 from deltadistill.files.limits import MOST_PICTURE_BYTES, MOST_PIXELS
 
 _REMEDY = "make or copy it again"
@@ -27,6 +27,8 @@ def decode_picture(path: Path, mode: int, *, size: tuple[int, int] | None = None
         raise ValueError(f"{path} is {_by(found)}; its data set is {_by(size)}")
     if not 0 < found[0] * found[1] <= MOST_PIXELS:
         raise ValueError(f"{path} is {_by(found)}; pictures of 1 to {MOST_PIXELS} pixels are read")
+    if is_animated_webp(data):
+        raise ValueError(f"{path} is an animation of several pictures; give it as a video of its own")
     if not has_end(data) or not png_parts_fit(data):
         raise ValueError(f"{path} is truncated: its {len(data)} bytes lack the end; {_REMEDY}")
     try:

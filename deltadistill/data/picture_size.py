@@ -33,6 +33,12 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
     return height, width
 
 
+def is_animated_webp(data: bytes) -> bool:
+    """Whether a file that begins so is a WebP of several pictures; a decoder gives the first alone."""
+    is_extended = data.startswith(_WEBP[0]) and data[8:16] == _WEBP[1] + b"VP8X" and len(data) > 20
+    return is_extended and bool(data[20] & 2)
+
+
 def _jpeg(data: bytes) -> tuple[int, int]:
     """(height, width) in the first frame header."""
     place = 2
@@ -67,8 +73,8 @@ def _webp(data: bytes) -> tuple[int, int]:
         bits = struct.unpack_from("<I", data, 21)[0]
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if kind == b"VP8X":
-        width, height = (int.from_bytes(data[start : start + 3], "little") for start in (24, 27))
-        return width + 1, height + 1
+        low, high, low_h, high_h = struct.unpack_from("<HBHB", data, 24)  # three bytes each
+        return (low | high << 16) + 1, (low_h | high_h << 16) + 1
     raise KeyError("size")
 
 

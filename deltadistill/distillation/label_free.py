@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import isfinite
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -14,20 +14,20 @@ from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
 from deltadistill.account.macs import count_macs
 from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.blocks.sessions import ClipSession, hint_at_channels, require_frames
-from deltadistill.blocks.stream import forward_clip
-from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
+from deltadistill.distillation.clip_batches import ClipBatches, Clips
+from deltadistill.distillation.losses import Run, expected_cost
+from deltadistill.distillation.safeguard import Safeguard, clips_loss
 from deltadistill.distillation.search import CandidateDraws, learning_parameters, settle_at
-from deltadistill.forward.clip_axes import later_frames
 from deltadistill.forward.modes import evaluation_mode
 from deltadistill.forward.outputs import frame_outputs
 
 _WARM_UP, _FREEZE = 0.1, 0.5  # shares of the steps: gates rest before the one, are final after the other
+_JUDGED = 4  # batches on which the end is compared with the start
 
 
 def distill(
     network: nn.Module,
-    clips: Tensor,
+    clips: Clips,
     *,
     steps: int,
     batch: int = 2,
@@ -37,54 +37,87 @@ def distill(
     learning_rate: float = 0.003,
     beta: float = 0.5,
     seed: int = 0,
+    run: Run | None = None,
     progress: bool = True,
 ) -> list[float]:
     """Train the students of a converted network in place, by the teacher's own deltas (Eq. 2).
 
-    clips: (N, T, C, H, W), T ≥ 2, as the network takes frames; the first frame of each is its key frame.
-    steps, batch: optimiser steps, and clips per step (drawn anew for each).
+    clips: (N, T, C, H, W), T ≥ 2, as the network takes frames; the first frame of each is its key frame. Or
+        a list or Dataset of clips (T, C, H, W), or anything that yields batches (N, T, C, H, W) whenever it
+        is gone through, such as a DataLoader; of tuples, the first entry.
+    steps, batch: optimiser steps, and clips per step (drawn anew for each; a loader's batches stay as they
+        are).
     cost: what a frame shall cost at sequence length `length`, as a share of the teacher's: a search then
         decides per block whether to compress (§3.2). None compresses every undecided block.
     costs: what candidates cost, such as milliseconds measured on your device. None: MACs of the network.
     learning_rate: of the students (Adam, falling to zero along a cosine); gates learn ten times as fast.
     beta: weight of the distance from the wanted cost.
+    run: how the network is run on frames (N, C, H, W), where it takes more than these; what it returns is of
+        no account. None: `frame_outputs` where the network has it, else called.
 
     No label is needed; the teacher's weights and batch norm statistics stay as they are. Blocks are decided
     afterwards, ready for `deploy`. Returns the distillation loss of every step.
     A second call goes on with the students: with `cost` it searches anew from the gates, without it blocks
     keep what a search decided.
-    Raises ValueError for clips of another form, for a network without candidates to train, for costs of
-    other blocks, and for a cost out of reach, before anything is trained; FloatingPointError with the step
-    when the loss is not finite.
+    No student is handed back worse than it began: where the loss on a few of the clips is higher after the
+    last step than before the first, the students of the start come back, and a warning has both losses.
+    Raises ValueError for clips of another form, for a network without candidates to train or in half
+    precision, for costs of other blocks, and for a cost out of reach, before anything is trained;
+    FloatingPointError when a loss is not finite, with the step, or has more than doubled at the end: the
+    students are those of the start then.
     """
-    require_frames(clips, "(N, T, C, H, W)")
-    hint_at_channels(network, clips)
-    if clips.shape[0] < 1 or clips.shape[1] < 2:
-        raise ValueError(f"expected clips (N, T, C, H, W) of at least 2 frames, got {tuple(clips.shape)}")
     if steps < 1 or batch < 1:
         raise ValueError(f"steps {steps} and batch {batch} must be at least 1")
+    batches = ClipBatches(clips, network, batch=batch, seed=seed)
     _require_candidates(network)
     target = None if cost is None else AmortisedTarget(cost, length)
-    costs = _costs(network, clips.shape[2:], target, costs)
-    warmup, freeze = _WARM_UP * steps, int(_FREEZE * steps)
-    losses = []
-    with _only_students_learn(network):
+    with torch.inference_mode(False), torch.enable_grad(), _only_students_learn(network):
+        first = batches.at(0)
+        costs = _costs(network, first.shape[2:], target, costs, run)
+        run = run or frame_outputs
+        judging = [first, *(batches.at(step) for step in range(1, min(_JUDGED, steps)))]
+        safeguard = Safeguard(network, judging, run)
+        course = _Course(target, costs, beta=beta, seed=seed, steps=steps)
         optimiser = torch.optim.Adam(_parameter_groups(network, learning_rate))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for step in tqdm(range(steps), desc="distilling", unit="step", disable=not progress):
-            searching = target is not None and warmup <= step < freeze
-            if target is not None and step == freeze:
-                settle_at(network, costs, target)
-            draws = CandidateDraws(network, seed=seed, step=step, learning=step >= warmup)
-            loss = distillation = _step_loss(network, _draw(clips, batch, seed, step), draws)
-            if searching:
-                loss = loss + beta * (expected_cost(network, costs) - target.delta_share).abs()
-            losses.append(_finite(distillation, step))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+        losses = []
+        try:
+            for step in tqdm(range(steps), desc="distilling", unit="step", disable=not progress):
+                some = judging[step] if step < len(judging) else batches.at(step)
+                loss, distillation = course.loss(network, some, step, run)
+                losses.append(_finite(distillation, step))
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+        except FloatingPointError:
+            safeguard.restore()
+            raise
+        safeguard.judge()
     return losses
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What each step learns from: gates rest in the warm-up, and are final from the freeze on."""
+
+    target: AmortisedTarget | None
+    costs: CostTable | None
+    beta: float
+    seed: int
+    steps: int
+
+    def loss(self, network: nn.Module, clips: Tensor, step: int, run: Run) -> tuple[Tensor, Tensor]:
+        """Return the step's whole loss, and its distillation loss alone."""
+        warmup, freeze = _WARM_UP * self.steps, int(_FREEZE * self.steps)
+        if self.target is not None and step == freeze:
+            settle_at(network, self.costs, self.target)
+        draws = CandidateDraws(network, seed=self.seed, step=step, learning=step >= warmup)
+        distillation = clips_loss(network, clips, run, draws)
+        if self.target is None or not warmup <= step < freeze:
+            return distillation, distillation
+        distance = (expected_cost(network, self.costs) - self.target.delta_share).abs()
+        return distillation + self.beta * distance, distillation
 
 
 def _require_candidates(network: nn.Module) -> None:
@@ -96,10 +129,20 @@ def _require_candidates(network: nn.Module) -> None:
             "the network is deployed: its blocks have one candidate each and no gate, so nothing is left to "
             "choose; distill the network that convert returned, and deploy it afterwards"
         )
+    halves = {p.dtype for block in blocks for p in block.student_parameters() if p.dtype.itemsize < 4}
+    if halves:
+        raise ValueError(
+            f"the students are in {halves.pop()}, which is too coarse for the steps of an optimiser; distill "
+            "in float32, network.float(), and make the deployed network half afterwards"
+        )
 
 
 def _costs(
-    network: nn.Module, frame: torch.Size, target: AmortisedTarget | None, costs: CostTable | None
+    network: nn.Module,
+    frame: torch.Size,
+    target: AmortisedTarget | None,
+    costs: CostTable | None,
+    run: Run | None,
 ) -> CostTable | None:
     """The table for a search, from undecided blocks; without a target undecided blocks are compressed."""
     if target is None:
@@ -109,24 +152,12 @@ def _costs(
             block.decide(block.decided or COMPRESSED)
         return None
     if costs is None:
-        costs = macs_of_blocks(count_macs(network, frame), length=target.length)
+        costs = macs_of_blocks(count_macs(network, frame, run=run), length=target.length)
     costs.require_blocks_of(network)
     costs.require_target(target)
     for block in delta_blocks(network).values():
         block.undecide()
     return costs
-
-
-def _draw(clips: Tensor, batch: int, seed: int, step: int) -> Tensor:
-    generator = np.random.default_rng([seed, step])
-    return clips[generator.choice(len(clips), batch, replace=len(clips) < batch)]
-
-
-def _step_loss(network: nn.Module, clips: Tensor, draws: CandidateDraws) -> Tensor:
-    targets = probe_teacher(network, later_frames(clips)).targets
-    session = ClipSession(clips.shape[1], choose=draws, targets=targets)
-    forward_clip(network, clips, session=session, run=frame_outputs)
-    return distillation_loss(session.errors.values())
 
 
 def _finite(loss: Tensor, step: int) -> float:

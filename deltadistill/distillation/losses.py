@@ -1,6 +1,6 @@
 """The terms of Eq. 5: distillation (Eq. 1 and 2), expected MACs (Eq. 4)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ from deltadistill.forward.clip_axes import later_frames
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.processes.group import device_of
 
+Run = Callable[[nn.Module, Tensor], Any]
+"""How a network is run on frames (N, C, H, W)."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -26,7 +29,7 @@ class Probe:
 
 
 @torch.no_grad()
-def probe_teacher(network: nn.Module, later_frames: Tensor) -> Probe:
+def probe_teacher(network: nn.Module, later_frames: Tensor, run: Run = frame_outputs) -> Probe:
     """Teacher's outputs for frames (M, C, H, W), without gradient.
 
     A pass of its own, so that a student is compared with what the teacher does on the teacher's own
@@ -34,7 +37,7 @@ def probe_teacher(network: nn.Module, later_frames: Tensor) -> Probe:
     """
     session = ProbeSession()
     with seat_of(network).taken_by(session):
-        output = frame_outputs(network, later_frames)
+        output = run(network, later_frames)
     return Probe(session.outputs, output)
 
 

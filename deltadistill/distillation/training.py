@@ -30,6 +30,7 @@ from deltadistill.distillation.near_objects import (
 )
 from deltadistill.distillation.search import CandidateDraws, settle, settle_at
 from deltadistill.forward.clip_axes import all_frames, later_frames
+from deltadistill.forward.half_precision import in_single_precision
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.tasks.task import Task
 from deltadistill.training.optimiser import Descent
@@ -183,8 +184,8 @@ class DistillTraining:
             precision.outputs(output),
             list(session.errors.values()),
             precision.outputs(probe.output) if probe else None,
-            maps=[features[len(clip) :].float() for features in maps],  # time first
-            taught_maps=[features.float() for features in taught_maps],
+            maps=[in_single_precision(features[len(clip) :]) for features in maps],  # time first
+            taught_maps=[in_single_precision(features) for features in taught_maps],
         )
 
     def _watch(self) -> AbstractContextManager[list[Tensor]]:

@@ -14,13 +14,23 @@ def read_rows(path: Path, columns: Sequence[str], *, remedy: str) -> list[list[s
 
     Raises ValueError with path, fault and remedy, where the header is another too.
     """
+    return read_table(path, columns, (), remedy=remedy)[1]
+
+
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str], *, remedy: str
+) -> tuple[list[str], list[list[str]]]:
+    """Return the header, `columns` with or without the `optional` ones behind, and the rows below it.
+
+    Raises ValueError as `read_rows`.
+    """
     text = read_text(path, most_bytes=MOST_TABLE_BYTES, remedy=remedy)
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(reader, [])
-        if header != list(columns):
+        if header not in (list(columns), [*columns, *optional]):
             found, expected = ",".join(header)[:200], ",".join(columns)
             raise ValueError(f"{path}: columns are {found}; expected {expected}; {remedy}")
-        return list(reader)
+        return header, list(reader)
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}; {remedy}") from error

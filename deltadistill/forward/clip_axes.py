@@ -7,6 +7,11 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+_ADVICE = (
+    "or give the network a method frame_outputs(frames) that returns the tensors with frames first, and pass "
+    "run=frame_outputs (deltadistill.forward.outputs)"
+)
+
 
 def all_frames(clips: Any) -> Any:
     """All frames of tensors (N, T, …) in any tree, time first: (T·N, …).
@@ -42,7 +47,7 @@ def clip_axes(output: Any, clips: int, frames: int) -> Any:
             return part
         raise ValueError(
             f"an output of type {type(part).__name__} cannot be divided into frames; return tensors, "
-            "or lists, tuples, dicts or dataclasses of them"
+            f"or lists, tuples, dicts or dataclasses of them; {_ADVICE}"
         )
 
     def regroup_tree(tree: Any) -> Any:
@@ -54,7 +59,8 @@ def clip_axes(output: Any, clips: int, frames: int) -> Any:
 def _unfolded(tensor: Tensor, clips: int, frames: int) -> Tensor:
     if tensor.dim() == 0 or tensor.shape[0] != clips * frames:
         raise ValueError(
-            f"an output of shape {tuple(tensor.shape)} has no axis of {frames}·{clips} frames in front"
+            f"an output of shape {tuple(tensor.shape)} has no axis of {frames}·{clips} frames in front; "
+            f"{_ADVICE}"
         )
     return tensor.unflatten(0, (frames, clips)).transpose(0, 1)
 

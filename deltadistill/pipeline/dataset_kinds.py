@@ -13,12 +13,14 @@ from deltadistill.pipeline.params.dataset import CocoVideo, Masks
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
+from deltadistill.preparation.division import Division
+from deltadistill.preparation.extraction import Reading
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.preparation.masks import MaskFolders, read_masks
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
-from deltadistill.preparation.video import Division, extract_videos
+from deltadistill.preparation.video import extract_videos
 
 Place = TypeVar("Place")
 
@@ -51,7 +53,7 @@ def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     """Describe the data set at `root`, which stays where it is."""
     p = section.cityscapes
     return read_cityscapes(
-        Path(p.root).absolute(), kind="cityscapes", classes=open_label_table(p.label_table),
+        _place(p.root), kind="cityscapes", classes=open_label_table(p.label_table),
         layout=Layout(p.frames_per_snippet, p.labelled_frame),
         train=p.train, tune=p.tune, test=p.test, tune_every=p.tune_every, coarse=p.coarse,
     )  # fmt: skip
@@ -61,9 +63,10 @@ def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
     """Take frames and shots out of video files into `folder`."""
     p = section.video
     division = Division(p.train_fraction, p.tune_fraction, p.min_frames)
+    reading = Reading(p.max_frames, p.damaged, p.folder_numbers, p.max_step)
     with tqdm(unit="frame", desc="video frames") as bar:
         return extract_videos(
-            p.paths, folder, size=(p.height, p.width), division=division, max_frames=p.max_frames,
+            p.paths, folder, size=(p.height, p.width), division=division, reading=reading,
             scene_cut_threshold=p.scene_cut_threshold, classes=open_label_table(p.label_table),
             progress=bar.update,
         )  # fmt: skip
@@ -72,7 +75,7 @@ def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
 def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     """Describe folders of frames and label images, which stay where they are."""
     p = section.masks
-    folders = _by_split(p, lambda e: MaskFolders(Path(e.frames).absolute(), Path(e.labels).absolute()))
+    folders = _by_split(p, lambda e: MaskFolders(_place(e.frames), _place(e.labels)))
     with tqdm(unit="frame", desc="frames and labels") as bar:
         return read_masks(
             folders, kind="masks", classes=open_label_table(p.label_table), ignore=p.ignore,
@@ -101,7 +104,7 @@ def _read_vid_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     p = section.imagenet_vid
     with tqdm(unit="frame", desc="annotations") as bar:
         return read_imagenet_vid(
-            Path(p.root).absolute(), folder, kind="imagenet_vid", table=read_class_table(p.class_table),
+            _place(p.root), folder, kind="imagenet_vid", table=read_class_table(p.class_table),
             size=(p.height, p.width), train=p.train, tune=p.tune, test=p.test, stills=p.stills,
             tune_every=p.tune_every, outside=p.outside, workers=p.workers, progress=bar.update,
         )  # fmt: skip
@@ -110,12 +113,17 @@ def _read_vid_in_place(section: PrepareDataset, folder: Path) -> Manifest:
 def _read_coco_in_place(section: PrepareDataset, folder: Path) -> Manifest:
     """Describe what the JSON files name; the pictures stay where they are."""
     p = section.coco_video
-    files = _by_split(p, lambda e: CocoFile(Path(e.annotations), Path(e.images).absolute()))
+    files = _by_split(p, lambda e: CocoFile(Path(e.annotations).expanduser(), _place(e.images)))
     with tqdm(unit="frame", desc="annotations") as bar:
         return read_coco_video(
             files, folder, kind="coco_video", size=(p.height, p.width),
             tune_every=p.tune_every, outside=p.outside, progress=bar.update,
         )  # fmt: skip
+
+
+def _place(name: str) -> Path:
+    """A folder as params.yaml has it; `~` is the home folder."""
+    return Path(name).expanduser().absolute()
 
 
 def _by_split(section: CocoVideo | Masks, place: Callable[[Any], Place]) -> dict[str, list[Place]]:

@@ -14,6 +14,9 @@ from deltadistill.pipeline.code_of_stages import require_noted_code
 from deltadistill.processes import launch
 
 TRACEBACK = "DELTADISTILL_TRACEBACK"
+# Rounds that a thread spins for the others before it sleeps: libgomp, which PyTorch's wheels for Linux carry.
+SPINNING = {"GOMP_SPINCOUNT": "30000"}  # a tenth of its own default (docs/pipeline.md, A busy machine)
+WAITING = "OMP_WAIT_POLICY"
 
 Value = TypeVar("Value")
 
@@ -25,6 +28,7 @@ def run(main: Callable[[], None]) -> None:
     or read-only. Other errors are bugs and keep their traceback; with DELTADISTILL_TRACEBACK=1 these do as
     well.
     """
+    _bound_spinning()
     if launch.is_launched():
         launch.leave(_run_as_one_of_several(main))
     try:
@@ -35,6 +39,13 @@ def run(main: Callable[[], None]) -> None:
             raise
         print(line, file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _bound_spinning() -> None:
+    """Let threads spin for a short time only, unless the user has decided; before torch is imported."""
+    if WAITING not in os.environ:
+        for name, value in SPINNING.items():
+            os.environ.setdefault(name, value)
 
 
 def _run_as_one_of_several(main: Callable[[], None]) -> int:

@@ -18,7 +18,7 @@ from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.preparation.box_clips import held_back
 from deltadistill.preparation.mask_faults import label_fault
 from deltadistill.preparation.picture_faults import first_size, picture_fault
-from deltadistill.preparation.video_source import PICTURES
+from deltadistill.preparation.picture_folder import PICTURES, not_read, unread_pictures
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,10 @@ def _frames(
     place: Path, labels: Path, every_frame: bool, faults: list[str]
 ) -> tuple[tuple[Path, Path | None], ...]:
     images = sorted(_pictures(place), key=lambda path: natural_key(path.stem))
-    if not images:
+    unread = unread_pictures(sorted(place.iterdir()))
+    if unread:
+        faults.append(f"{unread[0]}: {not_read(unread[0])}")
+    elif not images:
         faults.append(f"{place} holds no pictures ({', '.join(PICTURES)})")
     faults += [
         f"{before} and {after.name} stand for the same frame; remove or rename one"

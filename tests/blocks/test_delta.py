@@ -8,7 +8,7 @@ from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.nonlinear import ChannelStudent, NonlinearBlock, SpatialStudent
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.models.ddrnet import BasicBlock
 
 

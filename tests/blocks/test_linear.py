@@ -12,6 +12,9 @@ CONVOLUTIONS = {
     "strided": nn.Conv2d(6, 8, 3, stride=2, padding=1),
     "asymmetric": nn.Conv2d(6, 8, (3, 5), stride=(2, 1), padding=(1, 2)),
     "dilated": nn.Conv2d(6, 8, 3, padding=2, dilation=2),
+    "dilated down": nn.Conv2d(6, 8, (2, 3), stride=(1, 2), padding=(3, 1), dilation=(3, 1)),
+    "dilated across": nn.Conv2d(6, 8, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 4)),
+    "asymmetric in groups": nn.Conv2d(6, 9, (5, 2), stride=(3, 2), padding=(2, 3), dilation=(1, 3), groups=3),
     "grouped": nn.Conv2d(6, 8, 3, padding=1, groups=2),
     "depthwise": nn.Conv2d(6, 6, 3, padding=1, groups=6),
     "pointwise": nn.Conv2d(6, 8, 1),
@@ -83,6 +86,22 @@ def test_the_rank_of_a_grouped_student_is_a_multiple_of_the_groups():
     assert LinearStudent(gamma=5).intermediate_channels(nn.Conv2d(12, 24, 3, groups=3)) == 6
 
 
+@pytest.mark.parametrize(
+    ("groups", "multiple", "rank"),
+    [
+        (4, 6, 12),  # 48 // 8 = 6; neither 6 nor 8 serves both
+        (6, 4, 12),
+        (4, 8, 8),
+        (12, 5, 60),
+    ],
+)
+def test_the_rank_is_a_common_multiple_of_the_groups_and_of_what_runtimes_like(groups, multiple, rank):
+    teacher = nn.Conv2d(48, 48, (7, 5), groups=groups)
+    student = LinearStudent(gamma=8, multiple=multiple)
+    assert student.intermediate_channels(teacher) == rank
+    assert [layer.groups for layer in student.build(teacher)] == [groups, groups]
+
+
 def test_svd_keeps_the_largest_singular_value_of_a_hand_made_kernel():
     teacher = nn.Conv2d(1, 2, (2, 1), bias=False)
     # as a matrix of (in·k_h) × (out·k_w) this is diag(3, 2): the first output sees the upper row alone
@@ -111,7 +130,7 @@ def test_a_dearer_student_is_refused_with_its_cost():
     assert LinearStudent(gamma=4, keep_dearer=True).reason_against(teacher) is None
 
 
-def test_only_plain_layers_get_linear_students():
+def test_only_convolutions_and_linear_layers_get_linear_students():
     assert "neither Conv2d nor Linear" in LinearStudent().reason_against(nn.BatchNorm2d(4))
 
 

@@ -12,7 +12,7 @@ from deltadistill.blocks.nonlinear import (
     NonlinearBlock,
     SpatialStudent,
 )
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 from deltadistill.models.ddrnet import BasicBlock, Bottleneck
 
 DESIGNS = [ChannelStudent(gamma=4), SpatialStudent(stride=2), ChannelSpatialStudent(gamma=2, stride=2)]
@@ -194,6 +194,14 @@ def test_layers_that_a_block_shares_are_shared_in_its_mirror():
     assert mirror[0] is mirror[3]
     assert mirror[1] is mirror[4]
     assert mirror[1].num_features == 4
+
+
+def test_an_activation_with_parameters_inside_a_norm_is_refused_by_its_name():
+    norm = _NormAndActivation(8)
+    norm.act = nn.PReLU()
+    assert "PReLU" in ChannelStudent(gamma=2).reason_against(
+        nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), norm)
+    )
 
 
 def test_a_norm_with_parameters_of_its_own_is_refused_by_its_name():

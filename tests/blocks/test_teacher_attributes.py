@@ -9,7 +9,7 @@ from torch import nn
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.linear import LinearStudent
-from deltadistill.blocks.sessions import Seat
+from deltadistill.blocks.seat import Seat
 
 
 class Tagged(nn.Conv2d):

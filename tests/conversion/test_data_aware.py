@@ -7,6 +7,7 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.conversion import data_fit
 
 
 def smooth_clips(clips=12, size=(40, 56), channels=3):
@@ -99,6 +100,38 @@ def test_a_rank_that_the_deltas_need_is_found_by_hand():
     assert (block.compressed(delta).flatten() - torch.tensor([3.0, -3.0])).abs().max() > 1
 
 
+def fitted_to(taught, judged, *, frames=2, scale=1.0):
+    """A 1×1 kernel diag(1, 2, 3) fitted at rank 1, on eight clips: the fourth and the last judge alone.
+
+    Later frames all differ from the first, and by `scale` times these directions.
+    """
+    network = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False)).eval()
+    network[0].weight.data = torch.diag(torch.tensor([1.0, 2.0, 3.0]))[:, :, None, None]
+    sizes = torch.linspace(-1, 1, 20).view(4, 5)  # on both sides of zero
+    moves = torch.tensor([judged if clip in (3, 7) else taught for clip in range(8)])
+    steps = torch.arange(frames)[:, None, None, None]
+    clips = 0.5 + scale * steps * moves[:, None, :, None, None] * sizes
+    students = dd.LinearStudent(gamma=3, initialisation="data", keep_dearer=True)
+    (block,) = dd.convert(network, students, dd.all_convolutions, clips=clips)
+    return block.compressed(torch.eye(3)[:, :, None, None]).flatten(1)  # a row per channel that moves
+
+
+def test_a_fit_that_only_the_clips_it_was_made_of_confirm_is_not_kept():
+    """Taught channel 0, a fit is perfect there; the clips that judge move channel 2, which SVD keeps."""
+    kept = fitted_to(taught=(1.0, 0.0, 0.0), judged=(0.0, 0.0, 1.0))
+    torch.testing.assert_close(kept, torch.diag(torch.tensor([0.0, 0.0, 3.0])), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "scale"), [(2, 1.0), (3, 1.0), (5, -0.2), (2, 1e-3), (3, 1e3)])
+def test_the_clips_that_judge_a_fit_do_not_teach_it(frames, scale):
+    """They move channel 1 three times as much: taught by them too, the fit would take that one.
+
+    On them a fit to channel 0 has an error of (2·3)² and SVD, which keeps channel 2, one of 1² + (2·3)².
+    """
+    kept = fitted_to((1.0, 0.0, 0.0), (1.0, 3.0, 0.0), frames=frames, scale=scale)
+    torch.testing.assert_close(kept, torch.diag(torch.tensor([1.0, 0.0, 0.0])), atol=1e-3, rtol=1e-3)
+
+
 def test_linear_layers_start_from_data_too():
     torch.manual_seed(0)
     layers = nn.Flatten(), nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 12), nn.Linear(12, 2)
@@ -160,3 +193,142 @@ def test_clips_and_the_initialisation_go_together():
         dd.convert(build("in place"), dd.LinearStudent(), clips=smooth_clips())
     with pytest.raises(ValueError, match="at least 2 clips"):
         dd.convert(build("in place"), dd.LinearStudent(initialisation="data"), clips=smooth_clips(clips=1))
+
+
+def depthwise(dead=4):
+    """A depthwise network whose first channels never change: their ReLU gives nothing."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3, groups=16), nn.ReLU(), nn.Conv2d(16, 8, 1)
+    network = nn.Sequential(*layers).eval()
+    network[0].bias.data[:dead] = -10
+    return network
+
+
+def uniform_clips():
+    return torch.rand(8, 3, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+
+
+FROM_DATA = dd.LinearStudent(gamma=4, rank="min", initialisation="data", keep_dearer=True)
+
+
+def weights_of(network):
+    return [weight for block in delta_blocks(network).values() for weight in block.compressed.parameters()]
+
+
+def test_channels_that_never_change_keep_weights_of_the_teachers_size(caplog):
+    network = depthwise()
+    delta = dd.convert(network, FROM_DATA, dd.all_layers, clips=uniform_clips(), progress=False)
+    largest = max(layer.weight.abs().max() for layer in (network[0], network[2], network[4]))
+    assert all(weight.abs().max() < 5 * largest for weight in weights_of(delta))
+    assert all(weight.isfinite().all() for weight in weights_of(delta.half()))
+    assert "4 group(s) of channels in 1 block(s) keep the SVD of their kernel" in caplog.text
+    starts = {row.name: row.start for row in dd.conversion_report(delta)}
+    assert starts["2"].startswith("data, but SVD for 4 of 16 group(s) in which nothing moves in the clips")
+    assert starts["4"] == "data"
+
+
+def test_channels_that_never_change_keep_their_svd_and_the_others_start_from_data():
+    by_svd = dd.convert(depthwise(), dd.LinearStudent(gamma=4, rank="min", keep_dearer=True), dd.all_layers)
+    by_data = dd.convert(depthwise(), FROM_DATA, dd.all_layers, clips=uniform_clips())
+    for ours, theirs in zip(by_data[2].compressed, by_svd[2].compressed, strict=True):
+        assert torch.equal(ours.weight[:4], theirs.weight[:4])
+        assert sum(torch.equal(a, b) for a, b in zip(ours.weight, theirs.weight, strict=True)) < 10
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_what_moves_is_judged_relative_to_the_layer(scale):
+    """The same network on frames of another scale has the same dead channels, and no others."""
+    starts = []
+    for factor in (1.0, scale):
+        network = depthwise()
+        network[0].weight.data /= factor
+        network[2].weight.data *= factor
+        network[0].bias.data[4:] = 0
+        network[2].bias.data[:] = 0
+        clips = uniform_clips() * factor
+        delta = dd.convert(network, FROM_DATA, lambda _: ["2"], clips=clips)
+        starts.append(dd.conversion_report(delta)[1].start)
+    assert starts[0] == starts[1]
+    assert "4 of 16" in starts[0]
+
+
+def test_groups_whose_weights_would_be_far_above_the_teachers_are_held(monkeypatch, caplog):
+    by_svd = dd.convert(depthwise(0), dd.LinearStudent(gamma=4, rank="min", keep_dearer=True), dd.all_layers)
+    largest = by_svd[2].compressed[0].weight.abs().max()
+    monkeypatch.setattr(data_fit, "_LARGEST", 0.0)
+    delta = dd.convert(depthwise(0), FROM_DATA, lambda _: ["2"], clips=uniform_clips())
+    assert delta[2].compressed[0].weight.abs().max() == largest
+    assert "16 whose weights would be far above the teacher's" in caplog.text
+    assert dd.conversion_report(delta)[1].start.startswith("SVD for 16 of 16")
+
+
+def test_every_group_keeps_what_is_better_for_it():
+    """Of clips that move otherwise when they judge, each channel keeps the better of both."""
+    clips = uniform_clips()
+    clips[[3, 7]] = clips[[3, 7]].mean(-1, keepdim=True).expand_as(clips[[3, 7]])  # only rows differ
+    by_svd = dd.convert(depthwise(0), dd.LinearStudent(gamma=4, rank="min", keep_dearer=True), dd.all_layers)
+    delta = dd.convert(depthwise(0), FROM_DATA, dd.all_layers, clips=clips)
+    kept = [
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(delta[2].compressed[0].weight, by_svd[2].compressed[0].weight, strict=True)
+    ]
+    assert 0 < sum(kept) < 16
+    assert f"{sum(kept)} of 16 group(s) no better on held-out clips" in dd.conversion_report(delta)[1].start
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(12, 5), (5, 12), (7, 7)])
+@pytest.mark.parametrize("kind", ["convolution", "linear"])
+def test_a_pointwise_student_is_the_best_of_its_rank_on_the_deltas(inputs, outputs, kind):
+    """Reduced-rank regression: W projected on the main directions of the true deltas W Δx."""
+    torch.manual_seed(0)
+    clips = torch.randn(12, 2, inputs, 3, 4) * torch.linspace(1, 0.1, inputs).view(-1, 1, 1)
+    layer = nn.Conv2d(inputs, outputs, 1)
+    network = nn.Sequential(layer, nn.Flatten()).eval()
+    if kind == "linear":
+        layer, clips = nn.Linear(inputs, outputs), clips.movedim(2, -1)
+        network = nn.Sequential(layer, nn.Flatten()).eval()
+    students = dd.LinearStudent(gamma=2, rank="min", initialisation="data", keep_dearer=True)
+    student = dd.convert(network, students, lambda _: ["0"], clips=clips)[0].compressed
+    taught = clips[[0, 1, 2, 4, 5, 6, 8, 9, 10]]
+    delta = taught[:, 1] - taught[:, 0]
+    delta = (delta if kind == "linear" else delta.movedim(1, -1)).flatten(0, 2).double()
+    weight = layer.weight.detach().flatten(1).double()
+    rank = min(inputs, outputs) // 2
+    main = torch.linalg.eigh(weight @ delta.T @ delta @ weight.T).eigenvectors[:, -rank:]
+    found = student[1].weight.flatten(1) @ student[0].weight.flatten(1)
+    torch.testing.assert_close(found.double(), main @ main.T @ weight, rtol=1e-4, atol=1e-5)
+
+
+def test_the_start_shows_how_far_it_is(capsys):
+    dd.convert(depthwise(), FROM_DATA, clips=uniform_clips())
+    assert "start from data: 100%" in capsys.readouterr().err
+    dd.convert(depthwise(), FROM_DATA, clips=uniform_clips(), progress=False)
+    assert "start from data:" not in capsys.readouterr().err
+
+
+class _Noisy(nn.Module):
+    """Takes a noise level for every frame."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(4, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, frames, level):
+        level = level.view(-1, 1, 1, 1).expand(-1, 1, *frames.shape[2:])
+        return self.second(self.first(torch.cat([frames, level], 1)))
+
+
+def test_a_network_with_more_inputs_starts_from_data_as_run_says():
+    torch.manual_seed(0)
+    clips = uniform_clips()
+    delta = dd.convert(
+        _Noisy().eval(),
+        FROM_DATA,
+        dd.all_layers,
+        clips=clips,
+        run=lambda network, frames: network(frames, torch.full((len(frames),), 0.1)),
+        example=(clips[:2, 0], torch.full((2,), 0.1)),
+    )
+    assert {row.start for row in dd.conversion_report(delta)} == {"data"}
+    with pytest.raises(ValueError, match="of 2 frames"):
+        dd.convert(build("in place"), dd.LinearStudent(initialisation="data"), clips=smooth_clips()[:, :1])

@@ -87,6 +87,20 @@ def test_counts_by_content_are_refused_even_where_they_are_one_per_frame():
     assert "chosen by content" in axis_of(_Around(one_region)).reason
 
 
+@pytest.mark.parametrize("side", [6, 40])  # all elements of a row are compared, or one in so many
+def test_rows_are_compared_as_the_module_saw_them_whatever_becomes_of_them(side):
+    class _Erasing(_Around):
+        def forward(self, x):
+            seen = self.before(self.first(x))
+            y = self.inner(seen)
+            seen.zero_()
+            return y
+
+    frames = torch.rand(1, 3, side, side + 2, generator=torch.Generator().manual_seed(0))
+    assert axis_of(_Erasing(lambda x: 2 * x), frames) == FrameAxis(rows_per_frame=1)
+    assert "not the one's and then the other's" in axis_of(_Erasing(lambda x: x.flip(0)), frames).reason
+
+
 def test_a_module_that_is_never_called_is_refused():
     class ReadsWeights(_Around):
         def forward(self, x):
@@ -239,3 +253,25 @@ def test_an_architecture_keeps_the_windows_per_frame():
     architecture = found_architecture(convert(windows, FRAMES), dd.LinearStudent(gamma=2))
     again = delta_blocks(apply_architecture(_Around(windows).eval(), architecture))
     assert {name: block.rows_per_frame for name, block in again.items()} == {"first": 1, "inner": 4}
+
+
+def test_the_frame_that_is_made_for_comparison_differs_and_stays_in_the_range_of_the_first():
+    seen = []
+
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x):
+            seen.append(x.clone())
+            return self.layer(x)
+
+    network, frame = Watching(), torch.rand(1, 3, 6, 7) * 5 - 3  # −3 to 2
+    probe_frame_axes(network, [network.layer], frame)
+    one, other, both = seen
+    assert torch.equal(one, frame)
+    assert torch.equal(both, torch.cat([one, other]))
+    assert frame.min() <= other.min()
+    assert other.max() <= frame.max()
+    assert (one - other).norm() > 0.3 * one.norm()

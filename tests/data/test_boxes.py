@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from deltadistill.data.boxes import NO_TRACK, NOTHING, Detections, Objects, area, iou_matrix, match
+from deltadistill.data.boxes import (
+    NO_TRACK,
+    NOTHING,
+    PADDING,
+    UNKNOWN,
+    Detections,
+    Objects,
+    area,
+    iou_matrix,
+    match,
+)
 
 
 def test_overlap_worked_by_hand():
@@ -23,6 +33,11 @@ def test_what_is_not_said_of_objects_is_unknown_or_false():
     assert objects.tracks.tolist() == [NO_TRACK]
     assert [objects.occluded[0], objects.generated[0], objects.crowd[0]] == [False] * 3
     assert len(Objects([], [])) == len(Detections()) == 0
+
+
+def test_marks_in_the_place_of_numbers_and_classes_are_none_of_them():
+    assert max(NO_TRACK, NOTHING, PADDING, UNKNOWN) < 0  # those count from 0
+    assert PADDING != UNKNOWN
 
 
 def test_other_shapes_are_refused():

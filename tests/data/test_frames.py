@@ -11,7 +11,7 @@ from PIL import Image
 from deltadistill.data import frames as frames_module
 from deltadistill.data.box_files import write_box_file
 from deltadistill.data.boxes import Objects
-from deltadistill.data.frames import MEAN, STD, FrameStore, normalise
+from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.letterbox import FILL
 from deltadistill.data.manifest import Manifest
 from deltadistill.preparation.stored_png import write_png
@@ -78,6 +78,18 @@ def test_a_cached_frame_survives_its_file_and_an_uncached_does_not(manifest):
     assert first[1].unique().tolist() == [0]
 
 
+def test_a_cache_holds_as_many_bytes_as_it_may_and_drops_the_longest_unused(manifest):
+    frames = manifest.clips("train")["train0"][:3]
+    picture = 16 * 24 * 3
+    for pictures, read_again in ((3, []), (2, [frames[1]])):
+        store = FrameStore(manifest, cache_bytes=pictures * picture)
+        read = []
+        store._read_image = lambda path, read=read, real=store._read_image: read.append(path) or real(path)
+        for frame in (frames[0], frames[1], frames[0], frames[2], frames[0], frames[1]):
+            store.image(frame)
+        assert read == [frame.image for frame in (*frames, *read_again)]
+
+
 def test_no_cache_keeps_nothing(manifest):
     store = FrameStore(manifest, cache_bytes=0)
     frame = manifest.frames[0]
@@ -133,8 +145,9 @@ def test_damaged_flow_is_named(manifest):
 
 def test_normalise_takes_out_mean_and_deviation():
     frames = torch.tensor([0, 255, 124], dtype=torch.uint8).view(1, 3, 1, 1)
-    expected = [(value / 255 - m) / s for value, m, s in zip((0, 255, 124), MEAN, STD, strict=True)]
-    assert torch.allclose(normalise(frames).flatten(), torch.tensor(expected), atol=1e-6)
+    # ImageNet's, RGB: (0 − 0.485) / 0.229, (1 − 0.456) / 0.224, (124/255 − 0.406) / 0.225
+    expected = torch.tensor([-2.117904, 2.428571, 0.356776])
+    assert torch.allclose(normalise(frames).flatten(), expected, atol=1e-5)
     assert normalise(torch.zeros(2, 4, 3, 5, 6, dtype=torch.uint8)).shape == (2, 4, 3, 5, 6)
     with pytest.raises(ValueError, match=r"takes uint8 \(…, 3, H, W\), got torch.float32"):
         normalise(torch.zeros(1, 3, 2, 2))

@@ -72,8 +72,11 @@ def test_the_street_table_joins_poles_and_signs():
     lookup = label_ids_to_classes(classes)
     names = ["road", "sidewalk", "building", "vegetation", "sky", "car", "person", "pole/sign"]
     assert [entry.name for entry in classes] == names
-    assert lookup[17] == lookup[20] == 7
-    assert lookup[26] == 5
+    taken = {7: 0, 8: 1, 11: 2, 12: 2, 13: 2, 21: 3, 22: 3, 23: 4, 26: 5, 27: 5, 28: 5, 24: 6, 25: 6}
+    taken |= {17: 7, 19: 7, 20: 7}
+    assert {label: int(lookup[label]) for label in range(256) if lookup[label] != IGNORE} == taken
+    colors = {identity: color for identity, _, _, color in official()}
+    assert [entry.color for entry in classes] == [colors[label] for label in (7, 8, 11, 21, 23, 26, 24, 20)]
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones():

@@ -47,3 +47,7 @@ def test_boxes_move_with_the_pixels():
 def test_a_picture_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"a picture of \(4, 4\) was given, expected \(6, 8\)"):
         Letterbox((6, 8), (6, 8)).image(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_what_fills_is_the_mean_of_imagenet_in_red_green_and_blue():
+    assert tuple(round(255 * mean) for mean in (0.485, 0.456, 0.406)) == FILL

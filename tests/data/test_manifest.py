@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from data import small_dataset
 
-from deltadistill.data.manifest import COLUMNS, Manifest
+from deltadistill.data.manifest import COLUMNS, Frame, Manifest, find_faults
+from deltadistill.files.limits import MOST_CLIP_FRAMES
 
 
 @pytest.fixture
@@ -187,12 +188,51 @@ def test_a_long_list_of_faults_is_cut(tmp_path, manifest):
         ("train0,0,a.png", "line 2 has 3 columns; expected 8"),
         ("train0,one,a.png,,train,,,", "line 2: frame 'one' is not a whole number"),
         (",0,a.png,,train,,,", "line 2: clip and image must not be empty"),
+        ("train0,0,,,train,,,", "line 2: clip and image must not be empty"),
+        (
+            "train0,0,a.png,,train,,,\ntrain0,1,b.png,,train,,\nx,2,",
+            "line 3 has 7 columns; .*\n.*line 4 has 3",
+        ),
+        (f"train0,{MOST_CLIP_FRAMES},a.png,,train,,,", "line 2: frame '[0-9]+' is not a whole number from 0"),
+        ("train0,-1,a.png,,train,,,", "line 2: frame '-1' is not a whole number from 0"),
+        ("train\x070,1,a.png,,train,,,", "line 2: the clip's name .* holds control characters"),
     ],
 )
 def test_malformed_rows_are_named_by_line(tmp_path, line, message):
     path = tmp_path / "manifest.csv"
     path.write_text(",".join(COLUMNS) + "\n" + line + "\n")
     with pytest.raises(ValueError, match=message):
+        Manifest.read(path)
+
+
+@pytest.mark.parametrize(
+    ("present", "words"),
+    [
+        ([0, 1, 3], "lacks frame 2"),
+        ([2], "lacks frame 0, 1"),
+        ([0, 6], "lacks frame 1, 2, 3, 4, 5"),
+        ([0, 9], "lacks frame 1, 2, 3, 4, 5 and 3 more"),
+    ],
+)
+def test_frames_that_a_clip_lacks_are_listed(present, words):
+    frames = tuple(Frame("a", index, "train", Path("/nowhere/a.png")) for index in present)
+    assert [fault for fault in find_faults(frames) if "lacks" in fault] == [f"clip a {words}"]
+
+
+def test_a_file_that_lies_elsewhere_is_named_with_the_first_line_that_names_it(tmp_path, manifest):
+    path = tmp_path / "data" / "manifest.csv"
+    manifest.write(path)
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].replace(lines[3].split(",")[2], "/nowhere/b.png")
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=r"line 4: /nowhere/b\.png lies outside"):
+        Manifest.read(path)
+
+
+def test_the_highest_frame_number_is_below_the_limit(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(",".join(COLUMNS) + f"\ntrain0,{MOST_CLIP_FRAMES - 1},a.png,,train,,,\n")
+    with pytest.raises(ValueError, match=r"no dataset\.json"):  # the rows are in order
         Manifest.read(path)
 
 

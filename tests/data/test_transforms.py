@@ -71,6 +71,34 @@ def test_a_crop_larger_than_the_frame_holds_the_whole_frame():
         assert (view.label(np.zeros((32, 48), np.uint8)) == 0).sum() == 32 * 48
 
 
+def test_every_place_inside_the_frame_comes_up_and_none_outside():
+    views = [draw_view(Augment(crop=(30, 45)), (32, 48), np.random.default_rng(seed)) for seed in range(80)]
+    assert {view.top for view in views} == {0, 1, 2}
+    assert {view.left for view in views} == {0, 1, 2, 3}
+
+
+def test_every_place_of_a_small_frame_in_its_window_comes_up():
+    views = [draw_view(Augment(crop=(33, 50)), (32, 48), np.random.default_rng(seed)) for seed in range(80)]
+    assert {view.top for view in views} == {-1, 0}
+    assert {view.left for view in views} == {-2, -1, 0}
+
+
+def test_a_crop_of_one_pixel_is_possible():
+    view = draw_view(Augment(crop=(1, 1), scale=(2.0, 2.0)), (4, 6), np.random.default_rng(0))
+    assert (view.height, view.width) == (1, 1)
+
+
+@pytest.mark.parametrize("enlarged", [0.5, 1.0, 2.0])
+def test_scales_lie_between_the_two_and_keep_the_form(enlarged):
+    augment = Augment(crop=(60, 100), scale=(0.5 * enlarged, 2.0 * enlarged))
+    views = [draw_view(augment, (400, 600), np.random.default_rng(seed)) for seed in range(60)]
+    for view in views:
+        scale = 60 / view.height
+        assert 0.49 * enlarged < scale < 2.1 * enlarged
+        assert abs(view.width - view.height * 100 / 60) < 1.5
+        assert view.out == (60, 100)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -13,7 +13,8 @@ from deltadistill import models
 from deltadistill.files import atomic, commented_yaml
 from deltadistill.files.result_files import write_csv, write_json
 from deltadistill.pipeline.report.figures import style
-from deltadistill.preparation.video import Division, extract_videos
+from deltadistill.preparation.division import Division
+from deltadistill.preparation.video import extract_videos
 from deltadistill.stored.network_file import save_network
 
 ROOT = Path(__file__).resolve().parents[2]

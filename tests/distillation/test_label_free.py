@@ -136,6 +136,22 @@ def test_blocks_that_would_not_learn_under_gradient_checkpointing_are_named(clip
         run(network, clips, steps=1)
 
 
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_bar_is_shown_where_it_is_asked_for(clips, progress, capsys):
+    run(converted(), clips, steps=2, progress=progress)
+    assert ("distilling" in capsys.readouterr().err) == progress
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5])
+def test_clips_of_two_frames_or_more_are_taken(frames):
+    clips = torch.randn(2, frames, 3, 16, 24, generator=torch.Generator().manual_seed(1))
+    assert len(run(converted(), clips, steps=1)) == 1
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        run(converted(), clips[:, :1], steps=1)
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        run(converted(), clips[:0], steps=1)
+
+
 def test_a_training_without_steps_is_refused(clips):
     with pytest.raises(ValueError, match="steps 0"):
         run(converted(), clips, steps=0)

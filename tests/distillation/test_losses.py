@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.account.candidate_costs import CostTable
+from deltadistill.account.candidate_costs import CostTable, delta_cost
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError, ClipSession
 from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
@@ -45,6 +45,14 @@ def test_the_relative_error_is_the_share_of_the_targets_energy():
 
 def test_a_target_of_zero_leaves_the_error_itself():
     assert CallError.of(torch.tensor([3.0]), torch.tensor([0.0])).relative().item() == 9.0
+
+
+@pytest.mark.parametrize("size", [1e3, 0.1, 1e-3, 1e-8])
+def test_a_target_of_any_size_is_divided_by(size):
+    """Deltas of late layers are small: undivided, their errors would weigh nothing beside others."""
+    error = CallError.of(size * torch.tensor([1.0, -2.0]), size * torch.tensor([2.0, -4.0]))
+    assert error.relative().item() == pytest.approx(0.25)
+    assert error.relative(torch.tensor(40 * size**2)).item() == pytest.approx(5 / 40)
 
 
 def test_delta_distillation_compares_changes_equation_2():
@@ -98,6 +106,25 @@ def test_the_expected_cost_weighs_the_candidates_by_their_probabilities_equation
     cost.backward()
     # dp/dlogit = 0.196612; · (100 − 20) / 200
     assert block.gate.logit.grad.item() == pytest.approx(0.0786448, rel=1e-4)
+
+
+def test_a_decided_block_costs_what_its_candidate_does():
+    layers = [nn.Conv2d(1, 1, 1, bias=False) for _ in range(3)]
+    network = dd.convert(
+        nn.Sequential(*layers), dd.LinearStudent(gamma=1, keep_dearer=True), dd.all_convolutions
+    )
+    first, second, third = delta_blocks(network).values()
+    first.decide("uncompressed")
+    second.decide("compressed")
+    third.gate.logit.data.fill_(-1.0)
+    pairs = [(100.0, 20.0), (40.0, 3.0), (7.0, 10.0)]
+    costs = CostTable(dict(zip(delta_blocks(network), pairs, strict=True)), rest=50.0, teacher=200.0)
+    # p = σ(−1) = 0.268941: 50 + 100 + 3 + 0.268941·7 + 0.731059·10 = 162.19318
+    assert expected_cost(network, costs).item() == pytest.approx(162.19318 / 200, rel=1e-5)
+    assert delta_cost(network, costs) == 50 + 100 + 3 + 10  # the third's gate prefers compressed
+    third.decide("uncompressed")
+    assert expected_cost(network, costs).item() == pytest.approx(160 / 200)
+    assert delta_cost(network, costs) == 50 + 100 + 3 + 7
 
 
 def test_a_cost_table_of_another_network_is_refused():

@@ -63,6 +63,25 @@ def test_a_budget_compresses_the_most_hesitant_blocks_first(network):
     assert [block.decided for block in delta_blocks(network).values()] == ["compressed", "uncompressed"]
 
 
+def test_hesitation_is_how_close_a_gate_is_to_even_on_either_side():
+    """The surest gate has the lowest logit, and its compressed candidate is the dearer one."""
+    network = dd.convert(build("batch norm and dropout"), dd.LinearStudent(gamma=2), dd.all_convolutions)
+    set_logits(network, -3.0, 0.5, 2.0)
+    pairs = [(1.0, 40.0), (100.0, 10.0), (100.0, 10.0)]
+    costs = CostTable(dict(zip(delta_blocks(network), pairs, strict=True)), rest=0.0, teacher=300.0)
+    settle(network, costs, budget=0.5)  # 40 + 100 + 100 is preferred; the second alone brings it to 150
+    decided = [block.decided for block in delta_blocks(network).values()]
+    assert decided == ["compressed", "compressed", "uncompressed"]
+
+
+def test_a_budget_that_only_the_cheapest_network_keeps_takes_every_block_to_its_cheaper_candidate(network):
+    set_logits(network, 3.0, -4.0)
+    costs = CostTable(dict(zip(delta_blocks(network), [(9.0, 2.0), (1.0, 5.0)], strict=True)), 3.0, 10.0)
+    settle(network, costs, budget=0.6)
+    assert [block.decided for block in delta_blocks(network).values()] == ["compressed", "uncompressed"]
+    assert delta_cost(network, costs) == 3 + 2 + 1
+
+
 def test_a_budget_is_kept_where_a_gate_prefers_a_compressed_candidate_that_is_dearer(network):
     set_logits(network, -1.0, -2.0)
     costs = CostTable(dict(zip(delta_blocks(network), [(1.0, 2.0), (5.0, 1.0)], strict=True)), 0.5, 10.0)

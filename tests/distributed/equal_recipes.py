@@ -9,8 +9,11 @@ the tune split. The first process writes the curves and what was found to FILE.
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import torch
 from data.small_box_dataset import make_box_manifest
@@ -28,6 +31,7 @@ from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
 from deltadistill.processes import group as processes
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks import of_dataset as tasks
+from deltadistill.tasks.anchors import AnchorMaps, AnchorTargets
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.passes import Passes
 
@@ -69,31 +73,60 @@ def delta_on_label_maps(folder: Path, running: Running) -> Trained:
 def on_boxes(folder: Path, running: Running, **method: str | bool) -> Trained:
     store = FrameStore(make_box_manifest(folder, clips={"train": 4, "tune": 2}))
     torch.manual_seed(0)
-    teacher = models.build("efficientdet_d0", classes=2, **OPTIONS["efficientdet_d0"]).eval()
-    make_sure(teacher, -0.5)
+    with default_of(torch.float32):  # with these weights some boxes are right, so that there is a score
+        teacher = models.build("efficientdet_d0", classes=2, **OPTIONS["efficientdet_d0"]).eval()
+    make_sure(teacher.to(torch.get_default_dtype()), -0.5)
     task = tasks.build(store.manifest.info, boxes=BOXES)
     how = settings(store.manifest.info.size, where="published_convolutions", rank="min").distill
     return distill(teacher, task, store, how, seed=0, running=running, **method)
 
 
-KINDS = {  # the training, and its precision; anchors of effdet are float32
-    "teacher on label maps": (teacher_on_label_maps, torch.float64),
-    "delta on label maps": (delta_on_label_maps, torch.float64),
-    "delta on boxes": (partial(on_boxes, predicts="delta"), torch.float32),
-    "features near objects": (partial(on_boxes, predicts="feature", near_objects=True), torch.float32),
+KINDS = {
+    "teacher on label maps": teacher_on_label_maps,
+    "delta on label maps": delta_on_label_maps,
+    "delta on boxes": partial(on_boxes, predicts="delta"),
+    "features near objects": partial(on_boxes, predicts="feature", near_objects=True),
 }
+
+
+@contextmanager
+def default_of(precision: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(precision)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def everything_in_float64() -> Iterator[None]:
+    """Inside, networks and losses are computed in float64, in which an order of sums shows nowhere.
+
+    effdet brings what its loss is given to float32, and matches boxes with anchors in float32 alone. The
+    latter is done for each frame by itself, so that it is the same in every process.
+    """
+    match, loss = AnchorMaps.targets, AnchorMaps.loss
+
+    def matched(*given: object) -> AnchorTargets:
+        with default_of(torch.float32):
+            return match(*given)
+
+    def exact_loss(*given: object) -> torch.Tensor:
+        with mock.patch.object(torch.Tensor, "float", torch.Tensor.double):
+            return loss(*given)
+
+    patched = mock.patch.multiple(AnchorMaps, targets=matched, loss=exact_loss)
+    with default_of(torch.float64), patched:
+        yield
 
 
 def curves(group: Group = ALONE) -> dict:
     """By training: its curve, the best by the tune split, and the candidates that the search chose."""
     found = {}
-    for name, (train, precision) in KINDS.items():
-        torch.set_default_dtype(precision)
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                trained = train(Path(folder), Running(passes=Passes(group)))
-        finally:
-            torch.set_default_dtype(torch.float32)
+    for name, train in KINDS.items():
+        with everything_in_float64(), tempfile.TemporaryDirectory() as folder:
+            trained = train(Path(folder), Running(passes=Passes(group)))
         chosen = (trained.architecture or {}).get("blocks", {})
         best = [trained.outcome.best_step, trained.outcome.best_score]
         found[name] = {"curve": trained.outcome.curve, "best": best, "chosen": dict(chosen)}

@@ -26,7 +26,7 @@ STAGES = tuple(stage for stage in get_args(Stage) if stage != "label_frames")
 LOCKED = "python -m workflow.pipeline_lock"
 CHECKED = "python -m deltadistill.pipeline.preflight"
 TOOLS = (  # as make run and make snakemake call them
-    f"{LOCKED} bash -c '{CHECKED} && dvc repro'",
+    f"{LOCKED} bash -c '{CHECKED} && python -m workflow.repro'",
     f"{CHECKED} && snakemake --quiet rules",
 )
 PATIENCE_S = 900

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import deltadistill as dd
@@ -186,8 +187,15 @@ def make_video(folder: Path, *, suffix: str, codec: str, pixels: str) -> list[Pa
     return [folder / f"ride.{suffix}"]
 
 
-def read_all(folder: Path, *, name: str = "") -> int:
-    return sum(1 for _ in read_video(folder / name, max_frames=1000))
+def make_animation(folder: Path) -> list[Path]:
+    draw = np.random.default_rng(0)
+    frames = [Image.fromarray(draw.integers(0, 256, (*SIZE, 3), dtype=np.uint8)) for _ in range(4)]
+    frames[0].save(folder / "ride.webp", save_all=True, append_images=frames[1:], duration=40, lossless=True)
+    return [folder / "ride.webp"]
+
+
+def read_all(folder: Path, *, name: str = "", damaged: str = "stop") -> int:
+    return sum(1 for _ in read_video(folder / name, max_frames=1000, damaged=damaged))
 
 
 def make_cityscapes(folder: Path) -> list[Path]:
@@ -343,6 +351,11 @@ READERS = {
     "avi": _video("avi", "mjpeg", "yuvj420p"),
     "mkv": _video("mkv", "mpeg4"),
     "gif": _video("gif", "gif", "rgb8"),
+    "animation": Reader(make_animation, partial(read_all, name="ride.webp")),
+    "avi as far as it goes": Reader(
+        partial(make_video, suffix="avi", codec="mpeg4", pixels="yuv420p"),
+        partial(read_all, name="ride.avi", damaged="skip"),
+    ),
     "examples": Reader(make_examples, read_examples),
     "sweep": _result(_SEED / "sweep_sequence_length" / "delta" / "sweep.json", records.Sweep),
     "consistency": _result(_SEED / "analyze_consistency" / "delta" / "consistency.json", records.Consistency),

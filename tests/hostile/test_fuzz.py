@@ -23,7 +23,7 @@ GROUPS = {
     "data": ["manifest", "frames", "cityscapes", "examples"],
     "detection": ["boxes", "classes", "annotation", "list", "coco"],
     "pictures": ["png", "jpeg", "bmp", "tiff", "webp", "sheet"],
-    "videos": ["mp4", "avi", "mkv", "gif"],
+    "videos": ["mp4", "avi", "mkv", "gif", "animation", "avi as far as it goes"],
     "results": [
         "sweep", "consistency", "found", "layers", "curve", "macs", "totals", "latency", "provenance",
         "described",

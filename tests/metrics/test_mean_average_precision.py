@@ -179,7 +179,22 @@ def test_wrong_input_is_refused():
     metric = MeanAveragePrecision(2)
     with pytest.raises(ValueError, match=r"found hold classes \[2\]; expected 0 to 1"):
         metric.update(Detections([BOX], [0.5], [2]), Objects([], []))
+    with pytest.raises(ValueError, match=r"objects hold classes \[0, -1\]; expected 0 to 1"):  # padding
+        metric.update(Detections(), Objects([BOX, FAR], [0, -1]))
     with pytest.raises(ValueError, match=r"motion is \(2,\) for 1 objects"):
         metric.update(Detections(), Objects([BOX], [0]), motion=[1, 1])
     with pytest.raises(ValueError, match="both must be at least 1"):
         MeanAveragePrecision(0)
+
+
+def test_each_class_is_scored_at_an_iou_of_a_half_and_over_all_ten():
+    """Boxes that cover 52, 61 and 96 % of their objects are found at 1, 3 and all ten of IoU 0.5 … 0.95."""
+    metric = MeanAveragePrecision(3)
+    for index, height in enumerate((5.2, 6.1, 9.6)):
+        objects = Objects([[0, 0, 10, 10]], [index])
+        metric.update(Detections([[0, 0, 10, height]], [0.9], [index]), objects)
+    score = metric.score()
+    assert score.ap50 == pytest.approx((1, 1, 1))
+    assert score.ap == pytest.approx((0.1, 0.3, 1))
+    assert score.map50 == pytest.approx(1)
+    assert score.map == pytest.approx(1.4 / 3)

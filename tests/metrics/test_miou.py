@@ -19,6 +19,18 @@ def test_iou_of_six_pixels_worked_by_hand():
     assert matrix.miou() == pytest.approx((1 / 3 + 1 / 2) / 2)
 
 
+def test_missed_and_wrongly_claimed_pixels_both_count_where_they_differ():
+    counts = [[3, 1, 0], [2, 5, 1], [0, 0, 7]]  # a row per target, a column per prediction
+    pairs = [(t, p) for t in range(3) for p in range(3) for _ in range(counts[t][p])]
+    target, prediction = torch.tensor(pairs).T
+    matrix = ConfusionMatrix(classes=3)
+    matrix.update(prediction, target)
+    assert matrix.counts.tolist() == counts
+    # hit / (hit + missed + false): 3/(3+1+2), 5/(5+3+1), 7/(7+0+1)
+    assert matrix.iou().tolist() == pytest.approx([3 / 6, 5 / 9, 7 / 8])
+    assert matrix.miou() == pytest.approx((3 / 6 + 5 / 9 + 7 / 8) / 3)
+
+
 def test_a_class_that_is_only_predicted_lowers_the_mean():
     matrix = ConfusionMatrix(classes=2)
     matrix.update(torch.tensor([0, 1]), torch.tensor([0, 0]))
@@ -38,6 +50,16 @@ def test_matrices_of_two_halves_add_to_the_matrix_of_the_whole():
     first += second
     assert torch.equal(first.counts, whole.counts)
     assert sum([second], ConfusionMatrix(4)).miou() == second.miou()
+
+
+def test_a_state_is_all_that_was_counted_and_none_where_nothing_was():
+    first, second, empty = (ConfusionMatrix(classes=3) for _ in range(3))
+    first.update(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 0, 1, 1]))
+    second.update(torch.tensor([2, 2]), torch.tensor([2, 1]))
+    assert empty.state() is None
+    second.add(first.state())
+    assert second.counts.tolist() == [[1, 1, 0], [0, 1, 2], [0, 0, 1]]
+    assert first.counts.sum() == 4  # stays
 
 
 def test_nothing_counted_gives_nan():
@@ -63,3 +85,11 @@ def test_labels_that_make_no_sense_are_refused(prediction, target, words):
 def test_matrices_of_different_classes_do_not_add():
     with pytest.raises(ValueError, match="cannot add"):
         ConfusionMatrix(2) + ConfusionMatrix(3)
+
+
+def test_one_class_is_enough_and_none_is_too_few():
+    matrix = ConfusionMatrix(classes=1)
+    matrix.update(torch.zeros(3, dtype=torch.uint8), torch.zeros(3, dtype=torch.uint8))
+    assert matrix.miou() == 1
+    with pytest.raises(ValueError, match="classes must be at least 1, got 0"):
+        ConfusionMatrix(classes=0)

@@ -1,6 +1,7 @@
 """The command line of stages."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from deltadistill.pipeline import stage_arguments
 from deltadistill.pipeline.results.files import MissingError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 
 
@@ -111,3 +112,31 @@ def test_a_network_that_is_not_there_is_named_with_the_stage_that_makes_it(tmp_p
     )
     assert len(said.splitlines()) == 1
     assert not (tmp_path / "networks").exists()
+
+
+STAGE = """
+from deltadistill.pipeline import stage_arguments
+
+def main():
+    import torch
+
+stage_arguments.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch's wheels carry libgomp on Linux alone")
+def test_threads_of_a_stage_spin_for_a_short_time_only():
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    command = [sys.executable, "-c", STAGE]
+    environment = clean | {"OMP_DISPLAY_ENV": "verbose"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
+    assert "GOMP_SPINCOUNT = '30000'" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "value"), [("GOMP_SPINCOUNT", "7"), ("OMP_WAIT_POLICY", "ACTIVE")])
+def test_how_threads_wait_is_the_users_to_say(monkeypatch, name, value):
+    for each in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, value)
+    stage_arguments.run(lambda: None)
+    assert os.environ.get("GOMP_SPINCOUNT") == (value if name == "GOMP_SPINCOUNT" else None)

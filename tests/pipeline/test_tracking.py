@@ -17,8 +17,10 @@ PARAMS = {"experiment": "street", "seeds": [0], "distill": {"steps": 3}, "write_
 STAGES = """
 import logging, sys
 import torch
+from deltadistill.pipeline import store_reach
 from deltadistill.pipeline import tracking
 logging.basicConfig(level=logging.INFO)
+tracking.WAIT_S = store_reach.TURN_S = 600  # four at once, whatever else this machine does
 params = {"experiment": "street", "seeds": [0], "distill": {"steps": int(sys.argv[1])}, "write_report": {}}
 with tracking.stage_run("distill", params=params, folder="results/a", seed=0, variant="delta") as run:
     for step in range(3):
@@ -76,10 +78,11 @@ print(json.dumps({"runs": runs, "models": models, "signatures": signatures, "out
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Two executions that differ in one parameter, begun at the same time in an empty folder, then read."""
+    """Four executions that differ in one parameter, begun at the same time in an empty folder, then read."""
     folder = tmp_path_factory.mktemp("tracking")
-    both = [start(folder, STAGES, "3", "model"), start(folder, STAGES, "4", "none")]
-    printed = [process.communicate(timeout=300) for process in both]
+    models = {"3": "model", "4": "none", "5": "none", "6": "none"}
+    all_four = [start(folder, STAGES, steps, model) for steps, model in models.items()]
+    printed = [process.communicate(timeout=300) for process in all_four]
     read = start(folder, READ).communicate(timeout=300)
     return {**json.loads(read[0]), "printed": printed, "folder": folder}
 
@@ -111,11 +114,11 @@ def children(store, parent, stage, status="FINISHED"):
 
 
 def test_nothing_is_printed_by_mlflow_and_no_warning_given(store):
-    assert store["printed"] == [("", ""), ("", "")]
+    assert store["printed"] == 4 * [("", "")]
 
 
 def test_each_execution_has_one_parent_with_all_its_params(store):
-    assert sorted(run["params"]["distill.steps"] for run in parents(store)) == ["3", "4"]
+    assert sorted(run["params"]["distill.steps"] for run in parents(store)) == ["3", "4", "5", "6"]
     assert {run["status"] for run in parents(store)} == {"FINISHED"}
 
 

@@ -5,6 +5,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import ClassEntry
@@ -189,6 +190,23 @@ def test_all_faults_of_a_pass_are_named_together(root):
         "f003.png is 3×3",
     ):
         assert part in text
+
+
+def test_what_other_systems_leave_beside_pictures_is_no_frame(root):
+    for name in ("._f001.png", ".DS_Store"):
+        (root / "test/frames/road" / name).write_bytes(b"\0\5\26\7")
+        (root / "test/labels/road" / name).write_bytes(b"\0\5\26\7")
+    assert len(read(root).clips("test")["road"]) == 3
+
+
+def test_pictures_of_formats_that_are_not_read_and_animations_are_called_that(root):
+    os.rename(root / "test/frames/road/f002.png", root / "test/frames/road/f002.PPM")
+    frames = [Image.fromarray(np.full((*SIZE, 3), 99 * step, np.uint8)) for step in range(2)]
+    (root / "train/frames/meadow2/a1.jpg").unlink()
+    frames[0].save(root / "train/frames/meadow2/a1.webp", save_all=True, append_images=frames[1:], duration=9)
+    text = faults_of(root)
+    assert "road/f002.PPM: pictures in .ppm are not read; convert them to PNG" in text
+    assert "meadow2/a1.webp is an animation of several pictures" in text
 
 
 def test_progress_counts_every_frame(root):

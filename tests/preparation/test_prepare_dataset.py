@@ -90,7 +90,7 @@ def test_a_folder_in_the_layout_of_cityscapes_is_described_in_place(run, tmp_pat
     assert not list((tmp_path / "data/toy").rglob("*.png"))
 
 
-def test_folders_of_frames_and_label_images_are_described_in_place(run, tmp_path):
+def test_folders_of_frames_and_label_images_are_described_in_place(run, tmp_path, monkeypatch):
     import cv2
     import numpy as np
 
@@ -102,6 +102,8 @@ def test_folders_of_frames_and_label_images_are_described_in_place(run, tmp_path
                 cv2.imwrite(str(path), np.full(shape, 3, np.uint8))
     (tmp_path / "own.csv").write_text("id,name,color\n3,floor,\n9,robot,#ff0000\n")
     folders = {s: [{"frames": f"own/{s}/frames", "labels": f"own/{s}/labels"}] for s in ("train", "test")}
+    folders["test"][0]["labels"] = "~/own/test/labels"
+    monkeypatch.setenv("HOME", str(tmp_path))
     manifest = run("masks", folders | {"label_table": "own.csv"})
     assert manifest.counts()["labelled"] == {"train": 4, "tune": 4, "test": 4}
     assert [(entry.name, entry.label_ids) for entry in manifest.info.classes] == [
@@ -129,6 +131,33 @@ def test_a_folder_of_frames_becomes_a_data_set(run, tmp_path):
     assert sum(manifest.counts()["frames"].values()) == 16
     assert manifest.counts()["labelled"]["test"] == 0
     assert len(manifest.info.classes) == 8
+
+
+def test_a_folder_numbered_by_times_is_cut_where_one_is_far_above_the_others_or_lost(
+    run, tmp_path, monkeypatch
+):
+    from deltadistill.preparation.stored_png import write_png
+    from deltadistill.preparation.street.clip import render_clip
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ride").mkdir()
+    for index, frame in enumerate(render_clip((0, 0, 0), frames=16, height=32, width=64, noise=0)):
+        write_png(tmp_path / f"ride/{980 + 40 * index + 110 * (index > 3)}.png", frame.image)
+    (tmp_path / "ride/1410.png").write_bytes(b"")  # the ninth
+    values = {
+        "paths": ["~/ride"], "height": 32, "width": 64, "min_frames": 3,
+        "damaged": "skip", "folder_numbers": "milliseconds", "max_step": 3.5,
+    }  # fmt: skip
+    manifest = run("video", values)
+    clips = {
+        name: frames for split in ("train", "tune", "test") for name, frames in manifest.clips(split).items()
+    }
+    pieces = {name.split("_part")[0]: frames for name, frames in clips.items()}
+    assert sorted(pieces) == [f"ride_shot_00_piece_0{number}" for number in range(3)]
+    assert [frames[0].seconds for _, frames in sorted(pieces.items())][:2] == [0.0, 0.27]
+    [facts] = json.loads((tmp_path / "results/toy/dataset.json").read_text())["videos"]
+    assert (facts["damaged"], facts["frames_per_second"]) == (1, 25.0)
+    assert "1 gap in time, median step 0.040 s: 0.15 s" in facts["notes"]
 
 
 DETECTION = {

@@ -9,7 +9,9 @@ import pytest
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import Manifest
-from deltadistill.preparation.video import Clip, Division, divide, extract_videos, fit
+from deltadistill.preparation.division import Clip, Division, divide
+from deltadistill.preparation.extraction import fit
+from deltadistill.preparation.video import extract_videos
 
 SIZE = (16, 32)
 
@@ -88,8 +90,9 @@ def test_several_videos_keep_apart(tmp_path):
     clips = {name.split("_")[0] for split in ("train", "tune", "test") for name in manifest.clips(split)}
     assert clips == {"a", "b"}
     write_shots(tmp_path / "elsewhere/a", [6])
-    with pytest.raises(ValueError, match="two videos are named 'a'"):
-        extract([tmp_path / "a", tmp_path / "elsewhere/a"], tmp_path / "more")
+    both = extract([tmp_path / "b", tmp_path / "elsewhere/a", tmp_path / "a"], tmp_path / "more")
+    clips = {name.split("_")[0] for split in ("train", "tune", "test") for name in both.clips(split)}
+    assert clips == {"b", "elsewhere-a", f"{tmp_path.name.replace('_', '-')}-a"}
 
 
 def test_too_little_video_is_refused(tmp_path):

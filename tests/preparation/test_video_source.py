@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from deltadistill.data.picture_end import has_end
-from deltadistill.preparation.video_source import find_video, read_video, sort_pictures
+from deltadistill.preparation.picture_folder import sort_pictures
+from deltadistill.preparation.video_place import find_video
+from deltadistill.preparation.video_source import read_video
 
 
 def write_video(path, frames, *, codec="mpeg4"):
@@ -33,9 +35,9 @@ def test_a_file_gives_its_frames_in_order(tmp_path):
     write_video(tmp_path / "a.mp4", [grey(20 * step) for step in range(8)])
     frames = list(read_video(tmp_path / "a.mp4"))
     assert len(frames) == 8
-    assert frames[0].shape == (32, 48, 3)
-    assert frames[0].dtype == np.uint8
-    assert [round(float(frame.mean()) / 20) for frame in frames] == list(range(8))
+    assert frames[0].pixels.shape == (32, 48, 3)
+    assert frames[0].pixels.dtype == np.uint8
+    assert [round(float(frame.pixels.mean()) / 20) for frame in frames] == list(range(8))
 
 
 def test_no_more_frames_than_asked_for(tmp_path):
@@ -47,7 +49,7 @@ def test_no_more_frames_than_asked_for(tmp_path):
 
 def test_a_folder_is_read_by_number_not_by_letter(tmp_path):
     write_pictures(tmp_path / "folder", ["f10.png", "f8.png", "f9.png"])  # levels 0, 1, 2
-    assert [int(frame[0, 0, 0]) for frame in read_video(tmp_path / "folder")] == [1, 2, 0]
+    assert [int(frame.pixels[0, 0, 0]) for frame in read_video(tmp_path / "folder")] == [1, 2, 0]
     assert [path.name for path in sort_pictures(tmp_path / "folder")] == ["f8.png", "f9.png", "f10.png"]
 
 
@@ -57,7 +59,7 @@ def test_colours_of_pictures_are_red_green_blue(tmp_path):
         cv2.imwrite(
             str(tmp_path / "folder" / name), np.full((4, 4, 3), (255, 0, 0), np.uint8)
         )  # blue, for OpenCV
-    assert next(read_video(tmp_path / "folder"))[0, 0].tolist() == [0, 0, 255]
+    assert next(read_video(tmp_path / "folder")).pixels[0, 0].tolist() == [0, 0, 255]
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -10,7 +10,7 @@ import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.stored.architecture import found_architecture
 from deltadistill.stored.network_file import save_network
-from deltadistill.stored.weights import NO_STUDENTS, NO_SUCH_NAME, NO_TENSOR, REPEATED, STUDENT_BIAS
+from deltadistill.stored.weight_names import NO_STUDENTS, NO_SUCH_NAME, NO_TENSOR, REPEATED, STUDENT_BIAS
 
 LISTS = {"ddrnet23_slim": (DDRNETS["ddrnet23_slim"], 19), "hrnet_w18_small": (HRNET, 19)}
 LISTS["efficientdet_d0"] = (EFFICIENTDET, 30)

@@ -98,6 +98,16 @@ def test_imitation_costs_nothing_where_scores_and_offsets_are_the_teachers():
     assert detection(3).imitation_loss(output, output, network=NETWORK).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_imitation_of_a_network_in_float64_is_computed_in_float64():
+    """Two offsets that float32 cannot tell apart are different."""
+    output, taught = maps(3), maps(3)
+    output, taught = ([[level.double() for level in part] for part in whole] for whole in (output, taught))
+    output[1][0] += 1e-12
+    loss = detection(3).imitation_loss(output, taught, network=NETWORK)
+    assert loss.dtype == torch.float64
+    assert loss > 0
+
+
 def test_imitation_compares_scores_and_weighs_offsets_by_the_teachers():
     taught, output = maps(logit=-30.0), maps(logit=-30.0)
     taught[0][0][0, 0, 4, 5] = log(3)  # 0.75, so that one anchor is taken for an object

@@ -17,7 +17,7 @@ from training.toy_trainings import (
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.distillation.training import layer_errors
+from deltadistill.distillation.training import SearchCourse, layer_errors
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import train
 
@@ -41,6 +41,7 @@ def test_with_sgd_candidates_may_be_drawn_for_the_first_time_at_any_step():
     network = trainee.network
     optimiser = optimisers.build("sgd", [(network.parameters(), 0.01)], weight_decay=0, momentum=0.9)
     trainee.descent = replace(trainee.descent, optimiser=optimiser)
+    trainee.tune_score = lambda _: 0.0
     drawn = set()
 
     def note(row):
@@ -55,16 +56,47 @@ def candidates(block):
     return block.uncompressed, block.compressed
 
 
-def test_the_best_network_by_the_tune_split_is_kept():
-    trainee = per_frame_trainee()
-    scores = iter([10.0, 30.0, 20.0])
+def scored(trainee, scores):
+    """The trainee, whose looks at the tune split give these scores one after another, whatever it learns."""
+    scores = iter(scores)
     trainee.tune_score = lambda _: next(scores)
-    outcome = run(trainee, 1)
+    return trainee
+
+
+def test_the_best_network_by_the_tune_split_is_kept():
+    outcome = run(scored(per_frame_trainee(), [10.0, 30.0, 20.0]), 1)
     assert (outcome.best_score, outcome.best_step) == (30.0, 8)
 
 
-def test_only_settled_networks_can_be_the_best():
-    assert run(distill_trainee(), 2).best_step == 8  # looks at 4, 8 and 12; the search ends at 6
+@pytest.mark.parametrize("kind", TRAINEES)
+@pytest.mark.parametrize(("every", "looks"), [(5, [5, 10, 12]), (7, [7, 12]), (100, [12])])
+def test_the_last_step_is_looked_at_wherever_it_falls(kind, every, looks):
+    """Whole epochs between two looks seldom end where the training does."""
+    make, frames = TRAINEES[kind]
+    trainee, scores = make(), iter([1.0, 2.0, 3.0])
+    trainee.tune_score = lambda _: next(scores)
+    outcome = train(trainee, Brightness(frames), steps=STEPS, evaluate_every=every, seed=0)
+    assert [row["step"] for row in outcome.curve if "tune_score" in row] == looks
+    assert outcome.best_step == STEPS
+
+
+@pytest.mark.parametrize(
+    ("freeze", "best"),
+    [
+        (0, (40.0, 3)),
+        (5, (30.0, 6)),
+        (6, (20.0, 9)),  # the look after step 6 is one step ahead of the choice
+        (11, (10.0, 12)),
+        (STEPS, (10.0, 12)),  # no step is left: the last one settles at its end
+    ],
+)
+def test_only_settled_networks_can_be_the_best(freeze, best):
+    """Every look is worse than the one before, so that the first that may be the best is."""
+    trainee = scored(distill_trainee(), [40.0, 30.0, 20.0, 10.0])
+    trainee.search = SearchCourse(warmup=0, freeze=freeze)
+    outcome = train(trainee, Brightness(2), steps=STEPS, evaluate_every=3, seed=0)
+    assert (outcome.best_score, outcome.best_step) == best
+    assert all(block.decided for block in delta_blocks(trainee.network).values())
 
 
 def test_the_search_moves_the_gates_and_then_leaves_them():

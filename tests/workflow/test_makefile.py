@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,14 @@ ENVIRONMENT = {
 }
 
 
-def make(*arguments: str) -> subprocess.CompletedProcess:
+def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["make", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        ["make", *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -46,6 +52,19 @@ def test_a_missing_video_is_named():
     assert "'/nowhere/my street.mp4' is not there" in done.stderr
 
 
+def test_a_video_that_is_an_address_is_called_one():
+    done = make("video", "VIDEO=https://example.org/a.mp4", "INSTALLED=", "TEACHER=")
+    assert done.returncode
+    assert "'https://example.org/a.mp4' is an address; download it first" in done.stderr
+
+
+def test_a_video_in_the_home_folder_is_found_before_anything_is_installed(tmp_path):
+    (tmp_path / "my ride.mp4").touch()
+    for name, code in (("my ride.mp4", 0), ("other.mp4", 2)):
+        done = make("video-is-there", f"VIDEO=~/{name}", HOME=str(tmp_path))
+        assert done.returncode == code, done.stderr
+
+
 def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails(tmp_path):
     """With a make that only says what it would make, and fails in one target."""
     script = tmp_path / "clone" / ".ci" / "run"
@@ -61,7 +80,7 @@ def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails
         environment = ENVIRONMENT | {"PATH": path, "FAILS": failing}
         return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=False)
 
-    targets = ("lint", "test", "test-slurm", "test-zoo")
+    targets = ("lint", "test", "test-processors", "test-slurm", "test-zoo")
     whole = run("none")
     assert whole.returncode == 0
     assert whole.stdout.splitlines() == [f"made {target}" for target in targets]
@@ -71,9 +90,18 @@ def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails
         assert f"made {target}" in failed.stdout
 
 
+def test_the_old_processor_of_the_numerical_tests_is_one_to_pytorch():
+    (setting,) = re.findall(r"^OLD_PROCESSOR := (.*)$", MAKEFILE, re.MULTILINE)
+    assert setting in make("--dry-run", "test-processors", "INSTALLED=").stdout
+    old = dict(variable.split("=") for variable in setting.split())
+    asked = "import torch; print(torch.backends.cpu.get_cpu_capability())"
+    capability = subprocess.check_output([sys.executable, "-c", asked], env=ENVIRONMENT | old, text=True)
+    assert capability.strip() == "DEFAULT"
+
+
 def test_every_target_that_runs_a_pipeline_holds_the_lock():
     recipes = re.findall(
-        r"^\t(.*(?:dvc repro|overlay|OVERLAY|own_video|workflow\.sweep).*)$", MAKEFILE, re.MULTILINE
+        r"^\t(.*(?:dvc repro|REPRO|overlay|OVERLAY|own_video|workflow\.sweep).*)$", MAKEFILE, re.MULTILINE
     )
     assert len(recipes) >= 8
     assert [recipe for recipe in recipes if not recipe.startswith(("@$(LOCKED) ", "@echo "))] == []

@@ -35,3 +35,15 @@ def test_a_packaged_clip_needs_no_file():
 def test_a_missing_video_is_named(video):
     with pytest.raises(SystemExit, match="is not there; give a file"):
         absolute(video)
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ride.mp4").touch()
+    assert absolute("~/ride.mp4") == str(tmp_path / "ride.mp4")
+
+
+@pytest.mark.parametrize("video", ["https://example.org/a.mp4", "rtsp://10.0.0.1/cam", "file:///a.mp4"])
+def test_an_address_is_called_one(video):
+    with pytest.raises(SystemExit, match="is an address; download it"):
+        absolute(video)

@@ -68,6 +68,9 @@ class Video(Section):
     tune_fraction: Annotated[float, Field(gt=0, lt=1)]
     min_frames: Annotated[int, Field(ge=2)]
     max_frames: Positive | None
+    damaged: Literal["stop", "skip"]
+    folder_numbers: Literal["frames", "seconds", "milliseconds", "microseconds", "nanoseconds"]
+    max_step: Annotated[float, Field(gt=1)] | None
     scene_cut_threshold: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")

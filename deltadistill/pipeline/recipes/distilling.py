@@ -54,7 +54,15 @@ def distill(
     clips = _initialisation_clips(store, settings, seed, device)
     windows = tune_windows(store, settings.max_distance + 1)
     probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
-    network = convert(teacher, students, where, predicts=predicts, clips=clips, example=probe[0, :2])
+    network = convert(
+        teacher,
+        students,
+        where,
+        predicts=predicts,
+        clips=clips,
+        example=probe[0, :2],
+        progress=running.group.is_first,
+    )
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     reference = _reference(teacher, task, store, settings)
     if near_objects:

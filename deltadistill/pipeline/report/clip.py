@@ -21,6 +21,7 @@ class Clip:
     """Images (F, H, W, 3) uint8, what is true of each frame or None, and predictions of each variant.
 
     ``period`` is the sequence length of the streams: frames 0, period, 2 period … are key frames.
+    ``frames_per_second`` is the rate at which the clip was taken, where its data set tells times.
     """
 
     clip: str
@@ -29,6 +30,7 @@ class Clip:
     truths: object | None
     predictions: dict[str, np.ndarray]
     variants: Variants
+    frames_per_second: float | None = None
 
     @property
     def has_truth(self) -> bool:

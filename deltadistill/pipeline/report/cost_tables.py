@@ -97,6 +97,11 @@ def dataset_table(dataset: DatasetInfo, measure: Measure) -> Table:
     return Table(caption, ("split", "clips", "frames"), tuple(rows))
 
 
+def video_notes(dataset: DatasetInfo) -> list[str]:
+    """What there is to know of how each video was read, as sentences."""
+    return [f"{video.name}: {note}." for video in dataset.videos for note in video.notes]
+
+
 def minutes_table(minutes: dict[str, float]) -> Table:
     """Time each stage took."""
     rows = [(stage, f"{spent:.2f}") for stage, spent in minutes.items()]

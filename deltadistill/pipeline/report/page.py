@@ -57,6 +57,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "students": students_table(results, summary),
         "latency_table": cost_tables.latency_table(results),
         "dataset_table": cost_tables.dataset_table(results.dataset, results.measure),
+        "video_notes": cost_tables.video_notes(results.dataset),
         "minutes_table": cost_tables.minutes_table(summary.minutes),
         "provenance_table": cost_tables.provenance_table(results.provenances),
         "stage_params": _stage_params(results),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deltadistill.data.frame_times import frames_per_second
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame, Manifest
 from deltadistill.pipeline.report.box_scene import BoxScene
@@ -54,9 +55,10 @@ def _scene(
     variants: Variants,
 ) -> Scene:
     images = np.stack([store.image(frame).numpy().transpose(1, 2, 0) for frame in frames])
+    rate = frames_per_second([frame.seconds for frame in frames])
     annotated = all(store.is_annotated(frame) for frame in frames)
     if store.manifest.info.task == "detection":
         objects = tuple(store.boxes(frame) for frame in frames) if annotated else None
-        return BoxScene(clip, period, images, objects, predictions, variants)
+        return BoxScene(clip, period, images, objects, predictions, variants, rate)
     labels = np.stack([store.label(frame).numpy() for frame in frames]) if annotated else None
-    return LabelScene(clip, period, images, labels, predictions, variants)
+    return LabelScene(clip, period, images, labels, predictions, variants, rate)

@@ -39,15 +39,27 @@ class ClassInfo:
 
 
 @dataclass(frozen=True)
+class VideoInfo:
+    """A video that frames were taken from; ``notes`` say what was left out of it and which stream it was."""
+
+    name: str
+    damaged: Count = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """dataset.json beside the manifest; ``size`` is (height, width)."""
 
-    kind: Literal["generated", "cityscapes", "video", "generated_detection", "imagenet_vid", "coco_video"]
+    kind: Literal[
+        "generated", "cityscapes", "video", "masks", "generated_detection", "imagenet_vid", "coco_video"
+    ]
     size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]
     frames: dict[str, Count]
     clips: dict[str, Count]
     flow: str | None = None
+    videos: tuple[VideoInfo, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ KEY, DELTA = 64 * (216 + 576 + 16), 64 * (216 + 96 + 16)
 
 def test_a_stream_costs_one_key_frame_and_delta_frames(network, teacher):
     costs = costs_by_length(network, teacher, "stream", [1, 4], size=SIZE)
-    assert costs[1] == pytest.approx({"gmacs": KEY / 1e9, "macs_ratio": 1})
+    assert costs[1] == {"gmacs": KEY / 1e9, "macs_ratio": 1}
     amortised = (KEY + 3 * DELTA) / 4
     assert costs[4] == pytest.approx({"gmacs": amortised / 1e9, "macs_ratio": amortised / KEY})
 

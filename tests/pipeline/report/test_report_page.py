@@ -156,6 +156,25 @@ def test_names_from_the_data_cannot_become_markup(tree, read):
     assert "&lt;b&gt;side&lt;/b&gt;" in html
 
 
+def test_what_was_left_out_of_a_video_stands_beside_the_data(tree, read):
+    path = tree.data / "dataset.json"
+    notes = [
+        "3 damaged frames left out, 1 gap: after frame 12",
+        "of 2 video streams took stream 1; not stream <0>",
+    ]
+    videos = [{"name": "ride", "path": "x", "frames_per_second": 25.0, "damaged": 3, "notes": notes}]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"videos": videos}))
+    html, reader = render(tree, read)
+    assert "ride: 3 damaged frames left out, 1 gap: after frame 12." in reader.text
+    assert "ride: of 2 video streams took stream 1; not stream &lt;0&gt;." in html
+
+
+def test_the_page_of_labelled_clips_of_ones_own_can_be_made(tree, read):
+    path = tree.data / "dataset.json"
+    path.write_text(path.read_text().replace('"generated"', '"masks"'))
+    assert "Kind: masks" in render(tree, read)[1].text
+
+
 def test_a_cell_sets_its_spread_aside():
     assert rendering.aside("75.1 ± 0.2") == ("75.1", " ± 0.2")
     assert rendering.aside("9.70 (10.86)") == ("9.70", " (10.86)")

@@ -1,7 +1,7 @@
 """Pictures, the animation and the overlay video, from frames and example predictions."""
 
-import dataclasses
 import io
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -136,6 +136,31 @@ def test_the_video_side_by_side_plays_and_shows_both_panels():
         side_by_side((scene(),), TABLE, max_bytes=100)
 
 
+def times_of(content):
+    with av.open(io.BytesIO(content)) as video:
+        return [frame.time for frame in video.decode(video=0)]
+
+
+def test_the_video_side_by_side_plays_each_scene_at_the_rate_at_which_it_was_taken():
+    slow, fast = (
+        replace(scene(frames=count), frames_per_second=rate) for count, rate in ((4, 2.5), (6, 29.97))
+    )
+    steps = [0.4] * 4 + [1 / 29.97] * 6
+    expected = [sum(steps[:number]) for number in range(10)]
+    assert times_of(side_by_side((slow, fast), TABLE)) == pytest.approx(expected, abs=1e-3)
+    untold = times_of(side_by_side((scene(frames=4),), TABLE))
+    assert untold == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12], abs=1e-3)
+
+
+def test_the_small_animation_plays_at_the_rate_of_its_scene():
+    for rate, milliseconds in ((None, 83), (2.5, 400), (25.0, 40)):
+        content = small_side_by_side((replace(scene(), frames_per_second=rate),), TABLE, max_bytes=60_000)
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.seek(1)
+            picture.load()
+            assert picture.info["duration"] == milliseconds
+
+
 def test_the_small_animation_stays_small():
     assert 0 < len(small_side_by_side((scene(),), TABLE, max_bytes=60_000)) <= 60_000
 
@@ -148,6 +173,21 @@ def test_scenes_are_read_with_frames_and_labels(street, shown):
     assert (scenes[1].images == images).all()
     assert (scenes[1].truths == labels).all()
     assert set(scenes[0].predictions) == set(street.variants)
+
+
+def test_scenes_know_the_rate_at_which_their_clips_were_taken(tree, shown):
+    variants = shown(tree.variants)
+
+    def rates():
+        scenes = read_scenes(tree.artifacts, data=tree.data, seed=0, variants=variants, period=10)
+        return [scene.frames_per_second for scene in scenes]
+
+    assert rates() == [None, None]
+    path = tree.data / "manifest.csv"
+    header, *rows = path.read_text().splitlines()
+    timed = [row + (f",{int(row.split(',')[1]) / 12.5}" if row.startswith("test_1") else ",") for row in rows]
+    path.write_text("\n".join([f"{header},seconds", *timed]) + "\n")
+    assert rates() == [None, 12.5]
 
 
 def test_scenes_of_a_video_have_no_labels(real_video, shown):
@@ -179,12 +219,12 @@ def test_predictions_of_another_size_than_the_frames_are_refused(tree):
 def test_without_one_of_ours_there_is_no_video_side_by_side(real_video, shown, read):
     scenes = (scene(labels=False),)
     assert has_side_by_side(read(real_video), scenes)
-    alone = dataclasses.replace(scenes[0], variants={"teacher": VARIANTS["teacher"]})
+    alone = replace(scenes[0], variants={"teacher": VARIANTS["teacher"]})
     assert not has_side_by_side(read(real_video), (alone,))
 
 
 def test_pictures_are_under_the_labels_of_their_variants():
-    mine = dataclasses.replace(VARIANTS["delta"], label="My method")
-    shown = dataclasses.replace(scene(), variants=VARIANTS | {"delta": mine})
+    mine = replace(VARIANTS["delta"], label="My method")
+    shown = replace(scene(), variants=VARIANTS | {"delta": mine})
     assert panel_rows(shown) == ("input and teacher", "My method and copy")
     assert "My method: wrong pixels" in dict(storyboard(shown, TABLE).rows)

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from deltadistill.files.tensors import read_tensors
-from deltadistill.stored.weights.account import beside, elsewhere, unread_averages
-from deltadistill.stored.weights.assigning import (
+from deltadistill.stored.weight_account import beside, elsewhere, unread_averages
+from deltadistill.stored.weight_assignment import (
     assign,
     blocks_of,
     deployed_choices,
@@ -23,8 +23,8 @@ from deltadistill.stored.weights.assigning import (
     names_here,
     refuse_rest,
 )
-from deltadistill.stored.weights.parts import named_part, nothing_fits
-from deltadistill.stored.weights.sets import (
+from deltadistill.stored.weight_parts import named_part, nothing_fits
+from deltadistill.stored.weight_sets import (
     PREFERENCES,
     NameHere,
     WeightSet,

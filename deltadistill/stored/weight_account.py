@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from deltadistill.stored.weights.names import NO_TENSOR, reason
-from deltadistill.stored.weights.sets import NameHere, WeightSet, containers, is_aside, is_average, items
+from deltadistill.stored.weight_names import NO_TENSOR, reason
+from deltadistill.stored.weight_sets import NameHere, WeightSet, containers, is_aside, is_average, items
 
 COPY = "another copy of the weights"
 OUTSIDE = "outside of the weights that were taken"

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from deltadistill.stored.weights.sets import LONGEST_NAME, NameHere, WeightSet, containers, is_average
+from deltadistill.stored.weight_sets import LONGEST_NAME, NameHere, WeightSet, containers, is_average
 
 _LOOKED_AT = 2000  # tensors, until one is found whose name is the network's without its beginning
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks.candidates import COMPRESSED, DECISION, UNCOMPRESSED
 from deltadistill.stored.public_names import as_here
-from deltadistill.stored.weights.names import (
+from deltadistill.stored.weight_names import (
     COUNTER,
     REPEATED,
     SLOTS,
@@ -18,7 +18,7 @@ from deltadistill.stored.weights.names import (
     reason,
     repeats,
 )
-from deltadistill.stored.weights.sets import NameHere
+from deltadistill.stored.weight_sets import NameHere
 
 HARMLESS = (STUDENT_BIAS, REPEATED, COUNTER)  # nothing is lost by leaving these unused
 

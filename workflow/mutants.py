@@ -1,0 +1,165 @@
+"""Puts bugs into the library, one at a time, and sees whether its tests notice: make test-mutants.
+
+Rooms, tests, mutations and those known to change nothing: mutants.yaml.
+"""
+
+import argparse
+import compileall
+import gc
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from typing import Any
+
+import pytest
+from cosmic_ray.mutating import use_mutation
+from cosmic_ray.plugins import get_operator
+from ruamel.yaml import YAML
+
+from workflow.mutations import ROOT, Mutant, draw
+
+SETTINGS = ROOT / "workflow" / "mutants.yaml"
+PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
+
+
+def is_caught(mutant: Mutant, tests: Iterable[Sequence[str]], limit_s: float) -> bool:
+    """Whether any of the tests fail, or do not end, with the mutant in the working folder's copy."""
+    with use_mutation(Path(mutant.path), get_operator(mutant.operator)(), mutant.occurrence):
+        return not all(passes(some, limit_s) for some in tests)
+
+
+def passes(tests: Sequence[str], limit_s: float) -> bool:
+    """Run tests in a child that has the libraries loaded already, as they take longer than most tests."""
+    child = os.fork()
+    if not child:
+        _run(tests)
+    try:
+        ends = time.monotonic() + limit_s
+        while time.monotonic() < ends:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return status == 0
+            time.sleep(0.05)
+        return False
+    finally:  # and what a test has started
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(child, 0)
+
+
+def _run(tests: Sequence[str]) -> None:
+    """Be a process of nothing but these tests, and end."""
+    code = 1
+    try:
+        os.setsid()
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        code = pytest.main([*PYTEST, *tests])
+    finally:
+        os._exit(code)
+
+
+def tests_of(path: str, rooms: dict[str, list[str]]) -> tuple[str, list[list[str]]]:
+    """The room of a file, and its tests: first those named like the file, by which most bugs are caught."""
+    (room,) = (room for room in rooms if path.startswith(f"{room}/"))
+    named = [ROOT / name for name in rooms[room]]
+    files = [
+        test for name in named for test in ([name] if name.is_file() else sorted(name.rglob("test_*.py")))
+    ]
+    like = {test for test in files if Path(path).stem.startswith(test.stem.removeprefix("test_"))}
+    steps = ([test for test in files if (test in like) == first] for first in (True, False))
+    return room, [[str(test.relative_to(ROOT)) for test in step] for step in steps if step]
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what Git knows or would add: the working tree itself never holds a mutant."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def enter(folder: str, preloaded: Sequence[str]) -> None:
+    """Let all that is imported from now on come from a copy of the project."""
+    # By content: two mutants of one second and one size would be taken for the same.
+    by_content = PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(Path(folder) / "deltadistill", quiet=1, invalidation_mode=by_content)
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    os.environ |= {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.dont_write_bytecode = True
+    for name in preloaded:
+        importlib.import_module(name)
+    gc.freeze()
+
+
+def limit_s(tests: Iterable[Sequence[str]]) -> float:
+    """Seconds after which tests count as hanging: some times what they take without a mutant."""
+    began = time.monotonic()
+    for some in tests:
+        if not passes(some, 1800):
+            raise SystemExit(f"without any mutant this fails already: pytest {' '.join([*PYTEST, *some])}")
+    return 60 + 4 * (time.monotonic() - began)
+
+
+def try_all(mutants: list[Mutant], settings: dict[str, Any], *, minutes: float) -> tuple[int, int, int]:
+    """Try mutants one after the other; how many were tried, survived, and are known to change nothing."""
+    known = {(entry["file"], entry["line"], entry["becomes"]) for entry in settings["equivalent"]}
+    ends, limits, tried, survived, equivalent = time.monotonic() + 60 * minutes, {}, 0, 0, 0
+    for mutant in mutants:
+        before, after = mutant.change()
+        if (mutant.path, before, after) in known:
+            equivalent += 1
+            continue
+        room, tests = tests_of(mutant.path, settings["rooms"])
+        limits[room] = limits.get(room) or limit_s(tests)
+        if time.monotonic() > ends:
+            break
+        caught = is_caught(mutant, tests, limits[room])
+        tried, survived = tried + 1, survived + (not caught)
+        print(
+            f"{'caught  ' if caught else 'SURVIVED'} {mutant.path}:{mutant.place[0]}: {before}  →  {after}",
+            flush=True,
+        )
+    return tried, survived, equivalent
+
+
+def main() -> int:
+    """Try a sample; 1 where fewer are caught than mutants.yaml asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other mutants")
+    parser.add_argument("--mutants", type=int, default=120, help="how many to draw")
+    parser.add_argument("--minutes", type=float, default=55, help="after which no further one is begun")
+    parser.add_argument("--within", default="", help="only files whose path begins so")
+    options = parser.parse_args()
+    settings = YAML(typ="safe").load(SETTINGS)
+    drawn = [mutant for mutant in draw(settings, options.seed) if mutant.path.startswith(options.within)]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy_project(Path(folder))
+        enter(folder, settings["preloaded"])
+        counts = try_all(drawn[: options.mutants], settings, minutes=options.minutes)
+        os.chdir(ROOT)
+    tried, survived, equivalent = counts
+    share = 1 - survived / max(tried, 1)
+    print(
+        f"seed {options.seed}: {tried - survived} of {tried} caught, {share:.1%}; "
+        f"{equivalent} more are known to change nothing (workflow/mutants.yaml)"
+    )
+    return int(share < settings["least_caught"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,8 +5,8 @@ from statistics import mean
 
 from deltadistill.pipeline.report.tables import Table, number
 from deltadistill.pipeline.results.agreement import agreements
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer
 
 
 def architecture_tables(results: Results) -> list[Table]:

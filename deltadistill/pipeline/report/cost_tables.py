@@ -2,7 +2,10 @@
 
 from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.pipeline.report.tables import DASH, Table, number
-from deltadistill.pipeline.results.records import DatasetInfo, MacConvention, Provenance, Timing
+from deltadistill.pipeline.results.dataset_file import DatasetInfo
+from deltadistill.pipeline.results.latency_file import Timing
+from deltadistill.pipeline.results.macs_files import MacConvention
+from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import Results
 
 

@@ -4,10 +4,10 @@ import math
 from statistics import mean
 
 from deltadistill.pipeline.report.tables import DASH, Table, basis, number, spread
-from deltadistill.pipeline.results.records import LayerError
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import average
 from deltadistill.pipeline.results.summary import Point, Summary
+from deltadistill.pipeline.results.training_files import LayerError
 
 _SETTINGS = {
     "linear": ("gamma",),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deltadistill.pipeline.report.tables import signed, spread
-from deltadistill.pipeline.results.records import Latency
+from deltadistill.pipeline.results.latency_file import Latency
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Point, Summary
 from deltadistill.pipeline.results.variants import NOUNS, Role, Variants, called, leading

@@ -165,6 +165,8 @@ def _names(pair: Pair) -> tuple[str, str]:
 
 
 def _scores_of(measured: Measured, name: str) -> dict[int, float]:
+    if LENGTH not in measured.table.get(name, {}):
+        raise NotMeasuredError(f"{name} at T = {LENGTH}")
     return {seed: score.score for seed, score in measured.table[name][LENGTH].items()}
 
 

@@ -5,19 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltadistill.metrics.measures import Measure
+from deltadistill.pipeline.results.consistency_file import Consistency
+from deltadistill.pipeline.results.dataset_file import DatasetInfo
 from deltadistill.pipeline.results.files import read_csv, read_json, require
-from deltadistill.pipeline.results.records import (
-    Architecture,
-    Consistency,
-    DatasetInfo,
-    Latency,
-    LayerError,
-    MacLayer,
-    MacTotals,
-    Provenance,
-    Sweep,
-    TrainingStep,
-)
+from deltadistill.pipeline.results.latency_file import Latency
+from deltadistill.pipeline.results.macs_files import MacLayer, MacTotals
+from deltadistill.pipeline.results.provenance_file import Provenance
+from deltadistill.pipeline.results.sweep_file import Sweep
+from deltadistill.pipeline.results.training_files import Architecture, LayerError, TrainingStep
 from deltadistill.pipeline.results.variants import Variants, label_of, leading
 
 PER_SEED = "per_seed"  # folder of the stages that run once a seed

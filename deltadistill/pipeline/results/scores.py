@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import mean, stdev
 
-from deltadistill.pipeline.results.records import LengthScore
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.sweep_file import LengthScore
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 
 from deltadistill.pipeline.report.architecture_tables import agreement_table, architecture_tables
 from deltadistill.pipeline.results.agreement import agreements
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Distilled
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer
 
 COMMITTED = Path(__file__).parents[3] / "results/street_seeds/per_seed"
 

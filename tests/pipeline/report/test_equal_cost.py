@@ -5,15 +5,19 @@ import dataclasses
 import pytest
 
 from deltadistill.pipeline.results.equal_cost import Pair, equal_cost_pairs
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Distilled
 from deltadistill.pipeline.results.scores import Score
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.variants import Variant
 
 
 def network(*candidates, predicts="delta"):
     layers = [ArchitectureLayer(f"l{i}", "stem", name, 10, 2) for i, name in enumerate(candidates)]
-    return {0: Distilled(curve=(), architecture=Architecture(tuple(layers), predicts), layers=None)}
+    return {
+        0: Distilled(
+            curve=(), architecture=Architecture(layers=tuple(layers), predicts=predicts), layers=None
+        )
+    }
 
 
 SEARCHED = network("compressed", "uncompressed")

@@ -16,8 +16,8 @@ from deltadistill.pipeline.report.figures import (
     labels,
     style,
 )
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer, LayerError
 from deltadistill.pipeline.results.summary import summarise
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer, LayerError
 
 ALL = {
     "accuracy_against_length",

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.metrics.measures import Measure
+from deltadistill.pipeline.results.consistency_file import Consistency
 from deltadistill.pipeline.results.files import MissingError, Record, read_json
-from deltadistill.pipeline.results.records import Consistency, Provenance, Sweep, TrainingScore
+from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import PER_SEED
 from deltadistill.pipeline.results.scores import Score, average
 from deltadistill.pipeline.results.settings_file import Listed, Listing
 from deltadistill.pipeline.results.summary import Point, point_of
+from deltadistill.pipeline.results.sweep_file import Sweep
+from deltadistill.pipeline.results.training_files import TrainingScore
 from deltadistill.pipeline.results.variants import Variants, label_of
 
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from deltadistill.pipeline.report.figures import style
 from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.results.equal_cost import is_everything_compressed
-from deltadistill.pipeline.results.records import Architecture
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.training_files import Architecture
 
 
 def draw(results: Results) -> Figure:

@@ -10,8 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from deltadistill.pipeline.report.figures import style
 from deltadistill.pipeline.report.figures.looks import looks
-from deltadistill.pipeline.results.records import LayerError
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.training_files import LayerError
 
 MANY = 4  # variants; more are drawn lower
 LABELS_ASLANT = 12  # labels at an angle that lie side by side below the axis; nearer ones stand upright

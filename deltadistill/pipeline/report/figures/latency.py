@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from deltadistill.pipeline.report.figures import style
 from deltadistill.pipeline.report.figures.looks import Look, looks
-from deltadistill.pipeline.results.records import Timing
+from deltadistill.pipeline.results.latency_file import Timing
 from deltadistill.pipeline.results.results import Results
 
 

@@ -22,8 +22,8 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill import consistency
     from deltadistill.consistency import agreement
+    from deltadistill.consistency.streams import measure
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.pipeline import params as parameters
@@ -52,7 +52,7 @@ def main() -> None:
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
         parts = _kept_parts(args, params, list(by_length), predict)
-        measured = consistency.measure(
+        measured = measure(
             by_length,
             store,
             clips,

@@ -18,10 +18,11 @@ def network(pattern):
     """One block a letter: c is compressed, u is not."""
     candidates = {"c": ("compressed", 2_000_000), "u": ("uncompressed", 10_000_000)}
     layers = [
-        ArchitectureLayer(f"l{i}", "stem", candidates[letter][0], 10_000_000, candidates[letter][1], 0.5)
-        for i, letter in enumerate(pattern)
+        ArchitectureLayer(f"l{i}", "stem", chosen, 10_000_000, macs, gate_probability=0.5)
+        for i, (chosen, macs) in enumerate(candidates[letter] for letter in pattern)
     ]
-    return Distilled(curve=(), architecture=Architecture(tuple(layers), "delta"), layers=None)
+    architecture = Architecture(layers=tuple(layers), predicts="delta")
+    return Distilled(curve=(), architecture=architecture, layers=None)
 
 
 @pytest.fixture

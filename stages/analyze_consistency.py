@@ -22,12 +22,14 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill.consistency import agreement, streams
+    from deltadistill.consistency import agreement
+    from deltadistill.consistency.streams import measure
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
-    from deltadistill.files.result_files import write_csv, write_json
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.results.consistency_file import Consistency, ConsistencyRow
+    from deltadistill.pipeline.results.files import write
     from deltadistill.predictors import predictor as predictors
     from deltadistill.processes import group as processes
     from deltadistill.stored.architecture import load_network
@@ -52,7 +54,7 @@ def main() -> None:
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
         parts = _kept_parts(args, params, list(by_length), variant)
-        measured = streams.measure(
+        measured = measure(
             by_length,
             store,
             clips,
@@ -65,11 +67,11 @@ def main() -> None:
         if not group.is_first:
             return
         scores = {length: measured.get(length, measured[min(measured)]) for length in lengths}
-        write_json(args.results / "consistency.json", {"variant": args.variant, "lengths": scores})
-        rows = list(_rows(scores))
-        write_csv(args.results / "consistency.csv", list(rows[0]), rows)
-        for row in rows:
-            run.log({f"consistency_{row['along']}_{row['over']}": row["consistency"]}, step=row["length"])
+        found = Consistency(args.variant, scores)
+        write(args.results / "consistency.json", found)
+        write(args.results / "consistency.csv", found.rows, kind=ConsistencyRow)
+        for row in found.rows:
+            run.log({f"consistency_{row.along}_{row.over}": row.consistency}, step=row.length)
     parts.remove()
 
 
@@ -88,13 +90,6 @@ def _kept_parts(args, params, lengths, variant):  # noqa: ANN001
         [args.data / "manifest.csv", args.data / "dataset.json", args.network],
         minutes=params.training.checkpoint_minutes,
     )
-
-
-def _rows(scores):  # noqa: ANN001
-    for length, ways in scores.items():
-        for along, counted in ways.items():
-            for over, score in counted.items():
-                yield {"length": length, "along": along, "over": over, **score}
 
 
 if __name__ == "__main__":

@@ -78,25 +78,21 @@ def main() -> None:
 
 def _write_results(results, trained, size):  # noqa: ANN001
     from deltadistill.account.macs import count_macs
-    from deltadistill.files.result_files import write_csv, write_json
+    from deltadistill.pipeline.results import training_files as files
+    from deltadistill.pipeline.results.files import records, write
     from deltadistill.stored.architecture import architecture_report
 
     outcome, network = trained.outcome, trained.network
-    columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_score"]
-    write_csv(results / "curve.csv", columns, outcome.curve)
-    write_csv(results / "layers.csv", ["layer", "part", "error_before", "error_after"], trained.layers)
-    write_json(
-        results / "metrics.json",
-        {
-            "tune_score": outcome.best_score,
-            "best_step": outcome.best_step,
-            "compressed_share": outcome.curve[-1].get("compressed_share"),
-        },
-    )
+    curve = records(files.TrainingStep, outcome.curve)
+    write(results / "curve.csv", curve, columns=files.DISTILLATION)
+    write(results / "layers.csv", records(files.LayerError, trained.layers), kind=files.LayerError)
+    share = curve[-1].compressed_share
+    score = files.DistillationScore(outcome.best_score, outcome.best_step, share)
+    write(results / "metrics.json", score)
     report = architecture_report(
         network, count_macs(network, size), trained.architecture, trained.gate_probabilities
     )
-    write_json(results / "architecture.json", report)
+    write(results / "architecture.json", files.Architecture(**report))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ def main() -> None:
 
     from deltadistill.data.frames import FrameStore, normalise
     from deltadistill.data.manifest import PSEUDO
-    from deltadistill.files.result_files import write_json
     from deltadistill.labelling.class_map import map_classes
     from deltadistill.labelling.labeller import open_labeller
     from deltadistill.labelling.pseudo_labels import (
@@ -37,6 +36,8 @@ def main() -> None:
     )
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.results.dataset_file import PseudoLabels
+    from deltadistill.pipeline.results.files import write
     from deltadistill.processes import group as processes
     from deltadistill.resumption.folders import folder_of
 
@@ -69,7 +70,7 @@ def main() -> None:
             return
         made = put_together(store.manifest, places, unfinished, args.labelled)
         shares = class_shares(made, [frame.label for frame in made.frames if frame.origin == PSEUDO])
-        write_json(args.results / "labels.json", {"pseudo_labels": len(places), "shares": shares})
+        write(args.results / "labels.json", PseudoLabels(len(places), shares))
         run.log({f"share/{name}": share for name, share in shares.items()})
         run.dataset(args.labelled / "manifest.csv")
     shutil.rmtree(unfinished)

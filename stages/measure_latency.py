@@ -23,9 +23,10 @@ def main() -> None:
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frame_times import calls_to_time, describe_teacher, describe_variant, timed
     from deltadistill.evaluation.frames import frame_batch
-    from deltadistill.files.result_files import write_json
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import provenance, tracking
+    from deltadistill.pipeline.results.files import write
+    from deltadistill.pipeline.results.latency_file import Latency
     from deltadistill.predictors.predictor import has_delta_frames
     from deltadistill.stored.architecture import load_network
 
@@ -60,17 +61,15 @@ def main() -> None:
             measured[name] = describe_variant(timings, name, each, teacher, size=size, lengths=lengths)
             for length in lengths:
                 run.log({f"speedup_{name}": measured[name]["speedup"][length]}, step=length)
-        write_json(
-            args.results / "latency.json",
-            {
-                "size": size,
-                "runs": mine.runs,
-                "threads": mine.threads,
-                "variants": measured,
-                "machine": latency.describe_machine(),
-                "versions": provenance.versions(),
-            },
+        found = Latency(
+            size=size,
+            runs=mine.runs,
+            threads=mine.threads,
+            variants=measured,
+            machine=latency.describe_machine(),
+            versions=provenance.versions(),
         )
+        write(args.results / "latency.json", found)
 
 
 if __name__ == "__main__":

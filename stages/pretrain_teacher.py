@@ -88,13 +88,15 @@ def main() -> None:
 
 
 def _write_results(results, score, per_class, outcome):  # noqa: ANN001
-    from deltadistill.files.result_files import write_csv, write_json
+    from deltadistill.pipeline.results import training_files as files
+    from deltadistill.pipeline.results.files import records, write
 
-    write_csv(results / "curve.csv", ["step", "loss", "learning_rate", "tune_score"], outcome.curve)
-    rows = [{"class": name, "score": 100 * value} for name, value in per_class.items()]
-    write_csv(results / "per_class.csv", ["class", "score"], rows)
+    curve = records(files.TrainingStep, outcome.curve)
+    write(results / "curve.csv", curve, columns=files.PRETRAINING)
+    rows = [files.ClassScore(name, 100 * value) for name, value in per_class.items()]
+    write(results / "per_class.csv", rows, columns=("class", "score"))
     percent = None if score is None else 100 * score
-    write_json(results / "metrics.json", {"tune_score": percent, "best_step": outcome.best_step})
+    write(results / "metrics.json", files.TrainingScore(percent, outcome.best_step))
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ def main() -> None:
     from deltadistill.conversion.registry import SELECTORS
     from deltadistill.data.manifest import Manifest
     from deltadistill.files import atomic
-    from deltadistill.files.result_files import write_csv, write_json
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.results.files import records, write
+    from deltadistill.pipeline.results.macs_files import MacLayer, MacTotals
 
     params = parameters.load(args.params)
     students, lengths = params.distill.students, params.sweep_sequence_length.lengths
@@ -48,16 +49,17 @@ def main() -> None:
         tables = {name: count_macs(network, size, convention=name) for name in ("convolution", "published")}
         totals = {name: _totals(table, lengths) for name, table in tables.items()}
         uncounted = [vars(row) for row in tables["published"].uncounted]
-        write_json(args.results / "totals.json", {"size": size, **totals, "uncounted": uncounted})
-        rows = layer_rows(network, tables["convolution"])
-        write_csv(args.results / "macs.csv", list(rows[0]), rows)
-        parts = {row["layer"]: row["part"] for row in rows}
+        found = MacTotals(size=size, **totals, uncounted=uncounted)
+        write(args.results / "totals.json", found)
+        rows = records(MacLayer, layer_rows(network, tables["convolution"]))
+        write(args.results / "macs.csv", rows, kind=MacLayer)
+        parts = {row.layer: row.part for row in rows}
         with atomic.file(args.results / "macs.png") as unfinished:
             drawn = figure.draw(tables["convolution"].rows, parts, layers=params.profile_macs.figure_layers)
             figure.write(drawn, unfinished)
         run.figure(args.results / "macs.png")
         for length in lengths:
-            run.log({"gmacs": totals["convolution"]["amortised"][length] / 1e9}, step=length)
+            run.log({"gmacs": found.convolution.amortised[length] / 1e9}, step=length)
 
 
 def _totals(table, lengths):  # noqa: ANN001

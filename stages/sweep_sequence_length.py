@@ -82,7 +82,7 @@ def main() -> None:
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():
             run.log({name: scores[name] for name in (task.measure.key, "macs_ratio")}, step=length)
-        _write_scores(args, mine.reference, len(scored(runs)), lengths, task.measure.key)
+        _write_scores(args, mine.reference, len(scored(runs)), lengths)
         shown = dict(list(clips.items())[: mine.example_clips])
         with atomic.file(args.artifacts / "examples.npz") as path:
             drawn = params.write_report.picture_lengths
@@ -102,18 +102,13 @@ def _kept_parts(args, params, longest, variant):  # noqa: ANN001
     )
 
 
-def _write_scores(args, reference, labelled_frames, lengths, main):  # noqa: ANN001
-    from deltadistill.files.result_files import write_csv, write_json
+def _write_scores(args, reference, labelled_frames, lengths):  # noqa: ANN001
+    from deltadistill.pipeline.results.files import write
+    from deltadistill.pipeline.results.sweep_file import Sweep, SweepRow
 
-    content = {
-        "variant": args.variant,
-        "reference": reference,
-        "labelled_frames": labelled_frames,
-        "lengths": lengths,
-    }
-    write_json(args.results / "sweep.json", content)
-    rows = [{"length": length, "score": scores[main], **scores} for length, scores in lengths.items()]
-    write_csv(args.results / "sweep.csv", ["length", "score", "gmacs", "macs_ratio"], rows)
+    sweep = Sweep(args.variant, reference, labelled_frames, lengths)
+    write(args.results / "sweep.json", sweep)
+    write(args.results / "sweep.csv", sweep.rows, kind=SweepRow)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write the report of an experiment: one self-contained page, summary.json, figures and animations.
 
 Reads what the earlier stages left below --results and the example predictions below --artifacts. For an
-unlabelled video it also writes a video of teacher and delta side by side.
+unlabelled video it also writes a video of the teacher and ours side by side.
 """
 
 from deltadistill.pipeline import stage_arguments
@@ -23,6 +23,7 @@ def main() -> None:
     from deltadistill.pipeline.report.scenes import read_scenes
     from deltadistill.pipeline.results.results import read_results
     from deltadistill.pipeline.results.summary import summarise, write_summary
+    from deltadistill.pipeline.results.variants import variants_of
 
     params = parameters.load(args.params)
     with tracking.stage_run("write_report", params=params, folder=args.results) as run:
@@ -30,14 +31,14 @@ def main() -> None:
             args.results,
             data=args.data,
             seeds=params.seeds,
-            variants={name: variant.predict for name, variant in params.variants.items()},
+            variants=variants_of(params),
             distilled=params.distill.variants,
         )
         scenes = read_scenes(
             args.artifacts,
             data=args.data,
             seed=params.seeds[0],
-            variants=params.variants,
+            variants=results.variants,
             period=max(params.write_report.picture_lengths),
         )
         summary = summarise(results)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.code_of_stages import write_code
 from deltadistill.pipeline.params import ParameterSweep
+from deltadistill.pipeline.results.variants import Variant, variants_of
 
 from .project import CODE, PARAMS, Project, projects, rows_beside, rows_of_setting
 from .settings import Part, Setting, settings_of
@@ -86,7 +88,13 @@ def _listing(name: str, sweep: ParameterSweep, settings: Iterable[Setting]) -> d
 
 
 def _rows(part: Part, names: Iterable[str]) -> dict[str, Any]:
-    return {name: part.params["variants"][name] for name in names}
+    params = parameters.parse(part.params, source=part.name)
+    shown = variants_of(params)
+    return {name: {"network": params.variants[name].network} | _known(shown[name]) for name in names}
+
+
+def _known(variant: Variant) -> dict[str, Any]:
+    return {key: value for key, value in asdict(variant).items() if value is not None}
 
 
 def _stages(path: Path) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Count, Positive, Section
 from deltadistill.predictors.registry import PREDICTORS
 
+# What a variant is in the report, whatever its name is.
+Role = Literal["teacher", "finetuned", "ours", "feature", "imitation", "copy", "small", "rival"]
+
 
 class ProfileMacs(Section):
     """Stage profile_macs."""
@@ -15,15 +18,30 @@ class ProfileMacs(Section):
     figure_layers: Positive
 
 
+def _unless_given(value: object) -> bool:
+    """Left out of records: what nobody set decides nothing."""
+    return not value
+
+
 class EvaluatedVariant(Section):
     """A network and how it predicts a stream of frames.
 
     options: of the predictor, by the names of its constructor's arguments; those of this library take none.
+    role, label, colour: how the report takes and shows it (results.variants); label: plain words, as commas
+    end a name in tables and figures read $ as mathematics. None: by training method and predictor, the
+    variant's name, and the role's colour.
     """
 
     network: Annotated[str, Field(pattern=r"^(pretrain_teacher|distill/[a-z0-9_]+)$")]
     predict: named_in(PREDICTORS)
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict, exclude_if=_unless_given)
+    role: Role | None = Field(default=None, exclude_if=_unless_given)
+    label: Annotated[str, Field(pattern=r"^[^_,$\s][^,$\n]{0,39}$")] | None = Field(
+        default=None, exclude_if=_unless_given
+    )
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = Field(
+        default=None, exclude_if=_unless_given
+    )
 
 
 class SweepSequenceLength(Section):

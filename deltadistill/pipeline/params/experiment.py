@@ -111,6 +111,7 @@ class Params(Section):
                 )
         if "teacher" not in self.variants:
             raise ValueError("variants.teacher is missing; every figure is given beside the teacher's")
+        self._require_roles_that_the_report_can_tell_apart()
         unknown = set(self.write_report.picture_lengths) - set(self.sweep_sequence_length.lengths)
         if unknown:
             raise ValueError(
@@ -118,3 +119,14 @@ class Params(Section):
                 f"sweep_sequence_length.lengths {self.sweep_sequence_length.lengths}"
             )
         return self
+
+    def _require_roles_that_the_report_can_tell_apart(self) -> None:
+        if self.variants["teacher"].role not in (None, "teacher"):
+            raise ValueError(
+                f"variants.teacher.role is {self.variants['teacher'].role!r}, but it is the teacher, beside "
+                "which every figure is given; leave the role out"
+            )
+        labels = [variant.label or name for name, variant in self.variants.items()]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"variants: {twice[0]!r} is the label of two; give each a label of its own")

@@ -1,4 +1,4 @@
-"""An animated clip: input, teacher, delta and copy with the running distance to the key frame."""
+"""An animated clip: input, teacher, ours and copy with the running distance to the key frame."""
 
 import io
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from deltadistill.pipeline.report.scenes import Scene
+from deltadistill.pipeline.results.variants import Role
 
 MAX_BYTES = 1_500_000
 MILLISECONDS = 220  # slow enough to compare the panels
-PANELS = ("teacher", "delta", "copy")
+PANELS: tuple[Role, ...] = ("teacher", "ours", "copy")
 COLUMNS = 2
 _BARS_PER_WIDTH = 14  # labels grow with their panels, so that they can be read on a page a phone wide
 
@@ -45,21 +46,26 @@ def longest(scenes: tuple[Scene, ...]) -> Scene:
     return max(scenes, key=lambda scene: len(scene.images))
 
 
-def compose(scene: Scene, frame: int, table: np.ndarray, *, panels: tuple[str, ...] = PANELS) -> Image.Image:
+def compose(scene: Scene, frame: int, table: np.ndarray, *, panels: tuple[Role, ...] = PANELS) -> Image.Image:
     """One frame of the animation: the input and each panel's prediction blended over it, captions above."""
     distance = scene.distance(frame)
     state = "key frame" if distance == 0 else f"{distance} after key frame"
     pictures = [(f"input, {state}", scene.images[frame])]
-    for name in panels:
-        if name in scene.predictions:
-            pictures.append((name, scene.blended(name, frame, table)))
+    for name, label in scene.standing_for(panels).items():
+        pictures.append((label, scene.blended(name, frame, table)))
     return grid(pictures, columns=COLUMNS)
 
 
 def panel_rows(scene: Scene) -> tuple[str, ...]:
     """What the animation's rows show, from left to right, for a caption."""
-    shown = ["input", *(name for name in PANELS if name in scene.predictions)]
+    shown = ["input", *scene.standing_for(PANELS).values()]
     return tuple(" and ".join(shown[i : i + COLUMNS]) for i in range(0, len(shown), COLUMNS))
+
+
+def panel_labels(scene: Scene) -> str:
+    """Whose predictions the animation shows, in words."""
+    *first, last = scene.standing_for(PANELS).values()
+    return " and ".join(filter(None, (", ".join(first), last)))
 
 
 def grid(pictures: list[tuple[str, np.ndarray]], *, columns: int, tile_width: int = 400) -> Image.Image:

@@ -5,14 +5,14 @@ from statistics import mean
 
 from deltadistill.pipeline.report.tables import Table, number
 from deltadistill.pipeline.results.agreement import agreements
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer
 
 
 def architecture_tables(results: Results) -> list[Table]:
     """One table a variant with students: every layer, over all seeds."""
     found = {
-        name: {seed: run.architecture for seed, run in by_seed.items()}
+        results.label(name): {seed: run.architecture for seed, run in by_seed.items()}
         for name, by_seed in results.distilled.items()
     }
     return [_table(name, by_seed) for name, by_seed in found.items() if all(by_seed.values())]
@@ -54,7 +54,7 @@ def agreement_table(results: Results) -> Table | None:
     """Agreement of each two seeds of every searched variant; None where each has one seed."""
     rows = [
         (
-            f"{found.variant}, seeds {found.seeds[0]} and {found.seeds[1]}",
+            f"{results.label(found.variant)}, seeds {found.seeds[0]} and {found.seeds[1]}",
             *_percents(found.share, found.by_chance),
         )
         for found in agreements(results)

@@ -7,33 +7,21 @@ from PIL import Image, ImageDraw
 
 from deltadistill.data.box_picture import draw_boxes
 from deltadistill.data.boxes import NOTHING, Detections, Objects, match
+from deltadistill.pipeline.report.clip import Clip, Tile
 from deltadistill.pipeline.report.paint import MISTAKE, mistakes, photo_uri
-from deltadistill.pipeline.report.tile import Tile
 
 MIN_IOU = 0.5  # with which a box is found
 ENLARGED = 2  # thin lines of boxes are seen better on larger pictures
 
 
 @dataclass(frozen=True)
-class BoxScene:
-    """One clip: images (F, H, W, 3) uint8, the objects of each frame or None, detections of each variant.
+class BoxScene(Clip):
+    """One clip: truths are the objects of each frame, predictions detections of each variant.
 
-    Detections are float32 (F, n, 6): x0, y0, x1, y1, score, class; class −1 where there is none. ``period``
-    is the sequence length of the streams: frames 0, period, 2 period … are key frames.
-    ``frames_per_second`` is the rate at which the clip was taken, where its data set tells times.
+    Detections are float32 (F, n, 6): x0, y0, x1, y1, score, class; class −1 where there is none.
     """
 
-    clip: str
-    period: int
-    images: np.ndarray
-    objects: tuple[Objects, ...] | None
-    predictions: dict[str, np.ndarray]
-    frames_per_second: float | None = None
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether there are objects to compare with."""
-        return self.objects is not None
+    truths: tuple[Objects, ...] | None
 
     @property
     def fault(self) -> str:
@@ -46,10 +34,6 @@ class BoxScene:
         what = "an object" if self.has_truth else "a box of the teacher"
         return f"In red: thick, {what} that is not found; thin, a box that finds none."
 
-    def distance(self, frame: int) -> int:
-        """Frames since the last key frame."""
-        return frame % self.period
-
     def blended(self, variant: str, frame: int, table: np.ndarray) -> np.ndarray:
         """Detections over their frame, enlarged, (2 H, 2 W, 3)."""
         found = self.found(variant, frame)
@@ -57,12 +41,12 @@ class BoxScene:
 
     def truth(self, frame: int, table: np.ndarray) -> Tile:
         """The objects of a frame."""
-        drawn = self._drawn(frame, self.objects[frame], table)
+        drawn = self._drawn(frame, self.truths[frame], table)
         return Tile(photo_uri(np.asarray(drawn)), f"ground truth at distance {frame}")
 
     def prediction(self, variant: str, frame: int, table: np.ndarray) -> Tile:
         """Detections over their frame."""
-        alt = f"detections of {variant} at distance {frame}"
+        alt = f"detections of {self.label(variant)} at distance {frame}"
         return Tile(photo_uri(self.blended(variant, frame, table)), alt)
 
     def mistakes(self, variant: str, frame: int, table: np.ndarray) -> Tile:
@@ -76,7 +60,9 @@ class BoxScene:
             for box in boxes * ENLARGED:
                 draw.rectangle(tuple(float(edge) for edge in box), outline=red, width=width)
         note = f"{missed.sum()} missed, {wrong.sum()} wrong"
-        return Tile(photo_uri(np.asarray(picture)), f"{note}: {variant} at distance {frame}", note)
+        return Tile(
+            photo_uri(np.asarray(picture)), f"{note}: {self.label(variant)} at distance {frame}", note
+        )
 
     def found(self, variant: str, frame: int) -> Detections:
         """The detections of a variant in a frame."""
@@ -86,9 +72,9 @@ class BoxScene:
 
     def wanted(self, frame: int) -> Objects:
         """What is to be found: the objects, or without them what the teacher finds."""
-        if self.objects is not None:
-            return self.objects[frame].chosen(~self.objects[frame].crowd)
-        taught = self.found("teacher", frame)
+        if self.truths is not None:
+            return self.truths[frame].chosen(~self.truths[frame].crowd)
+        taught = self.found(self.teacher, frame)
         return Objects(taught.boxes, taught.classes)
 
     def _drawn(self, frame: int, objects: Objects, table: np.ndarray) -> Image.Image:

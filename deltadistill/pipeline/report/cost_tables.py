@@ -2,7 +2,10 @@
 
 from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.pipeline.report.tables import DASH, Table, number
-from deltadistill.pipeline.results.records import DatasetInfo, Latency, MacConvention, Provenance, Timing
+from deltadistill.pipeline.results.dataset_file import DatasetInfo
+from deltadistill.pipeline.results.latency_file import Timing
+from deltadistill.pipeline.results.macs_files import MacConvention
+from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import Results
 
 
@@ -54,8 +57,9 @@ def unconverted_table(results: Results) -> Table:
     return Table("Layers that stay as they are.", ("layer", "part", "MMACs", "reason"), tuple(rows))
 
 
-def latency_table(latency: Latency) -> Table:
+def latency_table(results: Results) -> Table:
     """Ratios first, then the times behind them; one column a variant."""
+    latency = results.latency
     variants = latency.variants
     lengths = sorted({t for variant in variants.values() for t in variant.speedup})
     rows = []
@@ -73,7 +77,7 @@ def latency_table(latency: Latency) -> Table:
         f"(95th percentile) of {latency.runs} runs. Speed-ups are over the teacher on every frame in the "
         "same runtime."
     )
-    return Table(caption, ("", *variants), tuple(rows))
+    return Table(caption, ("", *map(results.label, variants)), tuple(rows))
 
 
 def _megabytes(count: int | None) -> str:
@@ -111,7 +115,7 @@ def minutes_table(minutes: dict[str, float]) -> Table:
 
 
 def provenance_table(provenances: tuple[Provenance, ...]) -> Table:
-    """Every stage run behind this page."""
+    """Every stage run behind this page, under the names that the parameters have."""
     rows = []
     for run in provenances:
         commit = (run.commit or "unknown")[:10] + (" (modified)" if run.dirty else "")

@@ -7,19 +7,18 @@ from matplotlib.figure import Figure
 from deltadistill.pipeline.report import tables
 from deltadistill.pipeline.report.figures import (
     accuracy_against_distance,
-    accuracy_against_length,
     accuracy_against_macs,
     accuracy_over_costs,
+    against_length,
     compressed_share,
-    consistency_against_length,
     distillation_error,
     latency,
     style,
     training_curves,
 )
-from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
+from deltadistill.pipeline.results.variants import called
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
     drawn = [
         Drawing(
             "accuracy_against_length",
-            accuracy_against_length.draw(summary),
+            against_length.draw_accuracy(summary),
             f"Lines of {accuracy} against sequence length for {_names(summary)}.",
             f"{accuracy} against sequence length T, averaged over all positions in the sequence. {basis}",
         ),
@@ -64,7 +63,7 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
         ),
         Drawing(
             "consistency_against_length",
-            consistency_against_length.draw(summary),
+            against_length.draw_consistency(summary),
             f"Consistency and, below it, {accuracy} against sequence length for {_names(summary)}.",
             "A frozen prediction is perfectly consistent and wrong, so consistency is always read beside "
             f"accuracy. {basis}",
@@ -77,7 +76,7 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
         ),
         Drawing(
             "latency",
-            latency.draw(results.latency, looks([*results.variants, *results.latency.variants])),
+            latency.draw(results),
             "Bars of the time of a frame; speed-up against sequence length with the bound that MACs allow.",
             "Time measured in eager PyTorch on one machine. MACs say what could be gained; the gap to the "
             "dashed line is what memory traffic and overhead take.",
@@ -106,6 +105,7 @@ def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
 
 def _student_drawings(results: Results) -> list[Drawing]:
     drawn = []
+    ours, feature = (called(results.variants, role) for role in ("ours", "feature"))
     listed = ", ".join(map(str, results.seeds))
     several = len(results.seeds) > 1
     seeds = f"Mean over seeds {listed}." if several else f"One seed ({listed})."
@@ -127,12 +127,12 @@ def _student_drawings(results: Results) -> list[Drawing]:
                 distillation_error.draw(results),
                 "Relative distillation error of every layer before and after training, logarithmic.",
                 "Relative error ‖target − student‖² / ‖target‖² of each layer on pairs of the tune split. "
-                "The target is the change of the layer's output for delta, the output itself for feature. "
-                f"{seeds}",
+                f"The target is the change of the layer's output for {ours}, the output itself for {feature}."
+                f" {seeds}",
             )
         )
     return drawn
 
 
 def _names(summary: Summary) -> str:
-    return ", ".join(summary.variants)
+    return ", ".join(map(summary.label, summary.variants))

@@ -14,7 +14,7 @@ def headline(summary: Summary, *, page: Path | None = None) -> str:
     """Lay out variants × T as aligned text, followed by the verdicts and where the report page is."""
     columns = ("T", "variant", summary.accuracy, "GMACs", "ratio", "consistency")
     rows = [
-        (str(length), name, *_cells(points[length]))
+        (str(length), summary.label(name), *_cells(points[length]))
         for length in LENGTHS
         for name, points in summary.variants.items()
         if length in points

@@ -4,29 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltadistill.pipeline.report.paint import map_uri, mistakes, overlay, photo_uri
-from deltadistill.pipeline.report.tile import Tile
+from deltadistill.pipeline.report.clip import Clip, Tile
+from deltadistill.pipeline.report.paint import blend, map_uri, mistakes, photo_uri
 
 
 @dataclass(frozen=True)
-class LabelScene:
-    """One clip: images (F, H, W, 3) uint8, labels (F, H, W) uint8 or None, the same for each prediction.
+class LabelScene(Clip):
+    """One clip: truths are labels (F, H, W) uint8, and so are predictions."""
 
-    ``period`` is the sequence length of the streams: frames 0, period, 2 period … are key frames.
-    ``frames_per_second`` is the rate at which the clip was taken, where its data set tells times.
-    """
-
-    clip: str
-    period: int
-    images: np.ndarray
-    labels: np.ndarray | None
-    predictions: dict[str, np.ndarray]
-    frames_per_second: float | None = None
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether there are labels to compare with."""
-        return self.labels is not None
+    truths: np.ndarray | None
 
     @property
     def fault(self) -> str:
@@ -38,21 +24,17 @@ class LabelScene:
         """What the notes below mistakes say."""
         return "Percentages: share of all pixels in red."
 
-    def distance(self, frame: int) -> int:
-        """Frames since the last key frame."""
-        return frame % self.period
-
     def blended(self, variant: str, frame: int, table: np.ndarray) -> np.ndarray:
         """A prediction over its frame, (H, W, 3)."""
-        return overlay(self.images[frame], self.predictions[variant][frame], table)
+        return blend(self.images[frame], self.predictions[variant][frame], table)
 
     def truth(self, frame: int, table: np.ndarray) -> Tile:
         """The labels of a frame."""
-        return Tile(map_uri(table[self.labels[frame]]), f"ground truth at distance {frame}")
+        return Tile(map_uri(table[self.truths[frame]]), f"ground truth at distance {frame}")
 
     def prediction(self, variant: str, frame: int, table: np.ndarray) -> Tile:
         """A prediction by itself; over its frame where there is no ground truth beside it."""
-        alt = f"prediction of {variant} at distance {frame}"
+        alt = f"prediction of {self.label(variant)} at distance {frame}"
         if not self.has_truth:
             return Tile(photo_uri(self.blended(variant, frame, table)), alt)
         return Tile(map_uri(table[self.predictions[variant][frame]]), alt)
@@ -61,12 +43,12 @@ class LabelScene:
         """Where a prediction is wrong, in red."""
         wrong = self.wrong(variant, frame)
         note = f"{100 * wrong.mean():.1f} %"
-        alt = f"{note} of the pixels of {variant} at distance {frame} are {self.fault}, in red"
+        alt = f"{note} of the pixels of {self.label(variant)} at distance {frame} are {self.fault}, in red"
         return Tile(photo_uri(mistakes(self.images[frame], wrong)), alt, note)
 
     def wrong(self, variant: str, frame: int) -> np.ndarray:
         """Pixels (H, W) where the variant differs from the label, or from the teacher without labels."""
         predicted = self.predictions[variant][frame]
-        if self.labels is None:
-            return predicted != self.predictions["teacher"][frame]
-        return (predicted != self.labels[frame]) & (self.labels[frame] != 255)
+        if self.truths is None:
+            return predicted != self.predictions[self.teacher][frame]
+        return (predicted != self.truths[frame]) & (self.truths[frame] != 255)

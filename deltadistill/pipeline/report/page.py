@@ -10,19 +10,19 @@ from PIL import Image
 
 from deltadistill.data.picture import decode_picture
 from deltadistill.pipeline.report import architecture_tables, cost_tables, tables, words
-from deltadistill.pipeline.report.animation import animate, longest, panel_rows
+from deltadistill.pipeline.report.animation import animate, longest, panel_labels, panel_rows
 from deltadistill.pipeline.report.drawings import drawings
 from deltadistill.pipeline.report.figures.looks import looks
-from deltadistill.pipeline.report.motion_table import motion_table
-from deltadistill.pipeline.report.overlay_video import FILE_NAME, has_overlay
 from deltadistill.pipeline.report.paint import data_uri, palette, shrink
 from deltadistill.pipeline.report.rendering import render_page
 from deltadistill.pipeline.report.scenes import Scene
+from deltadistill.pipeline.report.side_by_side import FILE_NAME, has_side_by_side
 from deltadistill.pipeline.report.storyboard import storyboard
 from deltadistill.pipeline.report.students_table import students_table
 from deltadistill.pipeline.results.claims import judged, unmeasured
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
+from deltadistill.pipeline.results.variants import called
 
 
 def render(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> str:
@@ -47,7 +47,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "headline_tables": tables.headline_tables(summary),
         "per_class": tables.per_class_table(results, summary),
         "per_clip": tables.per_clip_table(results, summary),
-        "motion": motion_table(results, summary),
+        "motion": tables.motion_table(results, summary),
         "consistency": tables.consistency_table(results, summary),
         "macs": cost_tables.mac_totals_table(results),
         "uncounted": cost_tables.uncounted_table(results),
@@ -55,17 +55,19 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "architectures": architecture_tables.architecture_tables(results),
         "agreement": architecture_tables.agreement_table(results),
         "students": students_table(results, summary),
-        "latency_table": cost_tables.latency_table(results.latency),
+        "latency_table": cost_tables.latency_table(results),
         "dataset_table": cost_tables.dataset_table(results.dataset, results.measure),
         "video_notes": cost_tables.video_notes(results.dataset),
         "minutes_table": cost_tables.minutes_table(summary.minutes),
         "provenance_table": cost_tables.provenance_table(results.provenances),
         "stage_params": _stage_params(results),
-        "looks": looks(results.variants),
+        "looks": {results.label(name): look for name, look in looks(results.variants).items()},
+        "ours": called(results.variants, "ours"),
+        "copy": called(results.variants, "copy"),
         "figures": drawings(results, summary),
         "storyboards": [storyboard(scene, table) for scene in scenes],
         "animation": _animation(scenes, table),
-        "overlay": f"animations/{FILE_NAME}" if has_overlay(results, scenes) else None,
+        "side_by_side": f"animations/{FILE_NAME}" if has_side_by_side(results, scenes) else None,
         "contact_sheet": _contact_sheet(results.contact_sheet),
     }
 
@@ -90,6 +92,7 @@ def _animation(scenes: tuple[Scene, ...], table: Any) -> dict[str, Any] | None:
         "height": film.size[1],
         "period": scene.period,
         "rows": panel_rows(scene),
+        "panels": panel_labels(scene),
     }
 
 

@@ -1,4 +1,4 @@
-"""Predictions as pictures: class colours, overlays, highlighted mistakes, data URIs."""
+"""Predictions as pictures: class colours, blended over frames or not, highlighted mistakes, data URIs."""
 
 import base64
 import io
@@ -17,9 +17,7 @@ def palette(colors: Sequence[tuple[int, int, int]]) -> np.ndarray:
     return table
 
 
-def overlay(
-    image: np.ndarray, prediction: np.ndarray, table: np.ndarray, *, share: float = 0.55
-) -> np.ndarray:
+def blend(image: np.ndarray, prediction: np.ndarray, table: np.ndarray, *, share: float = 0.55) -> np.ndarray:
     """Blend class colours (``share`` of the result) over an image (H, W, 3); prediction (H, W) uint8."""
     return (image * (1 - share) + table[prediction] * share).astype(np.uint8)
 

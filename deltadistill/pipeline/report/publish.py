@@ -4,17 +4,18 @@ from pathlib import Path
 
 from deltadistill.files import atomic
 from deltadistill.pipeline.report.animation import animate, longest
-from deltadistill.pipeline.report.figures import accuracy_against_length, accuracy_against_macs, style
-from deltadistill.pipeline.report.overlay_video import (
-    FILE_NAME,
-    has_overlay,
-    overlay_animation,
-    overlay_video,
-)
+from deltadistill.pipeline.report.figures import accuracy_against_macs, against_length, style
 from deltadistill.pipeline.report.paint import palette
 from deltadistill.pipeline.report.scenes import Scene
+from deltadistill.pipeline.report.side_by_side import (
+    FILE_NAME,
+    has_side_by_side,
+    side_by_side,
+    small_side_by_side,
+)
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
+from deltadistill.pipeline.results.variants import leading
 
 HEADLINE_LENGTHS = (3, 10)
 
@@ -22,7 +23,7 @@ HEADLINE_LENGTHS = (3, 10)
 def write_figures(summary: Summary, folder: Path) -> list[Path]:
     """Write the two figures that say most as PNG; returns their paths."""
     figures = {
-        f"{summary.measure.key}_against_length.png": accuracy_against_length.draw(summary),
+        f"{summary.measure.key}_against_length.png": against_length.draw_accuracy(summary),
         "accuracy_against_macs.png": accuracy_against_macs.draw(summary),
     }
     for name, figure in figures.items():
@@ -35,9 +36,9 @@ def write_animations(results: Results, scenes: tuple[Scene, ...], folder: Path) 
     """Write an animated clip, and for an unlabelled video teacher and delta side by side; returns paths."""
     table = palette([info.color for info in results.dataset.classes])
     contents = {"clip.webp": animate(longest(scenes), table).moving} if scenes else {}
-    if has_overlay(results, scenes):
-        contents["overlay.webp"] = overlay_animation(scenes, table)
-        contents[FILE_NAME] = overlay_video(scenes, table)
+    if has_side_by_side(results, scenes):
+        contents["overlay.webp"] = small_side_by_side(scenes, table)
+        contents[FILE_NAME] = side_by_side(scenes, table)
     with atomic.folder(folder) as unfinished:
         for name, content in contents.items():
             (unfinished / name).write_bytes(content)
@@ -50,13 +51,14 @@ def headline_figures(summary: Summary) -> dict[str, float | None]:
     The variant comes first, since MLflow cuts the end of a long name off.
     """
     key = summary.measure.key
-    figures = {f"teacher_{key}": summary.teacher.score}
+    teacher, ours = (leading(summary.shown, role) for role in ("teacher", "ours"))
+    figures = {f"{teacher}_{key}": summary.teacher.score}
     for name, points in summary.variants.items():
         for length in HEADLINE_LENGTHS:
-            if length in points and name != "teacher":
+            if length in points and name != teacher:
                 figures[f"{name}_T{length}_{key}"] = points[length].score
-    for length, point in summary.variants.get("delta", {}).items():
+    for length, point in summary.points_of("ours").items():
         if length in HEADLINE_LENGTHS:
-            figures[f"delta_T{length}_macs_ratio"] = point.macs_ratio
-            figures[f"delta_T{length}_consistency"] = point.consistency
+            figures[f"{ours}_T{length}_macs_ratio"] = point.macs_ratio
+            figures[f"{ours}_T{length}_consistency"] = point.consistency
     return figures

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deltadistill.pipeline.report.clip import Tile
 from deltadistill.pipeline.report.paint import photo_uri
 from deltadistill.pipeline.report.scenes import Scene
-from deltadistill.pipeline.report.tile import Tile
+from deltadistill.pipeline.results.variants import Role
 
 DISTANCES = (0, 1, 3, 5, 9)
-METHODS = ("teacher", "delta", "copy")
+SHOWN: tuple[Role, ...] = ("teacher", "ours", "copy")
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,9 @@ def storyboard(scene: Scene, table: np.ndarray) -> Storyboard:
     rows = [("frame", tuple(photos))]
     if scene.has_truth:
         rows.append(("ground truth", tuple(scene.truth(d, table) for d in distances)))
-    for method in METHODS:
-        if method in scene.predictions:
-            rows.append((method, tuple(scene.prediction(method, d, table) for d in distances)))
-            if scene.has_truth or method != "teacher":
-                wrong = tuple(scene.mistakes(method, d, table) for d in distances)
-                rows.append((f"{method}: {scene.fault}", wrong))
+    for name, label in scene.standing_for(SHOWN).items():
+        rows.append((label, tuple(scene.prediction(name, d, table) for d in distances)))
+        if scene.has_truth or name != scene.teacher:
+            wrong = tuple(scene.mistakes(name, d, table) for d in distances)
+            rows.append((f"{label}: {scene.fault}", wrong))
     return Storyboard(scene.clip, scene.period, distances, tuple(rows), scene.legend)

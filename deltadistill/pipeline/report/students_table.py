@@ -4,10 +4,10 @@ import math
 from statistics import mean
 
 from deltadistill.pipeline.report.tables import DASH, Table, basis, number, spread
-from deltadistill.pipeline.results.records import LayerError
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import average
 from deltadistill.pipeline.results.summary import Point, Summary
+from deltadistill.pipeline.results.training_files import LayerError
 
 _SETTINGS = {
     "linear": ("gamma",),
@@ -21,7 +21,12 @@ LENGTHS = (3, 10)
 def students_table(results: Results, summary: Summary) -> Table | None:
     """One row a variant with students; None where there is none."""
     rows = [
-        (name, *_description(results, name), *_errors(results, name), *_scores(summary.variants[name]))
+        (
+            results.label(name),
+            *_description(results, name),
+            *_errors(results, name),
+            *_scores(summary.variants[name]),
+        )
         for name in results.variants
         if (runs := results.distilled.get(name)) and all(run.architecture for run in runs.values())
     ]

@@ -38,8 +38,8 @@ def headline_tables(summary: Summary) -> list[Table]:
     tables = []
     for length in HEADLINE_LENGTHS:
         rows = [
-            (n, *_headline_cells(points[length]))
-            for n, points in summary.variants.items()
+            (summary.label(name), *_headline_cells(points[length]))
+            for name, points in summary.variants.items()
             if length in points
         ]
         if rows:
@@ -51,10 +51,11 @@ def headline_tables(summary: Summary) -> list[Table]:
 def per_class_table(results: Results, summary: Summary) -> Table:
     """Score of each class: per-frame variants once, the others at T = 3 and 10."""
     columns = []
-    for name, predict in results.variants.items():
-        for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS[1:]:
+    for name in results.variants:
+        for length in _lengths(results, name, HEADLINE_LENGTHS[1:]):
             if length in summary.variants[name]:
-                title = name if predict == "per_frame" else f"{name}, T = {length}"
+                label = results.label(name)
+                title = label if results.is_per_frame(name) else f"{label}, T = {length}"
                 columns.append((title, class_scores(results, name, length), summary.variants[name][length]))
     rows = [
         (info.name, *(spread(*found[info.name], 1) for _, found, _ in columns))
@@ -72,12 +73,11 @@ def per_clip_table(results: Results, summary: Summary) -> Table | None:
     """Fidelity in every clip (shot) of unlabelled video; None where labels give the accuracy."""
     if summary.reference == "labels":
         return None
-    lengths = HEADLINE_LENGTHS[1:]
     columns, per_column = [], []
-    for name, predict in results.variants.items():
-        for length in lengths if predict != "per_frame" else ():
+    for name in results.variants:
+        for length in () if results.is_per_frame(name) else HEADLINE_LENGTHS[1:]:
             if length in summary.variants[name]:
-                columns.append(f"{name}, T = {length}")
+                columns.append(f"{results.label(name)}, T = {length}")
                 scores = [length_score(results, name, seed, length) for seed in results.seeds]
                 per_column.append([score.per_clip for score in scores])
     clips = sorted({clip for by_seed in per_column for score in by_seed for clip in score})
@@ -97,13 +97,13 @@ def consistency_table(results: Results, summary: Summary) -> Table:
     heads = [_HEADS[way].format(over) for way in ways for over in _COUNTED[way]]
     coverages = [_COVERAGES[way] for way in ways]
     rows = []
-    for name, predict in results.variants.items():
-        for length in (1,) if predict == "per_frame" else HEADLINE_LENGTHS:
+    for name in results.variants:
+        for length in _lengths(results, name, HEADLINE_LENGTHS):
             if all(length in by_seed.lengths for by_seed in results.consistencies[name].values()):
                 records = [length_score(results, name, seed, length) for seed in results.seeds]
                 score = spread(*average([r.score for r in records]), 1) if all(records) else DASH
                 cells = _consistency_cells(results, name, length, ways)
-                rows.append((f"{name}, T = {length}", score, *cells))
+                rows.append((f"{results.label(name)}, T = {length}", score, *cells))
     explained = _TRACKS_EXPLAINED if ways == ("tracks",) else _FLOW_EXPLAINED
     caption = f"Consistency in percent. {explained} {basis(summary)}"
     return Table(caption, ("variant", summary.accuracy, *heads, *coverages), tuple(rows))
@@ -137,6 +137,10 @@ def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str
     return cells + coverages
 
 
+def _lengths(results: Results, name: str, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    return (1,) if results.is_per_frame(name) else lengths
+
+
 def _spread_of(values: list[float | None]) -> str:
     return DASH if None in values else spread(*average(values), 1)
 
@@ -149,6 +153,47 @@ def _headline_cells(point: Point) -> tuple[str, str, str, str]:
         f"{point.macs_ratio:.2f}",
         consistency,
     )
+
+
+_SPEEDS = (
+    "An object is slow where its box overlaps those of its own track, up to 10 frames before and after, by a "
+    "mean IoU above 0.9, and fast where by less than 0.7; a column counts the objects of its speed alone."
+)
+
+
+def motion_table(results: Results, summary: Summary) -> Table | None:
+    """How well slow, medium and fast objects are found; None where the measure has no such parts.
+
+    Per-frame variants stand once, the others at the headline lengths. The main score stands first, then those
+    beside it, then those over objects of each speed.
+    """
+    measure = summary.measure
+    if not measure.parts:
+        return None
+    keys = (*measure.also, *measure.parts)
+    rows = [
+        (f"{results.label(name)}, T = {length}", *_motion_cells(results, name, length, keys))
+        for name in results.variants
+        for length in _lengths(results, name, HEADLINE_LENGTHS)
+        if length in summary.variants[name]
+    ]
+    columns = (
+        "variant",
+        f"{summary.accuracy} %",
+        *measure.also_names,
+        *map(measure.part_name, measure.parts),
+    )
+    caption = (
+        f"{summary.accuracy} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH} marks "
+        "a speed at which nothing moves."
+    )
+    return Table(caption, columns, tuple(rows))
+
+
+def _motion_cells(results: Results, name: str, length: int, keys: tuple[str, ...]) -> list[str]:
+    records = [length_score(results, name, seed, length) for seed in results.seeds]
+    columns = [[record.score for record in records], *([r.more.get(key) for r in records] for key in keys)]
+    return [_spread_of(column) for column in columns]
 
 
 def number(value: float | None, digits: int) -> str:

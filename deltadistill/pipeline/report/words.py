@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from deltadistill.pipeline.report.tables import signed, spread
-from deltadistill.pipeline.results.records import Latency
+from deltadistill.pipeline.results.latency_file import Latency
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Point, Summary
+from deltadistill.pipeline.results.variants import NOUNS, Role, Variants, called, leading
 
 TIME_SAVED = 1.1  # a smaller speed-up is not worth being called time saved
 
@@ -26,7 +27,7 @@ def title(summary: Summary) -> str:
 def lead(results: Results, summary: Summary) -> list[str]:
     """Return sentences: what was run, what it is compared with, what came out, what time it takes."""
     height, width = results.dataset.size
-    rivals = [_RIVALS[name] for name in summary.variants if name in _RIVALS]
+    rivals = [words for name in summary.variants if (words := _of_rival(results.variants, name))]
     listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
     kind = "labelled" if summary.reference == "labels" else "unlabelled"
     frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
@@ -41,31 +42,39 @@ def lead(results: Results, summary: Summary) -> list[str]:
             "two predictions."
         ),
         _outcome(summary),
-        *_time(results.latency),
+        *_time(results),
     ]
 
 
 def tiles(summary: Summary) -> list[Tile]:
     """Return the figures a reader should see first, all at T = 3 and 10."""
-    delta = summary.variants.get("delta", {})
-    if 3 not in delta:
+    ours = summary.points_of("ours")
+    if 3 not in ours:
         return []
     found = [
-        Tile(_percent(delta[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", delta)),
-        Tile(spread(delta[3].score, delta[3].score_std, 1), f"{summary.accuracy} in percent at T = 3"),
+        Tile(_percent(ours[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", ours)),
+        Tile(spread(ours[3].score, ours[3].score_std, 1), f"{summary.accuracy} in percent at T = 3"),
     ]
-    base = "finetuned" if "finetuned" in summary.variants else "teacher"
-    for length, rival in ((3, base), (10, "copy")):
-        points = summary.variants.get(rival, {})
-        if length in points and length in delta:
-            against = "copying the key frame" if rival == "copy" else f"{rival} on every frame"
-            difference = signed(delta[length].score - points[length].score, 1)
+    base: Role = "finetuned" if summary.points_of("finetuned") else "teacher"
+    rivals = {base: f"{called(summary.shown, base)} on every frame", "copy": "copying the key frame"}
+    for length, (role, against) in zip((3, 10), rivals.items(), strict=True):
+        points = summary.points_of(role)
+        if length in points and length in ours:
+            difference = signed(ours[length].score - points[length].score, 1)
             found.append(Tile(difference, f"{summary.accuracy} against {against}, T = {length}"))
     return found
 
 
-def _with_ten(text: str, delta: dict[int, Point]) -> str:
-    return f"{text}; {_percent(delta[10].macs_ratio)} at T = 10" if 10 in delta else text
+def _of_rival(variants: Variants, name: str) -> str | None:
+    """What a variant is compared as; None for ours, and for others than the first of their role."""
+    role = variants[name].role
+    if role == "rival":
+        return variants[name].label
+    return _RIVALS.get(role) if leading(variants, role) == name else None
+
+
+def _with_ten(text: str, ours: dict[int, Point]) -> str:
+    return f"{text}; {_percent(ours[10].macs_ratio)} at T = 10" if 10 in ours else text
 
 
 def _percent(share: float) -> str:
@@ -73,15 +82,16 @@ def _percent(share: float) -> str:
 
 
 def _outcome(summary: Summary) -> str:
-    points = summary.variants.get("delta", {})
+    points, label = summary.points_of("ours"), called(summary.shown, "ours")
+    method = "delta distillation" if label == NOUNS["ours"] else label
     if 3 not in points:
-        return "Delta distillation at T = 3 was not measured."
+        return f"{method[0].upper()}{method[1:]} at T = 3 was not measured."
     point = points[3]
     sentence = (
-        f"At T = 3 delta distillation reaches {spread(point.score, point.score_std, 1)} % {summary.accuracy} "
+        f"At T = 3 {method} reaches {spread(point.score, point.score_std, 1)} % {summary.accuracy} "
         f"at {_percent(point.macs_ratio)} of the teacher's MACs"
     )
-    base = summary.variants.get("finetuned", {}).get(3)
+    base = summary.points_of("finetuned").get(3)
     if base is not None:
         sentence += f" (a per-frame teacher trained for as long: {spread(base.score, base.score_std, 1)} %)"
     if 10 in points:
@@ -90,17 +100,19 @@ def _outcome(summary: Summary) -> str:
     return sentence + "."
 
 
-def _time(latency: Latency) -> list[str]:
-    """One line on the measured time, none where delta or the teacher was not timed."""
-    teacher, delta = (latency.variants.get(name) for name in ("teacher", "delta"))
-    if teacher is None or teacher.frame_ms is None or delta is None:
+def _time(results: Results) -> list[str]:
+    """One line on the measured time, none where ours or the teacher was not timed."""
+    latency, roles = results.latency, ("teacher", "ours")
+    teacher, ours = (latency.variants.get(leading(results.variants, role)) for role in roles)
+    if teacher is None or teacher.frame_ms is None or ours is None:
         return []
-    speedups = {t: delta.speedup[t] for t in (3, 10) if t in delta.speedup and t in delta.amortised_ms}
+    speedups = {t: ours.speedup[t] for t in (3, 10) if t in ours.speedup and t in ours.amortised_ms}
     if not speedups:
         return []
-    times = (f"{delta.amortised_ms[t]:.1f} ms at T = {t} (speed-up ×{s:.2f})" for t, s in speedups.items())
+    times = (f"{ours.amortised_ms[t]:.1f} ms at T = {t} (speed-up ×{s:.2f})" for t, s in speedups.items())
+    label = called(results.variants, "ours")
     return [
-        f"Measured in eager PyTorch on {_machine(latency)}, a frame of delta takes {' and '.join(times)}, "
+        f"Measured in eager PyTorch on {_machine(latency)}, a frame of {label} takes {' and '.join(times)}, "
         f"one of the teacher {teacher.frame_ms.median:.1f} ms{_warning(speedups)}."
     ]
 
@@ -120,11 +132,11 @@ def _warning(speedups: dict[int, float]) -> str:
 
 
 _NETWORKS = {"miou": "A segmentation network", "map50": "An object detector"}
-_RIVALS = {
+_RIVALS: dict[Role, str] = {
     "teacher": "the teacher on every frame",
     "finetuned": "the same teacher trained on for as long",
     "feature": "equally cheap students that predict features instead of changes",
-    "fgfi": "students that imitate features near objects alone",
+    "imitation": "students that imitate features near objects alone",
     "small": "a cheaper network on every frame, taught by the teacher's logits",
     "copy": "repeating the key frame's prediction",
 }

@@ -19,6 +19,7 @@ from deltadistill.pipeline.results.findings import (
     near_finetuned,
     steadier,
 )
+from deltadistill.pipeline.results.variants import Variants, called
 
 AFTERWARDS = "this bound was added after the first measurements"
 
@@ -54,9 +55,10 @@ _BOUNDS = {
 }
 
 
-def rules_of(measure: Measure, equal_cost: tuple[Pair, ...] = ()) -> tuple[Rule, ...]:
-    """All rules for scores of `measure`; equal_cost as for claims.judge."""
+def rules_of(measure: Measure, variants: Variants, equal_cost: tuple[Pair, ...] = ()) -> tuple[Rule, ...]:
+    """All rules for scores of `measure`, in terms of roles; the others as for claims.judge."""
     bounds, name = _BOUNDS[measure.key], measure.name
+    ours, finetuned, small = (called(variants, role) for role in ("ours", "finetuned", "small"))
     return (
         Rule(
             "half the compute",
@@ -67,7 +69,7 @@ def rules_of(measure: Measure, equal_cost: tuple[Pair, ...] = ()) -> tuple[Rule,
         Rule(
             "accuracy kept",
             "At T = 3 no or only a small drop against a teacher trained for as long.",
-            f"at most {bounds.kept:.1f} {name} below finetuned",
+            f"at most {bounds.kept:.1f} {name} below {finetuned}",
             near_finetuned(bounds.kept),
         ),
         Rule(
@@ -92,7 +94,7 @@ def rules_of(measure: Measure, equal_cost: tuple[Pair, ...] = ()) -> tuple[Rule,
         Rule(
             "ahead of a cheaper network",
             "More accurate than an equally cheap per-frame network taught for as long (this project's bar).",
-            f"at least {bounds.small:g} {name} ahead of small at T = 3",
+            f"at least {bounds.small:g} {name} ahead of {small} at T = 3",
             ahead("small", {3: bounds.small}),
         ),
         Rule(
@@ -104,13 +106,13 @@ def rules_of(measure: Measure, equal_cost: tuple[Pair, ...] = ()) -> tuple[Rule,
         Rule(
             "steadier predictions",
             "Teacher and students together are temporally more consistent than the per-frame network (T+S).",
-            "consistency of delta at T = 3 above that of finetuned on every frame",
+            f"consistency of {ours} at T = 3 above that of {finetuned} on every frame",
             steadier(3, measure),
         ),
         Rule(
             "steadier teacher",
             "The distilled teacher alone is temporally more consistent than the per-frame network (T).",
-            "consistency of delta at T = 1 above that of finetuned on every frame",
+            f"consistency of {ours} at T = 1 above that of {finetuned} on every frame",
             steadier(1, measure),
         ),
         Rule(

@@ -10,8 +10,9 @@ from typing import Literal
 from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.pipeline.results.claim_rules import Rule, rules_of
 from deltadistill.pipeline.results.equal_cost import Pair
-from deltadistill.pipeline.results.findings import NotMeasuredError
+from deltadistill.pipeline.results.findings import Measured, NotMeasuredError
 from deltadistill.pipeline.results.scores import Scores
+from deltadistill.pipeline.results.variants import Variants
 
 Verdict = Literal["holds", "does not hold", "not measured"]
 
@@ -38,23 +39,30 @@ def unmeasured(claims: tuple[Claim, ...]) -> list[Claim]:
 
 
 def judge(
-    table: Scores, *, reference: str, measure: Measure = MIOU, equal_cost: tuple[Pair, ...] = ()
+    table: Scores,
+    variants: Variants,
+    *,
+    reference: str,
+    measure: Measure = MIOU,
+    equal_cost: tuple[Pair, ...] = (),
 ) -> tuple[Claim, ...]:
     """Judge every claim on the scores (percent); ``reference`` is ``labels`` or ``teacher``.
 
+    variants: which part each plays; of two in one role the first is judged.
     measure: what the scores are.
     equal_cost: searched networks, each beside an everything-compressed one of its MACs.
     """
-    return tuple(_judge(table, rule, reference) for rule in rules_of(measure, equal_cost))
+    measured = Measured(table, variants)
+    return tuple(_judge(measured, rule, reference) for rule in rules_of(measure, variants, equal_cost))
 
 
-def _judge(table: Scores, rule: Rule, reference: str) -> Claim:
+def _judge(measured: Measured, rule: Rule, reference: str) -> Claim:
     verdict: Verdict = "not measured"
     if rule.needs_labels and reference != "labels":
         figures = "there are no labels to measure accuracy against"
     else:
         try:
-            holds, figures = rule.found(table)
+            holds, figures = rule.found(measured)
             verdict = "holds" if holds else "does not hold"
         except NotMeasuredError as missing:
             figures = f"{missing} was not run in this experiment"

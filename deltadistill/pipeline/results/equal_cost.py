@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from deltadistill.pipeline.results.results import Results
-from deltadistill.pipeline.results.scores import Score, Scores, average
+from deltadistill.pipeline.results.scores import Score, Scores, ScoresByLength, average
+from deltadistill.pipeline.results.variants import Role
 
 LENGTH = 3
 TOLERANCE = 0.02  # of the dearer one's MACs; the search reaches its target as closely
@@ -14,7 +15,7 @@ COPY_TOLERANCE = 0.05  # of the dearer one's MACs; copying costs 1/T, so it come
 
 @dataclass(frozen=True)
 class Pair:
-    """Two variants of delta streams of equal MACs at T = 3."""
+    """Two variants of the role ours of equal MACs at T = 3."""
 
     searched: str
     compressed: str
@@ -22,26 +23,26 @@ class Pair:
 
 def equal_cost_pairs(results: Results, table: Scores) -> tuple[Pair, ...]:
     """Every searched variant beside every everything-compressed one of its cost, in the report's order."""
-    streams = [name for name in results.variants if is_delta(results, name)]
+    streams = [name for name in results.variants if has_students(results, name, "ours")]
     compressed = [name for name in streams if is_everything_compressed(results, name)]
     searched = [name for name in streams if name not in compressed]
     return tuple(Pair(a, b) for a, b in product(searched, compressed) if _cost_the_same(table, a, b))
 
 
-def copy_length_at_cost_of_delta(table: Scores, length: int) -> int | None:
-    """The sequence length at which copying costs most nearly what delta does at ``length``.
+def copy_length_at_cost(by_seed: Mapping[int, Score], copying: ScoresByLength) -> int | None:
+    """The sequence length at which copying costs most nearly what another variant does (its scores by seed).
 
     None where no measured length comes near enough.
     """
-    cost = _cost(table["delta"][length])
-    costs = {t: _cost(by_seed) for t, by_seed in table.get("copy", {}).items()}
+    cost = _cost(by_seed)
+    costs = {t: _cost(by_seed) for t, by_seed in copying.items()}
     near = [t for t in costs if abs(costs[t] - cost) <= COPY_TOLERANCE * max(costs[t], cost)]
     return min(near, key=lambda t: abs(costs[t] - cost), default=None)
 
 
-def is_delta(results: Results, name: str) -> bool:
-    """Whether a variant is a stream of a network whose students predict changes."""
-    return results.variants[name] == "stream" and predicted(results, name) == "delta"
+def has_students(results: Results, name: str, role: Role) -> bool:
+    """Whether a variant of a role runs a network with students."""
+    return results.variants[name].role == role and predicted(results, name) is not None
 
 
 def predicted(results: Results, name: str) -> str | None:

@@ -1,12 +1,18 @@
-"""Reading result files; every error names the file, the fault and the stage that makes the file."""
+"""Result files as records: what a stage writes is what is read, and checked, later.
+
+Every error of reading names the file, the fault and the stage that makes the file.
+"""
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from deltadistill.files import result_files
 from deltadistill.files.limits import MOST_TABLE_BYTES
 from deltadistill.files.strict_json import read_json as read_strictly
 from deltadistill.files.text import read_text
@@ -23,6 +29,28 @@ def require(path: Path, *, stage: str) -> Path:
     if not path.is_file():
         raise MissingError(f"{path} is missing; the stage {stage} makes it, run that stage first")
     return path
+
+
+def write(path: Path, content: Any, *, kind: type | None = None, columns: Sequence[str] = ()) -> None:
+    """Write a record as JSON, or records of one kind as the rows of a CSV file, as the name of `path` ends.
+
+    kind: of the rows. columns: in place of all fields of the kind.
+    """
+    if path.suffix != ".csv":
+        result_files.write_json(path, plain(content))
+        return
+    columns = columns or [field.name for field in fields(kind)]
+    result_files.write_csv(path, columns, map(plain, content))
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """A record as plain values, by the keys that its file has and in their order."""
+    return TypeAdapter(type(record)).dump_python(record)
+
+
+def records(kind: type[Record], rows: Iterable[Any]) -> list[Record]:
+    """Mappings or objects with the fields of `kind` as records; ValueError for what it does not allow."""
+    return TypeAdapter(list[kind]).validate_python(list(rows))
 
 
 def read_json(path: Path, kind: type[Record], *, stage: str) -> Record:

@@ -4,15 +4,50 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deltadistill.metrics.measures import Measure
-from deltadistill.pipeline.results.equal_cost import LENGTH, Pair, copy_length_at_cost_of_delta
-from deltadistill.pipeline.results.scores import Score, Scores, average
-
-Finding = Callable[[Scores], tuple[bool, str]]
-"""Maps scores to whether the bound is kept, and the figures; raises NotMeasuredError."""
+from deltadistill.pipeline.results.equal_cost import LENGTH, Pair, copy_length_at_cost
+from deltadistill.pipeline.results.scores import Score, Scores, ScoresByLength, average
+from deltadistill.pipeline.results.variants import Role, Variants, called, leading
 
 
 class NotMeasuredError(Exception):
     """A variant or sequence length that a claim needs was not run."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The scores that claims are judged on, asked for by role: the variant that leads stands for it."""
+
+    table: Scores
+    variants: Variants
+
+    def called(self, role: Role) -> str:
+        """The label of what stands for a role."""
+        return called(self.variants, role)
+
+    def of(self, role: Role) -> ScoresByLength:
+        """Scores of what stands for a role; empty where nothing does."""
+        return self.table.get(leading(self.variants, role), {})
+
+    def at(self, role: Role, length: int) -> dict[int, Score]:
+        """Its scores at a sequence length, by seed. Raises NotMeasuredError."""
+        if length not in self.of(role):
+            raise NotMeasuredError(f"{self.called(role)} at T = {length}")
+        return dict(self.of(role)[length])
+
+    def scores(self, role: Role, length: int) -> dict[int, float]:
+        """The scores alone."""
+        return {seed: score.score for seed, score in self.at(role, length).items()}
+
+    def consistency(self, role: Role, length: int) -> dict[int, float]:
+        """Consistency by seed. Raises NotMeasuredError."""
+        by_seed = {seed: score.consistency for seed, score in self.at(role, length).items()}
+        if None in by_seed.values():
+            raise NotMeasuredError(f"the consistency of {self.called(role)} at T = {length}")
+        return by_seed
+
+
+Finding = Callable[[Measured], tuple[bool, str]]
+"""Maps measurements to whether the bound is kept, and the figures; raises NotMeasuredError."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +73,6 @@ def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _at(table: Scores, variant: str, length: int) -> dict[int, Score]:
-    try:
-        return dict(table[variant][length])
-    except KeyError:
-        raise NotMeasuredError(f"{variant} at T = {length}") from None
-
-
-def _scores(table: Scores, variant: str, length: int) -> dict[int, float]:
-    return {seed: score.score for seed, score in _at(table, variant, length).items()}
-
-
-def _consistency(table: Scores, variant: str, length: int) -> dict[int, float]:
-    by_seed = {seed: score.consistency for seed, score in _at(table, variant, length).items()}
-    if None in by_seed.values():
-        raise NotMeasuredError(f"the consistency of {variant} at T = {length}")
-    return by_seed
-
-
 def _minus(first: dict[int, float], second: dict[int, float]) -> _Difference:
     return _Difference(tuple(first[seed] - second[seed] for seed in sorted(first)))
 
@@ -65,10 +82,10 @@ def _mean(by_seed: dict[int, float]) -> float:
 
 
 def cost(limits: dict[int, float]) -> Finding:
-    """The cost of delta, a share of the teacher's MACs, at most `limits` at their T."""
+    """Our cost, a share of the teacher's MACs, at most `limits` at their T."""
 
-    def found(table: Scores) -> tuple[bool, str]:
-        ratios = {t: _mean({s: at.macs_ratio for s, at in _at(table, "delta", t).items()}) for t in limits}
+    def found(measured: Measured) -> tuple[bool, str]:
+        ratios = {t: _mean({s: at.macs_ratio for s, at in measured.at("ours", t).items()}) for t in limits}
         holds = all(ratios[length] <= limit for length, limit in limits.items())
         return holds, f"{by_length(ratios, digits=3)} of the teacher's MACs"
 
@@ -83,76 +100,93 @@ def by_length(values: dict[int, float], *, digits: int) -> str:
 
 
 def near_finetuned(margin: float) -> Finding:
-    """Delta at T = 3 at most `margin` points below the network trained on for as long."""
+    """Ours at T = 3 at most `margin` points below the network trained on for as long."""
 
-    def found(table: Scores) -> tuple[bool, str]:
-        finetuned, delta = _scores(table, "finetuned", 3), _scores(table, "delta", 3)
-        difference = _minus(delta, finetuned)
-        figures = f"delta {_mean(delta):.2f}, finetuned {_mean(finetuned):.2f}: {difference}"
-        return difference.mean >= -margin, figures
+    def found(measured: Measured) -> tuple[bool, str]:
+        finetuned, ours = measured.scores("finetuned", 3), measured.scores("ours", 3)
+        difference = _minus(ours, finetuned)
+        return difference.mean >= -margin, _beside(measured, ours, finetuned, difference)
 
     return found
 
 
-def ahead(rival: str, margins: dict[int, float]) -> Finding:
-    """Delta ahead of `rival` by at least `margins` points at their T."""
+def _beside(
+    measured: Measured, ours: dict[int, float], finetuned: dict[int, float], difference: _Difference
+) -> str:
+    names = measured.called("ours"), measured.called("finetuned")
+    return f"{names[0]} {_mean(ours):.2f}, {names[1]} {_mean(finetuned):.2f}: {difference}"
 
-    def found(table: Scores) -> tuple[bool, str]:
-        leads = {t: _minus(_scores(table, "delta", t), _scores(table, rival, t)) for t in margins}
+
+def ahead(rival: Role, margins: dict[int, float]) -> Finding:
+    """Ours ahead of `rival` by at least `margins` points at their T."""
+
+    def found(measured: Measured) -> tuple[bool, str]:
+        leads = {t: _minus(measured.scores("ours", t), measured.scores(rival, t)) for t in margins}
         figures = "; ".join(f"T = {length}: {lead}" for length, lead in leads.items())
         return all(leads[t].mean >= margin for t, margin in margins.items()), figures
 
     return found
 
 
-def ahead_of_copying_at_equal_cost(table: Scores) -> tuple[bool, str]:
-    """Delta ahead of copying at the length whose MACs differ least."""
-    rivals = {length: _copy_at_cost_of_delta(table, length) for length in (3, 10)}
-    leads = {t: _minus(_scores(table, "delta", t), _scores(table, "copy", rivals[t])) for t in rivals}
-    figures = "; ".join(f"delta T = {t} against copy T = {rivals[t]}: {lead}" for t, lead in leads.items())
+def ahead_of_copying_at_equal_cost(measured: Measured) -> tuple[bool, str]:
+    """Ours ahead of copying at the length whose MACs differ least."""
+    ours, copy = measured.called("ours"), measured.called("copy")
+    rivals = {length: _copy_at_our_cost(measured, length) for length in (3, 10)}
+    leads = {t: _minus(measured.scores("ours", t), measured.scores("copy", rivals[t])) for t in rivals}
+    figures = "; ".join(f"{ours} T = {t} against {copy} T = {rivals[t]}: {lead}" for t, lead in leads.items())
     return all(lead.mean > 0 for lead in leads.values()), figures
 
 
-def _copy_at_cost_of_delta(table: Scores, length: int) -> int:
-    _at(table, "delta", length)
-    rival = copy_length_at_cost_of_delta(table, length)
+def _copy_at_our_cost(measured: Measured, length: int) -> int:
+    rival = copy_length_at_cost(measured.at("ours", length), measured.of("copy"))
     if rival is None:
-        raise NotMeasuredError(f"copying at the MACs of delta at T = {length}")
+        raise NotMeasuredError(f"copying at the MACs of {measured.called('ours')} at T = {length}")
     return rival
 
 
 def ahead_by_search(pairs: tuple[Pair, ...]) -> Finding:
     """Every searched network more accurate than its everything-compressed one."""
 
-    def found(table: Scores) -> tuple[bool, str]:
+    def found(measured: Measured) -> tuple[bool, str]:
         if not pairs:
             raise NotMeasuredError("a searched beside an everything-compressed network of equal MACs")
-        leads = {
-            p: _minus(*(_scores(table, name, LENGTH) for name in (p.searched, p.compressed))) for p in pairs
-        }
-        figures = "; ".join(f"{p.searched} against {p.compressed}: {lead}" for p, lead in leads.items())
+        leads = {pair: _minus(*(_scores_of(measured, name) for name in _names(pair))) for pair in pairs}
+        figures = "; ".join(
+            f"{' against '.join(measured.variants[name].label for name in _names(pair))}: {lead}"
+            for pair, lead in leads.items()
+        )
         return all(lead.mean > 0 for lead in leads.values()), figures
 
     return found
 
 
-def drops_least(table: Scores) -> tuple[bool, str]:
-    """Delta loses less from T = 1 to T = 10 than copying and feature distillation."""
-    drops = {v: _minus(_scores(table, v, 1), _scores(table, v, 10)) for v in ("delta", "copy", "feature")}
-    figures = "; ".join(f"{variant} loses {drop.mean:.2f}" for variant, drop in drops.items())
-    return drops["delta"].mean < min(drops["copy"].mean, drops["feature"].mean), figures
+def _names(pair: Pair) -> tuple[str, str]:
+    return pair.searched, pair.compressed
+
+
+def _scores_of(measured: Measured, name: str) -> dict[int, float]:
+    if LENGTH not in measured.table.get(name, {}):
+        raise NotMeasuredError(f"{name} at T = {LENGTH}")
+    return {seed: score.score for seed, score in measured.table[name][LENGTH].items()}
+
+
+def drops_least(measured: Measured) -> tuple[bool, str]:
+    """Ours loses less from T = 1 to T = 10 than copying and feature distillation."""
+    roles: tuple[Role, ...] = ("ours", "copy", "feature")
+    drops = {role: _minus(measured.scores(role, 1), measured.scores(role, 10)) for role in roles}
+    figures = "; ".join(f"{measured.called(role)} loses {drop.mean:.2f}" for role, drop in drops.items())
+    return drops["ours"].mean < min(drops["copy"].mean, drops["feature"].mean), figures
 
 
 def steadier(length: int, measure: Measure) -> Finding:
-    """Delta at T = `length` more consistent than the finetuned network on every frame."""
+    """Ours at T = `length` more consistent than the finetuned network on every frame."""
 
-    def found(table: Scores) -> tuple[bool, str]:
-        delta, base = _consistency(table, "delta", length), _consistency(table, "finetuned", 1)
-        difference = _minus(delta, base)
-        accuracies = [_mean(_scores(table, *which)) for which in (("delta", length), ("finetuned", 1))]
+    def found(measured: Measured) -> tuple[bool, str]:
+        ours, base = measured.consistency("ours", length), measured.consistency("finetuned", 1)
+        difference = _minus(ours, base)
+        accuracies = [_mean(measured.scores(*which)) for which in (("ours", length), ("finetuned", 1))]
         beside = f"{measure.name} {accuracies[0]:.2f} and {accuracies[1]:.2f}"
-        figures = f"delta {_mean(delta):.2f}, finetuned {_mean(base):.2f}: {difference}; {beside}"
-        return difference.mean > 0, figures
+        return difference.mean > 0, f"{_beside(measured, ours, base, difference)}; {beside}"
 
     return found
 
@@ -160,8 +194,8 @@ def steadier(length: int, measure: Measure) -> Finding:
 def good_teacher(bound: float, measure: Measure) -> Finding:
     """The teacher's score at least `bound`."""
 
-    def found(table: Scores) -> tuple[bool, str]:
-        score = _mean(_scores(table, "teacher", 1))
+    def found(measured: Measured) -> tuple[bool, str]:
+        score = _mean(measured.scores("teacher", 1))
         return score >= bound, f"{score:.2f} {measure.name}"
 
     return found

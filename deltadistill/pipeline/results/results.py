@@ -5,21 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltadistill.metrics.measures import Measure
+from deltadistill.pipeline.results.consistency_file import Consistency
+from deltadistill.pipeline.results.dataset_file import DatasetInfo
 from deltadistill.pipeline.results.files import read_csv, read_json, require
-from deltadistill.pipeline.results.records import (
-    Architecture,
-    Consistency,
-    DatasetInfo,
-    Latency,
-    LayerError,
-    MacLayer,
-    MacTotals,
-    Provenance,
-    Sweep,
-    TrainingStep,
-)
+from deltadistill.pipeline.results.latency_file import Latency
+from deltadistill.pipeline.results.macs_files import MacLayer, MacTotals
+from deltadistill.pipeline.results.provenance_file import Provenance
+from deltadistill.pipeline.results.sweep_file import Sweep
+from deltadistill.pipeline.results.training_files import Architecture, LayerError, TrainingStep
+from deltadistill.pipeline.results.variants import Variants, label_of, leading
 
-Predict = str  # per_frame, stream or copy
 PER_SEED = "per_seed"  # folder of the stages that run once a seed
 
 
@@ -34,16 +29,13 @@ class Distilled:
 
 @dataclass(frozen=True)
 class Results:
-    """All measurements of one experiment; inner keys are seeds.
-
-    ``variants`` maps each evaluated variant to how it predicts: per_frame, stream or copy.
-    """
+    """All measurements of one experiment; inner keys are seeds."""
 
     experiment: str
     dataset: DatasetInfo
     contact_sheet: Path
     seeds: tuple[int, ...]
-    variants: Mapping[str, Predict]
+    variants: Variants
     mac_totals: MacTotals
     mac_layers: tuple[MacLayer, ...]
     teachers: Mapping[int, tuple[TrainingStep, ...]]
@@ -52,6 +44,19 @@ class Results:
     consistencies: Mapping[str, Mapping[int, Consistency]]
     latency: Latency
     provenances: tuple[Provenance, ...]
+
+    @property
+    def teacher(self) -> str:
+        """The variant that all others are compared with."""
+        return leading(self.variants, "teacher")
+
+    def label(self, name: str) -> str:
+        """What a variant or a training is called."""
+        return label_of(self.variants, name)
+
+    def is_per_frame(self, name: str) -> bool:
+        """Whether a variant runs its whole network on every frame and remembers nothing."""
+        return self.variants[name].predict == "per_frame"
 
     @property
     def reference(self) -> str:
@@ -78,7 +83,7 @@ def read_results(
     *,
     data: Path,
     seeds: Iterable[int],
-    variants: Mapping[str, Predict],
+    variants: Variants,
     distilled: Iterable[str],
 ) -> Results:
     """Read results/<experiment> (``root``) and the data set's description in ``data``.
@@ -86,9 +91,9 @@ def read_results(
     Raises ValueError naming the file, the fault and the stage that makes the file.
     """
     seeds, distilled = tuple(seeds), tuple(distilled)
-    if "teacher" not in variants:
+    if leading(variants, "teacher") is None:
         raise ValueError(
-            f"the report needs the variant 'teacher', got {sorted(variants)}; add it to variants"
+            f"the report needs a variant of the role teacher, got {sorted(variants)}; add it to variants"
         )
     folders = {seed: root / PER_SEED / f"seed{seed}" for seed in seeds}
     results = Results(

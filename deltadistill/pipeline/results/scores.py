@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import mean, stdev
 
-from deltadistill.pipeline.results.records import LengthScore
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.sweep_file import LengthScore
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Score:
 
 
 # variant → T → seed → score
-Scores = Mapping[str, Mapping[int, Mapping[int, Score]]]
+ScoresByLength = Mapping[int, Mapping[int, Score]]
+Scores = Mapping[str, ScoresByLength]
 
 
 def scores(results: Results) -> Scores:
@@ -44,7 +45,7 @@ def scores(results: Results) -> Scores:
 def length_score(results: Results, name: str, seed: int, length: int) -> LengthScore | None:
     """Return the sweep's record at T = ``length``, or None where it was not measured."""
     measured = results.sweeps[name][seed].lengths
-    if length not in measured and results.variants[name] == "per_frame":
+    if length not in measured and results.is_per_frame(name):
         return measured.get(1)
     return measured.get(length)
 
@@ -52,7 +53,7 @@ def length_score(results: Results, name: str, seed: int, length: int) -> LengthS
 def _score(results: Results, name: str, seed: int, length: int) -> Score:
     record = length_score(results, name, seed, length)
     consistency = results.consistencies[name][seed].lengths
-    if length not in consistency and results.variants[name] == "per_frame":
+    if length not in consistency and results.is_per_frame(name):
         length = 1
     return Score(
         score=record.score,

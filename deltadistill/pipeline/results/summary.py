@@ -15,6 +15,7 @@ from deltadistill.pipeline.results.equal_cost import equal_cost_pairs
 from deltadistill.pipeline.results.files import read_json
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import Score, average, scores
+from deltadistill.pipeline.results.variants import Role, Variant, label_of, leading
 
 
 class _Scored:
@@ -67,7 +68,10 @@ def _measure(found: Any) -> Any:
 
 @dataclass(frozen=True)
 class Summary:
-    """The content of summary.json; ``minutes`` are per stage, summed over variants, mean over seeds."""
+    """The content of summary.json; ``minutes`` are per stage, summed over variants, mean over seeds.
+
+    shown: the part that each variant plays; not in files of before roles were written.
+    """
 
     variants: dict[str, dict[int, Point]]
     teacher: TeacherPoint
@@ -79,21 +83,31 @@ class Summary:
     consistency_flow: Literal["exact", "dis", "tracks"] = "dis"
     measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
+    shown: dict[str, Variant] = Field(default_factory=dict)
 
     @property
     def accuracy(self) -> str:
         """What the scores are called."""
         return self.measure.against(self.reference)
 
+    def label(self, name: str) -> str:
+        """What a variant is called."""
+        return label_of(self.shown, name)
+
+    def points_of(self, role: Role) -> dict[int, Point]:
+        """Points by T of the variant that stands for a role; empty where none does."""
+        return self.variants.get(leading(self.shown, role), {})
+
 
 def summarise(results: Results) -> Summary:
     """Average the results over seeds and judge the paper's claims on them."""
     table = scores(results)
-    if 1 not in table["teacher"]:
+    if 1 not in table[results.teacher]:
         raise ValueError(
-            "the variant 'teacher' was not measured at T = 1; add 1 to sweep_sequence_length.lengths"
+            f"the variant {results.teacher!r} was not measured at T = 1; add 1 to "
+            "sweep_sequence_length.lengths"
         )
-    teacher = point_of(list(table["teacher"][1].values()))
+    teacher = point_of(list(table[results.teacher][1].values()))
     return Summary(
         variants={
             name: {length: point_of(list(by_seed.values())) for length, by_seed in by_length.items()}
@@ -109,10 +123,12 @@ def summarise(results: Results) -> Summary:
         measure=results.measure,
         claims=judge(
             table,
+            results.variants,
             reference=results.reference,
             measure=results.measure,
             equal_cost=equal_cost_pairs(results, table),
         ),
+        shown=dict(results.variants),
     )
 
 
@@ -181,7 +197,7 @@ def _minutes(results: Results) -> dict[str, float]:
 
 
 def _flow(results: Results) -> str:
-    first = next(iter(results.consistencies["teacher"].values()))
+    first = next(iter(results.consistencies[results.teacher].values()))
     found = {length.along for length in first.lengths.values()}
     return found.pop() if len(found) == 1 else "dis"
 

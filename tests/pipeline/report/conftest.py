@@ -12,6 +12,7 @@ from PIL import Image
 
 from deltadistill.data.manifest import COLUMNS
 from deltadistill.pipeline.results.results import read_results
+from deltadistill.pipeline.results.variants import Variant, default_role
 
 LENGTHS = (1, 2, 3, 5, 8, 10)
 CLASSES = {
@@ -350,10 +351,19 @@ def _csv(path: Path, header, rows) -> None:
         csv.writer(stream).writerows([header, *rows])
 
 
+_METHODS = {"finetuned": "per_frame", "delta": "delta", "feature": "feature", "small": "small"}
+
+
+def shown(variants: Mapping[str, str]):
+    """Variants as the report takes them, by the names of this tree and how they predict."""
+    return {name: Variant(p, default_role(_METHODS.get(name), p), name) for name, p in variants.items()}
+
+
 def read_tree(tree: Tree):
     """The tree as the report reads it."""
+    variants = shown(tree.variants)
     return read_results(
-        tree.results, data=tree.data, seeds=tree.seeds, variants=tree.variants, distilled=tree.distilled
+        tree.results, data=tree.data, seeds=tree.seeds, variants=variants, distilled=tree.distilled
     )
 
 
@@ -366,6 +376,12 @@ def tree(tmp_path):
 def build():
     """The function that writes a tree: build(base, seeds=…, video=…)."""
     return build_tree
+
+
+@pytest.fixture(scope="session", name="shown")
+def shown_of():
+    """The function that makes variants of the report of {name: how it predicts}."""
+    return shown
 
 
 @pytest.fixture(scope="session")

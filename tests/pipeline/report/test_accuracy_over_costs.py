@@ -14,7 +14,8 @@ def with_variant(results, summary, name, *, like, gmacs, everything_compressed=F
     if everything_compressed:
         runs = {seed: compress(run) for seed, run in runs.items()}
     points = {3: Point(score=70.0, gmacs=gmacs, macs_ratio=gmacs / 0.316)}
-    variants, distilled = {**results.variants, name: "stream"}, {**results.distilled, name: runs}
+    alike = dataclasses.replace(results.variants[like], label=name)
+    variants, distilled = {**results.variants, name: alike}, {**results.distilled, name: runs}
     return (
         dataclasses.replace(results, variants=variants, distilled=distilled),
         dataclasses.replace(summary, variants={**summary.variants, name: points}),

@@ -8,8 +8,8 @@ import pytest
 
 from deltadistill.pipeline.report.architecture_tables import agreement_table, architecture_tables
 from deltadistill.pipeline.results.agreement import agreements
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Distilled
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer
 
 COMMITTED = Path(__file__).parents[3] / "results/street_seeds/per_seed"
 
@@ -18,10 +18,11 @@ def network(pattern):
     """One block a letter: c is compressed, u is not."""
     candidates = {"c": ("compressed", 2_000_000), "u": ("uncompressed", 10_000_000)}
     layers = [
-        ArchitectureLayer(f"l{i}", "stem", candidates[letter][0], 10_000_000, candidates[letter][1], 0.5)
-        for i, letter in enumerate(pattern)
+        ArchitectureLayer(f"l{i}", "stem", chosen, 10_000_000, macs, gate_probability=0.5)
+        for i, (chosen, macs) in enumerate(candidates[letter] for letter in pattern)
     ]
-    return Distilled(curve=(), architecture=Architecture(tuple(layers), "delta"), layers=None)
+    architecture = Architecture(layers=tuple(layers), predicts="delta")
+    return Distilled(curve=(), architecture=architecture, layers=None)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from deltadistill.pipeline.results.claim_rules import AFTERWARDS
 from deltadistill.pipeline.results.claims import judge
 from deltadistill.pipeline.results.equal_cost import Pair
 from deltadistill.pipeline.results.scores import Score
+from deltadistill.pipeline.results.variants import NOUNS, Variant
 
 BEST = {
     "teacher": dict.fromkeys((1, 3, 10), (75.5, 1.0, 82.0)),
@@ -25,6 +26,7 @@ BEST = {
 
 
 PAIRS = (Pair("delta", "feature"),)
+VARIANTS = {noun: Variant("stream", role, noun) for role, noun in NOUNS.items()}
 
 
 def scores(changed=(), *, seeds=(0,)):
@@ -40,7 +42,9 @@ def scores(changed=(), *, seeds=(0,)):
 
 
 def verdicts(table, reference="labels", pairs=PAIRS):
-    return {claim.name: claim.verdict for claim in judge(table, reference=reference, equal_cost=pairs)}
+    return {
+        claim.name: claim.verdict for claim in judge(table, VARIANTS, reference=reference, equal_cost=pairs)
+    }
 
 
 def test_all_claims_hold_on_the_paper_s_side_of_each_bound():
@@ -82,7 +86,7 @@ BOXES = {  # what delta has to reach on boxes, each figure on its bound
 def box_verdicts(**changed):
     figures = BOXES | {(name[:-1], int(name[-1]) or 10): values for name, values in changed.items()}
     table = scores([(*place, values) for place, values in figures.items()])
-    return {claim.name: claim.verdict for claim in judge(table, reference="labels", measure=MAP50)}
+    return {claim.name: claim.verdict for claim in judge(table, VARIANTS, reference="labels", measure=MAP50)}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_boxes_have_bounds_of_their_own(claim, change):
 
 
 def test_shares_of_macs_at_several_lengths_name_them():
-    (claim, *_) = judge(scores(), reference="labels", measure=MAP50)
+    (claim, *_) = judge(scores(), VARIANTS, reference="labels", measure=MAP50)
     assert claim.figures == "0.500 at T = 3 and 0.284 at T = 10 of the teacher's MACs"
     assert claim.bound == "at most 0.55 at T = 3 and 0.40 at T = 10 of the teacher's MACs"
 
@@ -133,7 +137,7 @@ def test_without_labels_nothing_is_said_about_the_teacher_s_accuracy():
 def test_figures_carry_the_spread_of_paired_differences():
     table = scores(seeds=(0, 1, 2))
     table["delta"][3] = {s: Score(75.0 + s, 0.15, 0.5, 84.0) for s in range(3)}
-    figures = {claim.name: claim.figures for claim in judge(table, reference="labels")}
+    figures = {claim.name: claim.figures for claim in judge(table, VARIANTS, reference="labels")}
     assert figures["accuracy kept"] == (
         "delta 76.00, finetuned 76.00: +0.00 ± 1.00 (3 seeds, within the spread of the seeds)"
     )
@@ -141,7 +145,7 @@ def test_figures_carry_the_spread_of_paired_differences():
 
 
 def test_one_seed_is_said_to_be_one():
-    figures = {claim.name: claim.figures for claim in judge(scores(), reference="labels")}
+    figures = {claim.name: claim.figures for claim in judge(scores(), VARIANTS, reference="labels")}
     assert figures["ahead of feature distillation"] == "T = 3: +9.50 (one seed)"
 
 
@@ -157,7 +161,9 @@ def test_without_networks_of_equal_cost_the_search_is_not_judged():
 
 
 def test_copying_at_equal_cost_is_named_by_its_length():
-    figures = {claim.name: claim.figures for claim in judge(scores(seeds=(0, 1)), reference="labels")}
+    figures = {
+        claim.name: claim.figures for claim in judge(scores(seeds=(0, 1)), VARIANTS, reference="labels")
+    }
     assert figures["ahead of copying at equal cost"] == (
         "delta T = 3 against copy T = 2: +1.00 ± 0.00 (2 seeds); "
         "delta T = 10 against copy T = 4: +3.00 ± 0.00 (2 seeds)"
@@ -173,7 +179,34 @@ def test_copying_that_costs_another_amount_is_not_compared_at_equal_cost():
 
 
 def test_the_bound_that_came_after_the_first_measurements_says_so():
-    bounds = {claim.name: claim.bound for claim in judge(scores(), reference="labels")}
+    bounds = {claim.name: claim.bound for claim in judge(scores(), VARIANTS, reference="labels")}
     assert [name for name, bound in bounds.items() if AFTERWARDS in bound] == [
         "ahead of copying at equal cost"
     ]
+
+
+def test_a_rule_is_about_a_role_whatever_the_variant_is_called():
+    table = {"mine": scores()["delta"]} | {n: s for n, s in scores().items() if n != "delta"}
+    variants = {"mine": Variant("stream", "ours", "My method")} | VARIANTS
+    found = {claim.name: claim for claim in judge(table, variants, reference="labels")}
+    assert found["accuracy kept"].verdict == "holds"
+    assert found["accuracy kept"].figures.startswith("My method 75.50, finetuned 76.00")
+    assert found["steadier predictions"].bound.startswith("consistency of My method at T = 3 above")
+
+
+def test_of_two_variants_in_one_role_the_first_is_judged():
+    table = scores() | {"worse": scores([("delta", 3, (10.0, 1.0, 10.0))])["delta"]}
+    second = VARIANTS | {"worse": Variant("stream", "ours", "worse")}
+    first = {"worse": Variant("stream", "ours", "worse")} | VARIANTS
+    judged = [
+        {claim.name: claim.verdict for claim in judge(table, variants, reference="labels")}
+        for variants in (second, first)
+    ]
+    assert [found["half the compute"] for found in judged] == ["holds", "does not hold"]
+
+
+def test_a_role_that_nobody_has_is_not_measured():
+    variants = {name: variant for name, variant in VARIANTS.items() if name != "copy"}
+    found = {claim.name: claim for claim in judge(scores(), variants, reference="labels")}
+    assert found["ahead of copying"].verdict == "not measured"
+    assert found["ahead of copying"].figures == "copy at T = 3 was not run in this experiment"

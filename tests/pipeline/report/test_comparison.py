@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from deltadistill.pipeline.report.comparison.best import best_settings
-from deltadistill.pipeline.report.comparison.entries import read_comparison
+from deltadistill.pipeline.report.comparison.entries import best_settings, read_comparison
 from deltadistill.pipeline.report.comparison.figures import against_macs, distinct, over_key
 from deltadistill.pipeline.report.comparison.files import headline, write_comparison, write_summary
 from deltadistill.pipeline.report.comparison.page import render

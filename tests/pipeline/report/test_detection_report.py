@@ -9,14 +9,15 @@ from deltadistill.data.boxes import Objects
 from deltadistill.pipeline.report.animation import compose
 from deltadistill.pipeline.report.box_scene import BoxScene, unmatched
 from deltadistill.pipeline.report.headline import headline
-from deltadistill.pipeline.report.motion_table import motion_table
 from deltadistill.pipeline.report.page import render
 from deltadistill.pipeline.report.paint import palette
 from deltadistill.pipeline.report.publish import headline_figures, write_figures
 from deltadistill.pipeline.report.storyboard import storyboard
-from deltadistill.pipeline.report.tables import DASH
+from deltadistill.pipeline.report.tables import DASH, motion_table
 from deltadistill.pipeline.results.summary import read_summary, summarise, write_summary
+from deltadistill.pipeline.results.variants import NOUNS, Variant
 
+VARIANTS = {noun: Variant("stream", role, noun) for role, noun in NOUNS.items()}
 TABLE = palette([(128, 64, 128), (0, 0, 142)])
 NAMES = {"miou": "map50", "iou": "ap50", "miou_per_distance": "map50_per_distance"}
 
@@ -104,8 +105,8 @@ def scene(**changes):
     right = [[[10, 10, 30, 30, 0.9, 1], [0, 0, 0, 0, 0, -1]], [[18, 10, 38, 30, 0.9, 1], [0, 0, 0, 0, 0, -1]]]
     delta = [right[0], [[50, 0, 60, 10, 0.8, 0], [0, 0, 0, 0, 0, -1]]]
     predictions = {"teacher": np.array(right, np.float32), "delta": np.array(delta, np.float32)}
-    fields = {"clip": "a", "period": 2, "images": images, "objects": objects, "predictions": predictions}
-    return BoxScene(**fields | changes)
+    fields = {"clip": "a", "period": 2, "images": images, "truths": objects, "predictions": predictions}
+    return BoxScene(**fields | {"variants": VARIANTS} | changes)
 
 
 def test_what_is_missed_and_what_is_wrong_is_counted():
@@ -120,7 +121,7 @@ def test_what_is_missed_and_what_is_wrong_is_counted():
 
 
 def test_without_objects_the_teachers_boxes_stand_for_them():
-    shown = scene(objects=None)
+    shown = scene(truths=None)
     assert shown.mistakes("delta", 1, TABLE).note == "1 missed, 1 wrong"
     assert "ground truth" not in dict(storyboard(shown, TABLE).rows)
 
@@ -130,7 +131,7 @@ def test_a_box_is_drawn_where_it_lies_in_the_colour_of_its_class():
     assert blended.shape == (80, 120, 3)
     assert blended[40, 20].tolist() == [0, 0, 142]  # the left edge, twice as large
     assert blended[40, 40].tolist() == [55, 55, 55]
-    assert compose(scene(), 1, TABLE, panels=("teacher", "delta")).size[0] == 800
+    assert compose(scene(), 1, TABLE, panels=("teacher", "ours")).size[0] == 800
 
 
 def test_an_object_is_found_once_by_the_surest_box_of_its_class():

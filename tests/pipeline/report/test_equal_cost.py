@@ -5,14 +5,19 @@ import dataclasses
 import pytest
 
 from deltadistill.pipeline.results.equal_cost import Pair, equal_cost_pairs
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Distilled
 from deltadistill.pipeline.results.scores import Score
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer
+from deltadistill.pipeline.results.variants import Variant
 
 
 def network(*candidates, predicts="delta"):
     layers = [ArchitectureLayer(f"l{i}", "stem", name, 10, 2) for i, name in enumerate(candidates)]
-    return {0: Distilled(curve=(), architecture=Architecture(tuple(layers), predicts), layers=None)}
+    return {
+        0: Distilled(
+            curve=(), architecture=Architecture(layers=tuple(layers), predicts=predicts), layers=None
+        )
+    }
 
 
 SEARCHED = network("compressed", "uncompressed")
@@ -24,7 +29,8 @@ def pairs(tree, read):
     results = read(tree)
 
     def found(distilled, costs):
-        variants = dict.fromkeys(distilled, "stream")
+        roles = {"feature": "feature", "small": "small"}
+        variants = {name: Variant("stream", roles.get(name, "ours"), name) for name in distilled}
         table = {name: {3: {0: Score(75, 0.1, cost, None)}} for name, cost in costs.items()}
         return equal_cost_pairs(dataclasses.replace(results, variants=variants, distilled=distilled), table)
 

@@ -115,5 +115,5 @@ def test_variants_measured_on_different_frames_are_not_compared(tree, read):
 
 def test_the_report_needs_the_teacher(tree, read):
     del tree.variants["teacher"]
-    with pytest.raises(ValueError, match="needs the variant 'teacher'"):
+    with pytest.raises(ValueError, match="needs a variant of the role teacher"):
         read(tree)

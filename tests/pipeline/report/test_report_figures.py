@@ -10,14 +10,14 @@ from PIL import Image
 
 from deltadistill.pipeline.report.drawings import drawings
 from deltadistill.pipeline.report.figures import (
-    accuracy_against_length,
+    against_length,
     compressed_share,
     distillation_error,
     labels,
     style,
 )
-from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer, LayerError
 from deltadistill.pipeline.results.summary import summarise
+from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer, LayerError
 
 ALL = {
     "accuracy_against_length",
@@ -59,7 +59,7 @@ def test_ids_of_two_figures_never_meet(drawn):
 
 def test_the_same_results_give_the_same_figure(street, read):
     summary = summarise(read(street))
-    first, second = (style.to_svg(accuracy_against_length.draw(summary), name="a", alt="a") for _ in range(2))
+    first, second = (style.to_svg(against_length.draw_accuracy(summary), name="a", alt="a") for _ in range(2))
     assert first == second
 
 
@@ -79,7 +79,7 @@ def test_a_label_lies_on_no_line_and_on_no_other_label(slope):
 
 
 def test_error_bars_need_more_than_one_seed(tree, street, read):
-    one, three = (accuracy_against_length.draw(summarise(read(t))).axes[0] for t in (tree, street))
+    one, three = (against_length.draw_accuracy(summarise(read(t))).axes[0] for t in (tree, street))
     assert not any(container.has_yerr for container in one.containers)
     assert all(container.has_yerr for container in three.containers)
 
@@ -94,7 +94,7 @@ def test_a_caption_speaks_of_error_bars_only_where_there_are_several_seeds(tree,
 
 
 def test_a_picture_file_is_light_and_wide_enough(street, read, tmp_path):
-    style.to_png(accuracy_against_length.draw(summarise(read(street))), tmp_path / "a.png")
+    style.to_png(against_length.draw_accuracy(summarise(read(street))), tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width == 990
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)

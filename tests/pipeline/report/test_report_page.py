@@ -43,7 +43,7 @@ class Reader(HTMLParser):
 
 def render(tree, read):
     results = read(tree)
-    scenes = read_scenes(tree.artifacts, data=tree.data, seed=0, variants=tree.variants, period=10)
+    scenes = read_scenes(tree.artifacts, data=tree.data, seed=0, variants=results.variants, period=10)
     html = page.render(results, summarise(results), scenes)
     reader = Reader()
     reader.feed(html)

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from deltadistill.pipeline.report.students_table import students_table
-from deltadistill.pipeline.results.records import LayerError
 from deltadistill.pipeline.results.summary import summarise
+from deltadistill.pipeline.results.training_files import LayerError
 
 
 @pytest.fixture

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.metrics.measures import Measure
-from deltadistill.pipeline.report.comparison.listing import Listed, Listing
+from deltadistill.pipeline.results.consistency_file import Consistency
 from deltadistill.pipeline.results.files import MissingError, Record, read_json
-from deltadistill.pipeline.results.records import Consistency, Provenance, Sweep, TrainingScore
+from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import PER_SEED
 from deltadistill.pipeline.results.scores import Score, average
+from deltadistill.pipeline.results.settings_file import Listed, Listing
 from deltadistill.pipeline.results.summary import Point, point_of
-
-COPY = "copy"  # how a variant predicts that repeats the key frame's prediction
+from deltadistill.pipeline.results.sweep_file import Sweep
+from deltadistill.pipeline.results.training_files import TrainingScore
+from deltadistill.pipeline.results.variants import Variants, label_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ class Comparison:
     def swept(self) -> list[Entry]:
         """The entries of settings, without those beside them."""
         return [entry for entry in self.entries if entry.swept]
+
+    @property
+    def variants(self) -> Variants:
+        """The part that each variant plays, in the order of the entries."""
+        parts = (*self.listing.teachers, *self.listing.settings)
+        known = {name: variant for part in parts for name, variant in part.variants.items()}
+        return {entry.variant: known[entry.variant] for entry in self.entries}
+
+    def label(self, name: str) -> str:
+        """What a variant is called."""
+        return label_of(self.variants, name)
 
     @property
     def measure(self) -> Measure:
@@ -94,7 +107,7 @@ def read_comparison(path: Path, results: Path) -> Comparison:
 
 
 def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> Entry:
-    row = part.rows[variant]
+    row, shown = part.rows[variant], part.variants[variant]
     sweeps = [_read(folder, "sweep_sequence_length", variant, "sweep.json", Sweep) for folder in folders]
     consistencies = [
         _read(folder, "analyze_consistency", variant, "consistency.json", Consistency) for folder in folders
@@ -109,7 +122,7 @@ def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> E
         values=part.values,
         swept=swept,
         points=_points(sweeps, consistencies),
-        tune=average(known) if row.predict != COPY and len(known) == len(folders) else None,
+        tune=average(known) if shown.role != "copy" and len(known) == len(folders) else None,
         reference=" and ".join(sorted({sweep.reference for sweep in sweeps})),
         measure=sweeps[0].measure,
     )
@@ -153,3 +166,32 @@ def _check_comparable(comparison: Comparison) -> None:
             f"sweep {comparison.listing.sweep}: no sequence length was measured for all; "
             "run sweep_sequence_length again for all settings"
         )
+
+
+@dataclass(frozen=True)
+class Best:
+    """The entry with the highest mean on the tune split, and how many others its spread does not tell apart.
+
+    within: None for a single seed, whose spread is not known.
+    """
+
+    entry: Entry
+    rivals: int
+    within: int | None
+
+
+def best_settings(comparison: Comparison) -> list[Best]:
+    """For each data set and swept variant its best setting; none where no tune figure is known."""
+    families: dict[tuple[str, str], list[Entry]] = {}
+    for entry in comparison.swept:
+        if entry.tune is not None:
+            families.setdefault((entry.dataset, entry.variant), []).append(entry)
+    return [_best(entries) for entries in families.values()]
+
+
+def _best(entries: list[Entry]) -> Best:
+    best = max(entries, key=lambda entry: entry.tune[0])
+    mean, deviation = best.tune
+    others = [entry for entry in entries if entry is not best]
+    within = None if deviation is None else sum(mean - entry.tune[0] <= deviation for entry in others)
+    return Best(best, len(others), within)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from deltadistill.pipeline.report.comparison.entries import Comparison, Entry
 from deltadistill.pipeline.report.drawings import Drawing
 from deltadistill.pipeline.report.figures import labels, style
-from deltadistill.pipeline.report.figures.looks import looks
+from deltadistill.pipeline.report.figures.looks import NEUTRAL, looks
 
 LENGTH = 3  # the sequence length that figures and tables are about, or else the longest
 # From low to high values; all of it stands out from a white page and from a dark one.
@@ -55,7 +55,7 @@ def against_macs(comparison: Comparison) -> Figure:
     drawn, (axes,) = style.figure()
     length, key = shown_length(comparison), comparison.listing.colour
     values = distinct(entry.values[key] for entry in comparison.swept)
-    look = looks(entry.variant for entry in comparison.entries)
+    look = looks(comparison.variants)
     named: set[str] = set()
     for entry in comparison.swept:
         value = entry.values[key]
@@ -65,18 +65,17 @@ def against_macs(comparison: Comparison) -> Figure:
             axes.plot([], [], "o", color=_colour(value, values), label=name)
             named.add(name)
     for variant in dict.fromkeys(entry.variant for entry in comparison.swept):
-        axes.plot([], [], look[variant].marker, color=look["teacher"].color, fillstyle="none", label=variant)
+        label = comparison.label(variant)
+        axes.plot([], [], look[variant].marker, color=NEUTRAL, fillstyle="none", label=label)
     beside = [entry for entry in comparison.entries if not entry.swept]
     for entry in beside:
-        _point(axes, entry, length, colour=look["teacher"].color, marker=look[entry.variant].marker)
+        _point(axes, entry, length, colour=NEUTRAL, marker=look[entry.variant].marker)
     axes.margins(0.12, 0.15)
     axes.set_xlabel(f"GMACs per frame at T = {length}")
     style.caption(axes, _accuracy(comparison))
     style.legend(drawn, axes, columns=4)
-    points = [(entry.variant, entry.points[length]) for entry in beside]
-    labels.place(
-        axes, [labels.Label(name, point.gmacs, point.score, look["teacher"].color) for name, point in points]
-    )
+    points = [(comparison.label(entry.variant), entry.points[length]) for entry in beside]
+    labels.place(axes, [labels.Label(name, point.gmacs, point.score, NEUTRAL) for name, point in points])
     return drawn
 
 
@@ -84,19 +83,19 @@ def over_key(comparison: Comparison, key: str) -> Figure:
     """A line per variant and combination of all other values, over the values of one key."""
     drawn, (axes,) = style.figure(2.6)
     length = shown_length(comparison)
-    look = looks(entry.variant for entry in comparison.entries)
+    look = looks(comparison.variants)
     lines = _lines(comparison, key)
     named: set[str] = set()
     for line in lines:
         line.sort(key=lambda entry: entry.values[key])
         variant = line[0].variant
         points = [entry.points[length] for entry in line]
-        deviations = [point.score_std or 0 for point in points]
-        axes.errorbar(
+        style.line(
+            axes,
             [entry.values[key] for entry in line],
             [point.score for point in points],
-            yerr=deviations if any(deviations) else None,
-            label=None if variant in named else variant,
+            [point.score_std for point in points],
+            label=None if variant in named else comparison.label(variant),
             alpha=1 if len(lines) <= LONGEST_LEGEND else 0.5,
             **look[variant].line,
         )

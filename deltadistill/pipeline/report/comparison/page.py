@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from deltadistill.pipeline.report.comparison.best import Best, best_settings
-from deltadistill.pipeline.report.comparison.entries import Comparison, Entry
+from deltadistill.pipeline.report.comparison.entries import Best, Comparison, Entry, best_settings
 from deltadistill.pipeline.report.comparison.figures import drawings, shown_length
 from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.report.rendering import render_page
 from deltadistill.pipeline.report.tables import DASH, HEADLINE_LENGTHS, Table, number, spread
+from deltadistill.pipeline.results.variants import called
 
 
 def render(comparison: Comparison) -> str:
@@ -24,7 +24,8 @@ def render(comparison: Comparison) -> str:
             "beside": _table(comparison, [entry for entry in comparison.entries if not entry.swept]),
             "settings": _table(comparison, comparison.swept),
             "figures": drawings(comparison),
-            "looks": looks(entry.variant for entry in comparison.entries),
+            "looks": {comparison.label(name): look for name, look in looks(comparison.variants).items()},
+            "ours": called(comparison.variants, "ours"),
             "unfinished": comparison.unfinished,
         },
     )
@@ -44,7 +45,7 @@ def _lead(comparison: Comparison) -> list[str]:
         if len(listing.seeds) > 1
         else f"One seed ({seeds}), so no spread is known: small differences mean nothing."
     )
-    variants = ", ".join(dict.fromkeys(entry.variant for entry in comparison.swept))
+    variants = ", ".join(dict.fromkeys(comparison.label(entry.variant) for entry in comparison.swept))
     return [
         f"{settings} settings of {variants} over {', '.join(listing.keys)}; {number(comparison.minutes, 0)} "
         "minutes of stages in all.",
@@ -54,6 +55,7 @@ def _lead(comparison: Comparison) -> list[str]:
 
 def _sentence(best: Best, comparison: Comparison) -> str:
     entry, length = best.entry, shown_length(comparison)
+    label = comparison.label(entry.variant)
     values = ", ".join(f"{key} {written(value)}" for key, value in entry.values.items())
     point, accuracy = entry.points[length], comparison.measure.against(comparison.reference)
     told_apart = {
@@ -61,7 +63,7 @@ def _sentence(best: Best, comparison: Comparison) -> str:
         0: "; no other setting lies within the spread of its seeds",
     }.get(best.within, f"; {best.within} of the {best.rivals} others lie within the spread of its seeds")
     return (
-        f"{entry.variant}: {values} ({spread(*entry.tune, 2)} on the tune split{told_apart}). On the test "
+        f"{label}: {values} ({spread(*entry.tune, 2)} on the tune split{told_apart}). On the test "
         f"split: {spread(point.score, point.score_std, 2)} {accuracy} at {point.macs_ratio:.3f} "
         f"of the teacher's MACs, T = {length}."
     )
@@ -81,7 +83,7 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
         f"ratio, T = {shown}",
         f"consist\u00adency, T = {shown}",
     )
-    rows = [_row(entry, keys, lengths, shown) for entry in entries]
+    rows = [(comparison.label(entry.variant), *_cells(entry, keys, lengths, shown)) for entry in entries]
     caption = (
         f"Every setting. Tune: {comparison.measure.name} on the tune split at the step that was kept, by the "
         "setting itself."
@@ -91,10 +93,9 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
     return Table(caption, columns, tuple(rows))
 
 
-def _row(entry: Entry, keys: list[str], lengths: list[int], shown: int) -> tuple[str, ...]:
+def _cells(entry: Entry, keys: list[str], lengths: list[int], shown: int) -> tuple[str, ...]:
     point = entry.points[shown]
     return (
-        entry.variant,
         *(written(entry.values[key]) for key in keys),
         spread(*entry.tune, 2) if entry.tune else DASH,
         *(spread(entry.points[length].score, entry.points[length].score_std, 2) for length in lengths),

@@ -20,13 +20,13 @@ def draw(results: Results) -> Figure:
         if not all(curves):
             continue
         columns = [average(list(column)) for column in zip(*curves, strict=True)]
-        deviations = [deviation or 0 for _, deviation in columns]
-        axes.errorbar(
+        style.line(
+            axes,
             range(len(columns)),
             [value for value, _ in columns],
-            yerr=deviations if any(deviations) else None,
-            label=name,
-            **(look[name].level if results.variants[name] == "per_frame" else look[name].line),
+            [deviation for _, deviation in columns],
+            label=results.label(name),
+            **(look[name].level if results.is_per_frame(name) else look[name].line),
         )
     axes.set_xticks(range(length))
     axes.set_xlabel(f"distance to the key frame (frames), T = {length}")

@@ -5,24 +5,29 @@ from matplotlib.figure import Figure
 from deltadistill.pipeline.report.figures import labels, style
 from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.results.summary import Point, Summary, is_per_frame
+from deltadistill.pipeline.results.variants import Role, leading
 
 LABELLED_LENGTH = 3  # beside the longest
-LABELLED = ("delta", "feature", "copy")  # T beside every line of a sweep over costs would hide the lines
+LABELLED: tuple[Role, ...] = (
+    "ours",
+    "feature",
+    "copy",
+)  # T beside every line of a sweep would hide the lines
 
 
 def draw(summary: Summary) -> Figure:
     """One line a variant over its MACs, each point a sequence length T; up and to the left is better."""
     drawn, (axes,) = style.figure()
-    look = looks(summary.variants)
+    look = looks(summary.shown)
     for name, points in summary.variants.items():
         lengths = sorted(points)[:1] if is_per_frame(points) else sorted(points)
         shown = [points[length] for length in lengths]
-        deviations = [point.score_std or 0 for point in shown]
-        axes.errorbar(
+        style.line(
+            axes,
             [point.gmacs for point in shown],
             [point.score for point in shown],
-            yerr=deviations if any(deviations) else None,
-            label=name,
+            [point.score_std for point in shown],
+            label=summary.label(name),
             **look[name].line,
         )
     axes.set_xlim(left=0)
@@ -30,10 +35,11 @@ def draw(summary: Summary) -> Figure:
     axes.set_xlabel("GMACs per frame, amortised over the sequence")
     style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, axes)
+    labelled = {leading(summary.shown, role) for role in LABELLED}
     streamed = {
         name: points
         for name, points in summary.variants.items()
-        if name in LABELLED and not is_per_frame(points)
+        if name in labelled and not is_per_frame(points)
     }
     labels.place(
         axes, [each for name, points in streamed.items() for each in _lengths(points, look[name].color)]

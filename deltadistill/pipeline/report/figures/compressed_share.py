@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from deltadistill.pipeline.report.figures import style
 from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.results.equal_cost import is_everything_compressed
-from deltadistill.pipeline.results.records import Architecture
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.training_files import Architecture
 
 
 def draw(results: Results) -> Figure:
@@ -21,7 +21,7 @@ def draw(results: Results) -> Figure:
     parts = list(dict.fromkeys(part for by_part in shares.values() for part in by_part))
     drawn, (axes,) = style.figure(height_inches=1.5 + len(parts) * _part_inches(len(shares)))
     thickness = 0.8 / len(shares)
-    look = looks([*results.variants, *results.distilled])
+    look = looks(results.variants, results.distilled)
     for row, (name, by_part) in enumerate(shares.items()):
         offset = (row - (len(shares) - 1) / 2) * thickness
         means = [100 * mean(flags) for flags in by_part.values()]
@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
             xerr=(below, above) if any(below) else None,
             color=look[name].color,
             error_kw={"ecolor": style.INK, "elinewidth": 1},
-            label=name,
+            label=results.label(name),
         )
     axes.set_yticks(range(len(parts)), parts)
     axes.invert_yaxis()

@@ -10,8 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from deltadistill.pipeline.report.figures import style
 from deltadistill.pipeline.report.figures.looks import looks
-from deltadistill.pipeline.results.records import LayerError
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.training_files import LayerError
 
 MANY = 4  # variants; more are drawn lower
 LABELS_ASLANT = 12  # labels at an angle that lie side by side below the axis; nearer ones stand upright
@@ -26,11 +26,11 @@ def draw(results: Results) -> Figure:
     drawn, all_axes = style.figure(
         height_inches=0.6 + height * len(variants), rows=len(variants), sharex=len(names) == 1
     )
-    look = looks([*results.variants, *results.distilled])
+    look = looks(results.variants, results.distilled)
     for axes, (name, layers) in zip(all_axes, variants.items(), strict=True):
         layers = _part_by_part(layers)
         _plot_errors(axes, layers, colour=look[name].color)
-        style.caption(axes, f"{name}: relative distillation error")
+        style.caption(axes, f"{results.label(name)}: relative distillation error")
         _mark_parts(axes, layers)
     all_axes[-1].set_xlabel("layers of each part, from input to output")
     _explain_markers(all_axes[0])

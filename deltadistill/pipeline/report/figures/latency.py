@@ -1,17 +1,17 @@
 """Measured time per frame, and the measured speed-up beside what the MACs would allow."""
 
-from collections.abc import Mapping
-
 from matplotlib.figure import Figure
 
 from deltadistill.pipeline.report.figures import style
-from deltadistill.pipeline.report.figures.looks import Look
-from deltadistill.pipeline.results.records import Latency
+from deltadistill.pipeline.report.figures.looks import Look, looks
+from deltadistill.pipeline.results.latency_file import Timing
+from deltadistill.pipeline.results.results import Results
 
 
-def draw(latency: Latency, looks: Mapping[str, Look]) -> Figure:
+def draw(results: Results) -> Figure:
     """Draw bars: time of a teacher, key and delta frame above, speed-up and MAC bound for each T below."""
-    bars = frame_times(latency, looks)
+    latency, look_of = results.latency, looks(results.variants, results.latency.variants)
+    bars = frame_times(results)
     speedups = {name: variant for name, variant in latency.variants.items() if variant.speedup}
     drawn, (times, ratios) = style.figure(height_inches=4.6, rows=2, height_ratios=[len(bars) + 1, 7])
     names = [label for label, *_ in bars]
@@ -24,11 +24,11 @@ def draw(latency: Latency, looks: Mapping[str, Look]) -> Figure:
     times.margins(x=0.12)
     style.caption(times, "median time of one frame (ms)")
     for name, variant in speedups.items():
-        look = looks[name]
+        look, label = look_of[name], results.label(name)
         measured, bound = sorted(variant.speedup.items()), sorted(variant.macs_bound.items())
         dashed = {"color": look.color, "linestyle": (0, (2, 2))}
-        ratios.plot(*zip(*measured, strict=True), **look.line, label=f"{name}, measured")
-        ratios.plot(*zip(*bound, strict=True), **dashed, label=f"{name}, if time followed MACs")
+        ratios.plot(*zip(*measured, strict=True), **look.line, label=f"{label}, measured")
+        ratios.plot(*zip(*bound, strict=True), **dashed, label=f"{label}, if time followed MACs")
     ratios.axhline(1, color=style.INK, linewidth=0.8)
     style.length_axis(ratios, sorted({t for variant in speedups.values() for t in variant.speedup}))
     style.caption(ratios, "speed-up over the per-frame teacher (×)")
@@ -36,12 +36,13 @@ def draw(latency: Latency, looks: Mapping[str, Look]) -> Figure:
     return drawn
 
 
-def frame_times(latency: Latency, looks: Mapping[str, Look]) -> list[tuple[str, Look, object]]:
+def frame_times(results: Results) -> list[tuple[str, Look, Timing]]:
     """Bars in reading order: (label, look, timing)."""
+    look_of = looks(results.variants, results.latency.variants)
     bars = []
-    for name, variant in latency.variants.items():
+    for name, variant in results.latency.variants.items():
         kinds = {"": variant.frame_ms, ": key frame": variant.key_ms, ": delta frame": variant.delta_ms}
         for kind, timing in kinds.items():
             if timing is not None:
-                bars.append((f"{name}{kind}", looks[name], timing))
+                bars.append((f"{results.label(name)}{kind}", look_of[name], timing))
     return bars

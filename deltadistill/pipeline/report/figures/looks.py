@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.colors import to_hex, to_rgb
 
-# Okabe and Ito's palette: distinguishable with every common colour-vision deficiency.
+from deltadistill.pipeline.results.variants import NOUNS, Variant, Variants, leading
+
+# Okabe and Ito's palette: distinguishable with every common colour-vision deficiency. By the nouns of roles.
 _COLOURS = {
     "teacher": "#4d5560",
     "finetuned": "#cc79a7",
@@ -51,29 +53,41 @@ class Look:
 
     @property
     def css(self) -> str:
-        """The colour as an expression of the page's CSS variables."""
-        return css_colours()[self.color]
+        """The colour as an expression of the page's CSS variables; one of a variant's own as it is."""
+        return css_colours().get(self.color, self.color)
 
 
-def looks(variants: Iterable[str]) -> dict[str, Look]:
-    """Give the variants of one report their looks, in its order.
+NEUTRAL = _COLOURS["teacher"]
 
-    ``delta_070`` is of the family ``delta``; a family that is not named above takes the next spare hue.
+
+def looks(variants: Variants, also: Iterable[str] = ()) -> dict[str, Look]:
+    """Give the variants of one report their looks, in its order; also: trainings that no variant is of.
+
+    The one that leads in a role has the role's hue, and with it those of its role and family: ``delta_070``
+    is of the family ``delta``. Every other family takes the next spare hue.
     """
-    hues: dict[str, str] = {}
-    members: Counter[str] = Counter()
+    roles = {leading(variants, role): noun for role, noun in NOUNS.items() if noun in _COLOURS}
+    hues = {_family(name, variants[name]): hue for name, hue in roles.items() if name is not None}
     spare = list(_MORE_COLOURS)
+    others: dict[str, str] = {}
+    members: Counter[str] = Counter()
     found = {}
-    for name in dict.fromkeys(variants):
-        family = name.split("_")[0]
+    for name in dict.fromkeys([*variants, *also]):
+        variant = variants.get(name, Variant("", "rival", name))
+        family = _family(name, variant)
         if family not in hues:
-            hues[family] = (
-                family if family in _COLOURS else spare[len(set(hues) - set(_COLOURS)) % len(spare)]
-            )
-        hue = hues[family]
+            hue = others.setdefault(family[0], spare[len(others) % len(spare)])
+        else:
+            hue = hues[family]
         found[name] = _member(hue, members[hue])
         members[hue] += 1
+        if variant.colour:
+            found[name] = replace(found[name], color=variant.colour)
     return found
+
+
+def _family(name: str, variant: Variant) -> tuple[str, str]:
+    return name.split("_")[0], variant.role
 
 
 def css_colours() -> dict[str, str]:

@@ -59,6 +59,18 @@ def figure(height_inches: float = 3.3, *, rows: int = 1, **options: object) -> t
     return drawn, list(axes)
 
 
+def line(
+    axes: Axes,
+    across: Iterable[float],
+    values: Iterable[float],
+    deviations: Iterable[float | None],
+    **look: object,
+) -> None:
+    """Plot values over what lies across, with error bars where any deviation is known."""
+    bars = [deviation or 0 for deviation in deviations]
+    axes.errorbar(across, values, yerr=bars if any(bars) else None, **look)
+
+
 def caption(axes: Axes, text: str) -> None:
     """Name the vertical quantity above the axis, where it reads without turning the head."""
     axes.set_title(text, loc="left", color=INK, fontsize=10)

@@ -21,7 +21,7 @@ def draw(results: Results) -> Figure:
 
     A panel without a point (a teacher that was not trained here) is left out.
     """
-    pretraining = {"teacher": list(results.teachers.values())}
+    pretraining = {results.teacher: list(results.teachers.values())}
     distillation = {name: [run.curve for run in runs.values()] for name, runs in results.distilled.items()}
     shown = []
     for (text, field, scale), curves in zip(_PANELS, (pretraining, distillation, distillation), strict=True):
@@ -31,7 +31,7 @@ def draw(results: Results) -> Figure:
         if any(points for *_, points in lines):
             shown.append((text.format(results.measure.name), scale, lines))
     drawn, all_axes = style.figure(height_inches=0.8 + 1.6 * max(1, len(shown)), rows=max(1, len(shown)))
-    look = looks([*results.variants, *results.distilled])
+    look = looks(results.variants, results.distilled)
     for axes, (text, scale, lines) in zip(all_axes, shown, strict=False):
         for name, seed, points in lines:
             axes.plot(
@@ -41,7 +41,7 @@ def draw(results: Results) -> Figure:
                 linestyle=look[name].linestyle,
                 marker=look[name].marker if len(points) <= 30 else None,
                 markersize=3.5,
-                label=name if seed == 0 else None,
+                label=results.label(name) if seed == 0 else None,
             )
         style.caption(axes, text)
     all_axes[-1].set_xlabel("training step")

@@ -1,4 +1,4 @@
-"""Teacher and delta side by side, blended over the frames: a video file and a small animation."""
+"""Teacher and ours side by side, blended over the frames: a video file and a small animation."""
 
 import io
 from fractions import Fraction
@@ -10,20 +10,22 @@ from PIL import Image
 from deltadistill.pipeline.report.animation import encode, grid
 from deltadistill.pipeline.report.scenes import Scene
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.variants import Role
 
 FILE_NAME = "overlay.mp4"
 MAX_BYTES = 3_000_000
-PANELS = ("teacher", "delta")
+PANELS: tuple[Role, ...] = ("teacher", "ours")
 FRAMES_PER_SECOND = 12  # of scenes that do not tell at what rate they were taken
 _TICKS = 60_000  # a second, in which the time of a frame is written: whole for the usual rates
 
 
-def has_overlay(results: Results, scenes: tuple[Scene, ...]) -> bool:
-    """Whether the report makes an overlay: real video, whose frames are worth looking at, with examples."""
-    return bool(scenes) and results.reference == "teacher"
+def has_side_by_side(results: Results, scenes: tuple[Scene, ...]) -> bool:
+    """Whether the report makes the video: of real video, whose frames are worth looking at, with examples."""
+    both = all(len(scene.standing_for(PANELS)) == len(PANELS) for scene in scenes)
+    return bool(scenes) and both and results.reference == "teacher"
 
 
-def overlay_video(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = MAX_BYTES) -> bytes:
+def side_by_side(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = MAX_BYTES) -> bytes:
     """Return an MP4 of all scenes one after the other, H.264, or MPEG-4 where that is not built in.
 
     Each is played at the rate at which it was taken.
@@ -38,11 +40,11 @@ def overlay_video(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: in
         if len(content) <= max_bytes:
             return content
     raise ValueError(
-        f"the overlay video has {len(content)} bytes, {max_bytes} allowed; keep fewer example clips"
+        f"the video side by side has {len(content)} bytes, {max_bytes} allowed; keep fewer example clips"
     )
 
 
-def overlay_animation(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = 900_000) -> bytes:
+def small_side_by_side(scenes: tuple[Scene, ...], table: np.ndarray, *, max_bytes: int = 900_000) -> bytes:
     """Return the first scene as a small animated WebP, for a README."""
     frames = _frames(scenes[0], table, tile_width=320)
     while True:
@@ -63,12 +65,10 @@ def _frames(scene: Scene, table: np.ndarray, *, tile_width: int) -> list[Image.I
 
 def _frame(scene: Scene, index: int, table: np.ndarray, *, tile_width: int) -> Image.Image:
     distance = scene.distance(index)
-    titles = {
-        "teacher": "teacher on every frame",
-        "delta": f"delta, T = {scene.period}, "
-        + (f"{distance} after key frame" if distance else "key frame"),
-    }
-    panels = [(titles[name], scene.blended(name, index, table)) for name in PANELS]
+    (teacher, its_label), (ours, our_label) = scene.standing_for(PANELS).items()
+    state = f"{distance} after key frame" if distance else "key frame"
+    titles = {teacher: f"{its_label} on every frame", ours: f"{our_label}, T = {scene.period}, {state}"}
+    panels = [(title, scene.blended(name, index, table)) for name, title in titles.items()]
     return grid(panels, columns=2, tile_width=tile_width)
 
 

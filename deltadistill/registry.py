@@ -5,6 +5,7 @@ reading one imports nothing, and a stage depends on the code of the entries that
 other (pipeline/code_of_stages.py).
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -53,6 +54,20 @@ class Registry:
             ) from None
         except AttributeError:
             raise ValueError(f"{self.kind} {name!r}: the module {module} has no {attribute!r}") from None
+
+    def find_loaded(self, name: str) -> Any:
+        """The same for a name out of a file that may come from anywhere, which must not import anything.
+
+        Of a user's own entries it finds those alone whose module is imported already; ValueError for others.
+        """
+        module = self.path(name).partition(_SEPARATOR)[0]
+        if name not in self.entries and module not in sys.modules:
+            raise ValueError(
+                f"{self.kind} {name!r:.80} is named by a file, which may not make this program import code; "
+                f"if you trust it, name it in the parameters ({self.kind}: {name:.80}), or import "
+                f"{module:.80} first"
+            )
+        return self.find(name)
 
 
 def is_path(name: str) -> bool:

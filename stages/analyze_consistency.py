@@ -45,7 +45,7 @@ def main() -> None:
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
-        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
+        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
         network = load_network(args.network).to(group.device)
         by_length = {T: predictors.build(predict, network, task, period=T) for T in lengths}
         if not by_length[lengths[0]].uses_history:  # the same at every T
@@ -55,7 +55,9 @@ def main() -> None:
             by_length,
             store,
             clips,
-            agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score),
+            agreement.build(
+                store, clips, task, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score
+            ),
             batch=mine.batch,
             parts=parts,
             progress=batch_bar(f"consistency of {args.variant}", group),
@@ -77,7 +79,13 @@ def _kept_parts(args, params, lengths, predict):  # noqa: ANN001
 
     return parts_of(
         f"analyze_consistency-{args.variant}-seed{args.seed}",
-        [lengths, params.analyze_consistency.model_dump(), predict, params.boxes.model_dump()],
+        [
+            lengths,
+            params.analyze_consistency.model_dump(),
+            predict,
+            params.boxes.model_dump(),
+            params.task,
+        ],
         [args.data / "manifest.csv", args.data / "dataset.json", args.network],
         minutes=params.training.checkpoint_minutes,
     )

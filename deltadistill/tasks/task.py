@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import Frame
+from deltadistill.data.manifest import DatasetInfo, Frame
 from deltadistill.metrics.counters import Counter
 from deltadistill.metrics.measures import Measure
 from deltadistill.processes.group import ALONE, Group
 
 Predictions = Sequence[Any]
-"""One prediction per frame: labels (N, H, W), or a list of `boxes.Detections`."""
+"""One prediction per frame: labels (N, H, W), a list of `boxes.Detections`, of `top_classes.Ranking` …"""
+Form = Literal["label_maps", "detections", "rankings", "own"]
+"""What a task's predictions are: one of those just named, or something of its own."""
 Reference = Callable[[Frame], Any]
 """Maps a frame to what its prediction is compared with."""
 
@@ -41,9 +43,13 @@ class Task(Protocol):
     An output is whatever tree of tensors a network has for frames, frames first (models.outputs). `network`
     is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
     one per frame.
+
+    form: decides how successive predictions are compared (consistency.agreement). A task of form "own" may
+        have a method `agreement(store)` for that, which returns a consistency.agreement.Agreement.
     """
 
     measure: Measure
+    form: Form
 
     def targets(self, references: Tensor, *, network: nn.Module) -> Any:
         """Turn the references of a batch into what `loss` compares with."""
@@ -110,6 +116,19 @@ class Task(Protocol):
 
     def as_array(self, predictions: Predictions) -> np.ndarray:
         """The predictions of a clip as one array, frames first, to be kept for pictures."""
+
+
+class TaskEntry(Protocol):
+    """What tasks.registry names: a class that makes its task for a data set."""
+
+    def of_dataset(
+        self, info: DatasetInfo, *, boxes: Mapping[str, Any], loss: Mapping[str, Any] | None
+    ) -> Task:
+        """Make the task; what its data set or the sections hold beyond that is of no meaning to it.
+
+        boxes: the section of that name: what Suppression takes, and `shown_score`.
+        loss: the section pretrain_teacher.loss or its like; None where nothing is trained.
+        """
 
 
 def on_processor(predictions: Predictions) -> Predictions:

@@ -1,4 +1,4 @@
-"""The page's table of boxes by motion: how well slow, medium and fast objects are found."""
+"""The page's table of the scores beside the main one, of boxes by motion: slow, medium and fast objects."""
 
 from deltadistill.pipeline.report.tables import DASH, HEADLINE_LENGTHS, Table, basis, spread
 from deltadistill.pipeline.results.results import Results
@@ -12,14 +12,14 @@ _SPEEDS = (
 
 
 def motion_table(results: Results, summary: Summary) -> Table | None:
-    """Scores of per-frame variants once, of the others at the headline lengths; None where none has parts.
+    """Scores of per-frame variants once, of the others at the headline lengths; None where there is one only.
 
     The main score stands first, then those beside it, then those over objects of each speed.
     """
     measure = summary.measure
-    if not measure.parts:
-        return None
     keys = (*measure.also, *measure.parts)
+    if not keys:
+        return None
     rows = [
         (f"{name}, T = {length}", *_cells(results, name, length, keys))
         for name, predict in results.variants.items()
@@ -32,6 +32,9 @@ def motion_table(results: Results, summary: Summary) -> Table | None:
         *measure.also_names,
         *map(measure.part_name, measure.parts),
     )
+    if not measure.parts:
+        caption = f"{summary.accuracy}, and the scores beside it, in percent. {basis(summary)}"
+        return Table(caption, columns, tuple(rows))
     caption = (
         f"{summary.accuracy} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH} marks "
         "a speed at which nothing moves."

@@ -52,7 +52,15 @@ class DatasetInfo:
     """dataset.json beside the manifest; ``size`` is (height, width)."""
 
     kind: Literal[
-        "generated", "cityscapes", "video", "masks", "generated_detection", "imagenet_vid", "coco_video"
+        "generated",
+        "cityscapes",
+        "video",
+        "masks",
+        "generated_detection",
+        "imagenet_vid",
+        "coco_video",
+        "generated_classification",
+        "imagefolder",
     ]
     size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]
@@ -132,34 +140,36 @@ class FlowScore:
 
 @dataclass(frozen=True)
 class TrackScore:
-    """Consistency of detections; all tracks count."""
+    """Consistency of detections, where all tracks count, or of classes, where all pairs do."""
 
     all: Warped
 
 
 @dataclass(frozen=True)
 class LengthConsistency:
-    """Consistency at one T: by exact flow, where the data set has it, and by DIS flow; or by tracks."""
+    """Consistency at one T: by exact flow, where the data set has it, and DIS flow; by tracks; of classes."""
 
     dis: FlowScore | None = None
     exact: FlowScore | None = None
     tracks: TrackScore | None = None
+    classes: TrackScore | None = None
 
     @model_validator(mode="after")
     def _there_is_one(self) -> "LengthConsistency":
-        if not (self.dis or self.tracks):
-            raise ValueError("there is neither dis nor tracks")
+        if not (self.dis or self.tracks or self.classes):
+            raise ValueError("there is neither dis nor tracks nor classes")
         return self
 
     @property
     def headline(self) -> Warped:
-        """The visible pixels under exact flow, or under DIS flow where no flow is known; or the tracks."""
-        return self.tracks.all if self.tracks else (self.exact or self.dis).visible
+        """The visible pixels under exact flow, or under DIS flow where no flow is known; tracks; classes."""
+        whole = self.tracks or self.classes
+        return whole.all if whole else (self.exact or self.dis).visible
 
     @property
-    def along(self) -> Literal["exact", "dis", "tracks"]:
+    def along(self) -> Literal["exact", "dis", "tracks", "classes"]:
         """What the headline's predictions were carried along."""
-        return "tracks" if self.tracks else "exact" if self.exact else "dis"
+        return next(way for way in ("tracks", "classes", "exact", "dis") if getattr(self, way))
 
 
 @dataclass(frozen=True)

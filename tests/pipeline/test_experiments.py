@@ -16,7 +16,7 @@ from deltadistill.files import atomic
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SEEDS = "experiment: three\nseeds: [0, 1, 2]\ndistill: {steps: 7}\n"
 FEWER = """experiment: fewer
 distill:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import preflight
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DETECTOR = ("model.name", "efficientdet_d0")
 CONTENT = YAML(typ="safe").load(ROOT / "params.yaml")
 

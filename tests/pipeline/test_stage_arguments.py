@@ -11,7 +11,7 @@ import pytest
 from deltadistill.pipeline import stage_arguments
 from deltadistill.pipeline.results.files import MissingError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 
 

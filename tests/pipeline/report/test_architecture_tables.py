@@ -11,7 +11,7 @@ from deltadistill.pipeline.results.agreement import agreements
 from deltadistill.pipeline.results.records import Architecture, ArchitectureLayer
 from deltadistill.pipeline.results.results import Distilled
 
-COMMITTED = Path(__file__).parents[2] / "results/street_seeds/per_seed"
+COMMITTED = Path(__file__).parents[3] / "results/street_seeds/per_seed"
 
 
 def network(pattern):

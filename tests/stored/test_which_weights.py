@@ -5,9 +5,9 @@ from collections import OrderedDict
 
 import pytest
 import torch
+from stored.small_network import assert_accounted, network, parameters, saved, seed_of, weights
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
-from weights.small_network import assert_accounted, network, parameters, saved, seed_of, weights
 
 import deltadistill as dd
 from deltadistill.stored.weight_account import COPY, OUTSIDE

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from stored.small_network import network, saved, seed_of, weights
 from torch import nn
-from weights.small_network import network, saved, seed_of, weights
 
 import deltadistill as dd
 from deltadistill.files.stand_ins import StandIn

@@ -22,8 +22,7 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill import consistency
-    from deltadistill.consistency import agreement
+    from deltadistill.consistency import agreement, streams
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.files.result_files import write_csv, write_json
@@ -51,7 +50,7 @@ def main() -> None:
         if not by_length[lengths[0]].uses_history:  # the same at every T
             by_length = {lengths[0]: by_length[lengths[0]]}
         parts = _kept_parts(args, params, list(by_length), predict)
-        measured = consistency.measure(
+        measured = streams.measure(
             by_length,
             store,
             clips,

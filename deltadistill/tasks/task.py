@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
@@ -44,19 +45,24 @@ class Task(Protocol):
     is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
     one per frame.
 
+    A task that is derived from this class has what has a body here: references as they are, and a loss that
+    is a mean over frames.
+
     form: decides how successive predictions are compared (consistency.agreement). A task of form "own" may
         have a method `agreement(store)` for that, which returns a consistency.agreement.Agreement.
     """
 
     measure: Measure
-    form: Form
+    form: Form = "own"
 
     def targets(self, references: Tensor, *, network: nn.Module) -> Any:
         """Turn the references of a batch into what `loss` compares with."""
+        return references
 
     @property
     def extent_needs_outputs(self) -> bool:
         """Whether outputs decide what the loss of a batch divides by."""
+        return False
 
     def extent(self, parts: Iterable[tuple[Any | None, Any]], group: Group = ALONE) -> Any:
         """What the loss of a whole batch divides by, to be handed on to `loss`.
@@ -64,6 +70,8 @@ class Task(Protocol):
         parts: (output, targets) of this process's parts; outputs may be None unless `extent_needs_outputs`.
         group: the processes that have the other parts, and call this together.
         """
+        frames = sum(len(targets) for _, targets in parts)
+        return group.total(torch.tensor(frames, dtype=torch.float64))
 
     def loss(
         self,
@@ -104,12 +112,14 @@ class Task(Protocol):
 
     def as_reference(self, prediction: Any, frame: Frame) -> Any:
         """Turn a frame's prediction into what others are compared with."""
+        return prediction
 
     def metric(self) -> Metric:
         """Make an empty metric."""
 
     def score(self, metric: Metric) -> float:
         """The main score of what a metric has collected, from 0 to 1."""
+        return self.scores(metric).overall[self.measure.key]
 
     def scores(self, metric: Metric) -> Scores:
         """All scores of what a metric has collected."""

@@ -58,6 +58,20 @@ class Registry:
         except AttributeError:
             raise ValueError(f"{self.kind} {name!r}: the module {module} has no {attribute!r}") from None
 
+    def find_loaded(self, name: str) -> Any:
+        """The same for a name out of a file that may come from anywhere, which must not import anything.
+
+        Of a user's own entries it finds those alone whose module is imported already; ValueError for others.
+        """
+        module = self.path(name).partition(_SEPARATOR)[0]
+        if name not in self.entries and module not in sys.modules:
+            raise ValueError(
+                f"{self.kind} {name!r:.80} is named by a file, which may not make this program import code; "
+                f"if you trust it, name it in the parameters ({self.kind}: {name:.80}), or import "
+                f"{module:.80} first"
+            )
+        return self.find(name)
+
 
 def is_path(name: str) -> bool:
     """Whether a name has the form package.module:name."""

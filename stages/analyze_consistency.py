@@ -46,7 +46,7 @@ def main() -> None:
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
         clips = store.manifest.clips("test")
-        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
+        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
         network = load_network(args.network, own_names=[params.model.name]).to(group.device)
         by_length = {
             T: predictors.build(variant.predict, network, task, options=variant.options) for T in lengths
@@ -58,7 +58,9 @@ def main() -> None:
             by_length,
             store,
             clips,
-            agreement.build(store, clips, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score),
+            agreement.build(
+                store, clips, task, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score
+            ),
             batch=mine.batch,
             parts=parts,
             progress=batch_bar(f"consistency of {args.variant}", group),
@@ -86,6 +88,7 @@ def _kept_parts(args, params, lengths, variant):  # noqa: ANN001
             variant.predict,
             variant.options,
             params.boxes.model_dump(),
+            params.task,
         ],
         [args.data / "manifest.csv", args.data / "dataset.json", args.network],
         minutes=params.training.checkpoint_minutes,

@@ -62,6 +62,7 @@ def main() -> None:
             store.manifest.info,
             boxes=params.boxes.model_dump(),
             loss=params.pretrain_teacher.loss.model_dump(),
+            named=params.task,
         )
         trained, model = train_variant(
             args.variant, teacher, model, task, store, params, seed=args.seed, running=running

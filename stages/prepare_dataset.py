@@ -9,6 +9,9 @@ kind generated_detection  makes street clips with boxes, in the layout of ImageN
 kind imagenet_vid         reads a folder in that layout where it lies
 kind coco_video           reads COCO-style video JSON; the pictures stay where they lie
 
+kind generated_classification  makes clips of shapes with a class for every frame, a folder for each class
+kind imagefolder               reads folders of classes, of pictures or clips of frames, where they lie
+
 Writes manifest.csv and dataset.json (and frames and boxes, where it makes any) to --data, the counts and a
 contact sheet to --results. Boxes are also written as COCO-style video JSON, for other programs. Later stages
 read the manifest, and what it names.
@@ -40,7 +43,7 @@ def main() -> None:
         with atomic.folder(args.data) as folder:
             made = make_dataset(params.prepare_dataset, folder)
             made.write(folder / "manifest.csv")
-            if made.info.fit:
+            if made.info.annotation == "boxes":
                 write_coco_video(made, folder / "annotations")
         manifest = Manifest.read(args.data / "manifest.csv")
         with atomic.file(args.results / "dataset.json") as copy:

@@ -50,7 +50,12 @@ def main() -> None:
             "classes": len(store.classes),
             "options": dict(params.model.options),
         }
-        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), loss=mine.loss.model_dump())
+        task = tasks.build(
+            store.manifest.info,
+            boxes=params.boxes.model_dump(),
+            loss=mine.loss.model_dump(),
+            named=params.task,
+        )
         torch.manual_seed(args.seed)
         network = models.build(model["name"], classes=model["classes"], **model["options"])
         if str(args.start_from) != parameters.NO_WEIGHTS:

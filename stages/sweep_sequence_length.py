@@ -49,7 +49,7 @@ def main() -> None:
         ) as run,
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
-        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump())
+        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
         network = load_network(args.network, own_names=[params.model.name]).to(group.device)
         teacher = load_network(args.teacher, own_names=[params.model.name]).to(group.device)
         clips, longest = store.manifest.clips("test"), max(mine.lengths)
@@ -96,7 +96,15 @@ def _kept_parts(args, params, longest, variant):  # noqa: ANN001
     mine = params.sweep_sequence_length
     return parts_of(
         f"sweep_sequence_length-{args.variant}-seed{args.seed}",
-        [longest, mine.reference, mine.batch, variant.predict, variant.options, params.boxes.model_dump()],
+        [
+            longest,
+            mine.reference,
+            mine.batch,
+            variant.predict,
+            variant.options,
+            params.boxes.model_dump(),
+            params.task,
+        ],
         [args.data / "manifest.csv", args.data / "dataset.json", args.network, args.teacher],
         minutes=params.training.checkpoint_minutes,
     )

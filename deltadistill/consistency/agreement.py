@@ -1,4 +1,4 @@
-"""How far predictions of two successive frames say the same: along optical flow, or along tracks of boxes."""
+"""How far predictions of two successive frames agree: along flow, along tracks of boxes, or as classes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from deltadistill.consistency.of_boxes import BoxConsistency
+from deltadistill.consistency.of_classes import SameClass
 from deltadistill.consistency.of_labels import Consistency, Warp
 from deltadistill.data.boxes import Detections
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.metrics.counters import Counter
+from deltadistill.metrics.top_classes import Ranking
 from deltadistill.motion.optical_flow import DisFlow, Flow, Preset
-from deltadistill.tasks.task import Predictions
+from deltadistill.tasks.task import Form, Predictions, Task
 
 Pairs = Sequence[tuple[Frame, Frame]]
 """Of each stream that runs side by side, the frame before and the frame now."""
@@ -132,17 +134,71 @@ class TrackAgreement:
                 meter.update((then, self.store.boxes(earlier)), (current, self.store.boxes(later)))
 
 
+@dataclass(frozen=True)
+class ClassAgreement:
+    """The likeliest classes of successive frames, where the true one stays (consistency.of_classes)."""
+
+    ways: tuple[Way, ...] = (("classes", "all"),)
+
+    def meter(self) -> SameClass:
+        """Make an empty count of pairs."""
+        return SameClass()
+
+    def between(self, pairs: Pairs) -> Iterator[tuple[Way, Count]]:
+        """See `Agreement`."""
+        yield self.ways[0], partial(self._count, pairs)
+
+    def _count(
+        self, pairs: Pairs, meter: SameClass, before: Sequence[Ranking], now: Sequence[Ranking]
+    ) -> None:
+        for frames, then, current in zip(pairs, before, now, strict=True):
+            truths = frames[0].target, frames[1].target
+            meter.update((int(then.classes[0]), int(current.classes[0])), truths)
+
+
+def _along_flow(
+    store: FrameStore, clips: Mapping[str, Sequence[Frame]], dis_preset: Preset, min_score: float
+) -> Agreement:
+    return FlowAgreement(len(store.classes), flow_sources(store, clips, dis_preset=dis_preset))
+
+
+def _along_tracks(
+    store: FrameStore, clips: Mapping[str, Sequence[Frame]], dis_preset: Preset, min_score: float
+) -> Agreement:
+    return TrackAgreement(store, min_score)
+
+
+def _as_classes(
+    store: FrameStore, clips: Mapping[str, Sequence[Frame]], dis_preset: Preset, min_score: float
+) -> Agreement:
+    return ClassAgreement()
+
+
+_BY_FORM: dict[Form, Callable[..., Agreement]] = {
+    "label_maps": _along_flow,
+    "detections": _along_tracks,
+    "rankings": _as_classes,
+}
+
+
 def build(
     store: FrameStore,
     clips: Mapping[str, Sequence[Frame]],
+    task: Task,
     *,
     dis_preset: Preset,
     min_score: float,
 ) -> Agreement:
-    """Choose how predictions are compared by what the data set is annotated for.
+    """Choose how predictions of a task are compared: by their form, or in the task's own way.
 
     dis_preset: of OpenCV's DIS flow. min_score: of detections that count.
+    Raises ValueError for a task of one's own that does not say.
     """
-    if store.manifest.info.task == "detection":
-        return TrackAgreement(store, min_score)
-    return FlowAgreement(len(store.classes), flow_sources(store, clips, dis_preset=dis_preset))
+    if task.form in _BY_FORM:
+        return _BY_FORM[task.form](store, clips, dis_preset, min_score)
+    if not hasattr(task, "agreement"):
+        raise ValueError(
+            f"task {type(task).__name__} does not say how successive predictions are compared; give it a "
+            "method agreement(store) that returns a consistency.agreement.Agreement"
+        )
+    return task.agreement(store)

@@ -16,8 +16,8 @@ from deltadistill.resumption.kept_counts import Parts
 from deltadistill.tasks.task import Predictions
 
 Scores = dict[int, dict[str, dict[str, dict[str, float | None]]]]
-"""T → what predictions are carried along ("exact", "dis", "tracks") → what counts ("all", "visible") →
-{"consistency", "coverage"} in percent, None where nothing could be compared."""
+"""T → what predictions are carried along ("exact", "dis", "tracks", "classes") → what counts ("all",
+"visible") → {"consistency", "coverage"} in percent, None where nothing could be compared."""
 
 
 def measure(

@@ -6,14 +6,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from deltadistill.data.box_lists import pack_boxes
-from deltadistill.data.box_view import objects_in_view
+from deltadistill.data.annotations import Drawn
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.data.mixture import EvenMixture
-from deltadistill.data.transforms import Augment, View, draw_view
+from deltadistill.data.transforms import Augment, draw_view
 
-Drawn = tuple[list[Frame], View]
 WAYS = {"forward": (1,), "both": (1, -1)}  # through time: 1 with it, -1 against it
 
 
@@ -21,7 +19,7 @@ class TrainingBatches(Dataset):
     """Item i is the batch of step i: {"clip": uint8 (N, T, 3, h, w), "label": uint8 (N, T, h, w)}.
 
     For a data set with boxes, "label" is float32 (N, T, M, 5), see box_lists; single frames are drawn from
-    videos and stills, 1 : 1, where it has both (mixture.EvenMixture).
+    videos and stills, 1 : 1, where it has both (mixture.EvenMixture). With targets it is float32 (N, T).
     `clip_length` T: 1 gives single frames; 2 a key frame and a frame 1 to `max_distance` later, uniformly;
     more gives T frames at rising random gaps that span at most `max_distance`. The last frame is a labelled
     one wherever the split has labels at all; frames without label have label 255 throughout.
@@ -61,8 +59,8 @@ class TrainingBatches(Dataset):
         self._clips = list(store.manifest.clips(split).values())
         ways = WAYS[directions]
         self._ends = _ends(self._clips, clip_length - 1, self._spans, ways, split, store.is_annotated)
-        self._has_boxes = store.manifest.info.task == "detection"
-        self._mixture = EvenMixture(store.manifest, split) if self._has_boxes and clip_length == 1 else None
+        mixes_stills = store.annotations.mixes_stills and clip_length == 1
+        self._mixture = EvenMixture(store.manifest, split) if mixes_stills else None
 
     def __len__(self) -> int:
         return self._steps
@@ -79,7 +77,7 @@ class TrainingBatches(Dataset):
             for place, frame in zip(row, frames, strict=True):
                 place[:] = view.image(self._store.image_array(frame))
         channels_first = np.ascontiguousarray(clip.transpose(0, 1, 4, 2, 3))
-        label = self._boxes(mine) if self._has_boxes else self._label_maps(mine)
+        label = self._store.annotations.batch(self._store, mine, self._augment.crop)
         return {"clip": torch.from_numpy(channels_first), "label": torch.from_numpy(label)}
 
     def _draw(self, draws: np.random.Generator) -> list[Drawn]:
@@ -90,25 +88,6 @@ class TrainingBatches(Dataset):
             (self._draw_frames(draws), draw_view(self._augment, self._store.size, draws))
             for _ in range(self._batch)
         ]
-
-    def _label_maps(self, drawn: Sequence[Drawn]) -> np.ndarray:
-        label = np.empty((len(drawn), self._length, *self._augment.crop), np.uint8)
-        for row, (frames, view) in zip(label, drawn, strict=True):
-            for place, frame in zip(row, frames, strict=True):
-                place[:] = view.label(self._store.label_array(frame))
-        return label
-
-    def _boxes(self, drawn: Sequence[Drawn]) -> np.ndarray:
-        store = self._store
-        return pack_boxes(
-            [
-                [
-                    objects_in_view(store.boxes(frame), view) if store.is_annotated(frame) else None
-                    for frame in frames
-                ]
-                for frames, view in drawn
-            ]
-        )
 
     def _draw_frames(self, draws: np.random.Generator) -> list[Frame]:
         """Distances to the last frame first, then a last frame that has them all inside its clip."""

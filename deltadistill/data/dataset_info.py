@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from deltadistill.data.label_table import IGNORE, ClassEntry
 from deltadistill.files.limits import MOST_PIXELS
@@ -12,6 +12,11 @@ from deltadistill.files.strict_json import read_json
 
 FILE_NAME = "dataset.json"
 KINDS_OF_BOXES = ("generated_detection", "imagenet_vid", "coco_video")
+KINDS_OF_CLASSES = ("generated_classification", "imagefolder")
+_TASK_OF_KIND = dict.fromkeys(KINDS_OF_BOXES, "detection") | dict.fromkeys(KINDS_OF_CLASSES, "classification")
+Annotation = Literal["label_maps", "boxes", "targets"]
+_ANNOTATION_OF_TASK: dict[str, Annotation] = {"segmentation": "label_maps", "detection": "boxes"}
+_MOST_CLASSES = 65_536  # of which frames are; label maps tell fewer apart
 _REMEDY = "run the stage prepare_dataset again"
 
 
@@ -36,6 +41,8 @@ class DatasetInfo:
 
     `fit` "letterbox": pictures are of any size and are fitted into `size` when they are read (letterbox.py);
     None: all are of that size. `videos`: where the frames come from, for kind video.
+    `named_task` is what it is annotated for (tasks.registry), None: what its kind says; `named_annotation`
+    how (data.annotations), None: as its task has it, and targets for a task of one's own.
     """
 
     kind: str
@@ -45,15 +52,31 @@ class DatasetInfo:
     source: str = ""
     fit: str | None = None
     videos: tuple[VideoInfo, ...] = ()
+    named_task: str | None = None
+    named_annotation: Annotation | None = None
 
     def __post_init__(self):
         if self.fit not in (None, "letterbox"):
             raise ValueError(f"fit is {self.fit!r}; expected None or 'letterbox'")
+        if self.named_annotation not in (None, *get_args(Annotation)):
+            raise ValueError(
+                f"annotation is {self.named_annotation!r}; expected {', '.join(get_args(Annotation))}"
+            )
 
     @property
-    def task(self) -> Literal["segmentation", "detection"]:
-        """What the data set is annotated for."""
-        return "detection" if self.kind in KINDS_OF_BOXES else "segmentation"
+    def task(self) -> str:
+        """What the data set is annotated for, a name as in tasks.registry."""
+        return self.named_task or task_of_kind(self.kind)
+
+    @property
+    def annotation(self) -> Annotation:
+        """How it is annotated: what a frame has for it."""
+        return self.named_annotation or _ANNOTATION_OF_TASK.get(self.task, "targets")
+
+
+def task_of_kind(kind: str) -> str:
+    """What data sets of a kind are annotated for, where their description does not say."""
+    return _TASK_OF_KIND.get(kind, "segmentation")
 
 
 Side = Annotated[int, Field(ge=1, strict=True)]
@@ -81,12 +104,29 @@ class _Facts(BaseModel):
 
     kind: str
     size: tuple[Side, Side]
-    classes: Annotated[tuple[_Class, ...], Field(max_length=IGNORE)]
+    task: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$", max_length=200)] | None = None
+    annotation: Annotation | None = None
+    classes: tuple[_Class, ...]
     flow: Literal["exact"] | None
     source: str
     fit: Literal["letterbox"] | None = None
     elsewhere: tuple[str, ...] = ()
     videos: tuple[_Video, ...] = ()
+
+    @field_validator("classes")
+    @classmethod
+    def _not_too_many(cls, classes: tuple[_Class, ...], info: ValidationInfo) -> tuple[_Class, ...]:
+        known = DatasetInfo(
+            info.data.get("kind", ""),
+            (1, 1),
+            (),
+            named_task=info.data.get("task"),
+            named_annotation=info.data.get("annotation"),
+        )
+        most = _MOST_CLASSES if known.annotation == "targets" else IGNORE
+        if len(classes) > most:
+            raise ValueError(f"there are {len(classes)} classes; expected at most {most}")
+        return classes
 
     @field_validator("size")
     @classmethod
@@ -111,6 +151,8 @@ def info_to_json(info: DatasetInfo, counts: dict[str, Any], elsewhere: tuple[Pat
         "flow": info.flow,
         "source": info.source,
     }
+    facts |= {"task": info.named_task} if info.named_task else {}
+    facts |= {"annotation": info.named_annotation} if info.named_annotation else {}
     facts |= {"fit": info.fit} if info.fit else {}
     facts |= {"videos": [asdict(video) for video in info.videos]} if info.videos else {}
     return facts | ({"elsewhere": [str(place) for place in elsewhere]} if elsewhere else {})
@@ -130,5 +172,15 @@ def read_info(folder: Path) -> tuple[DatasetInfo, tuple[Path, ...]]:
         raise ValueError(f"{path} is damaged ({place}: {fault['msg']}); {_REMEDY}") from error
     classes = tuple(ClassEntry(c.name, c.color, c.label_ids) for c in facts.classes)
     videos = tuple(VideoInfo(**video.model_dump()) for video in facts.videos)
-    info = DatasetInfo(facts.kind, facts.size, classes, facts.flow, facts.source, facts.fit, videos)
+    info = DatasetInfo(
+        facts.kind,
+        facts.size,
+        classes,
+        facts.flow,
+        facts.source,
+        facts.fit,
+        videos,
+        named_task=facts.task,
+        named_annotation=facts.annotation,
+    )
     return info, tuple(Path(place) for place in facts.elsewhere)

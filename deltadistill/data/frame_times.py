@@ -7,7 +7,7 @@ from itertools import pairwise
 from operator import itemgetter
 from statistics import median
 
-COLUMN = "seconds"
+EXPECTED = "are not a number from 0"
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,20})?(e-\d{1,2})?", re.ASCII)
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 
+from deltadistill.data.annotations import ANNOTATIONS
 from deltadistill.data.box_files import read_box_file
 from deltadistill.data.boxes import Objects
 from deltadistill.data.label_table import label_ids_to_classes
@@ -43,6 +44,7 @@ class FrameStore:
         if cache_bytes < 0:
             raise ValueError(f"cache_bytes is {cache_bytes}; 0 switches the cache off")
         self.manifest = manifest
+        self.annotations = ANNOTATIONS[manifest.info.annotation]
         self.size = manifest.info.size
         self._fitted = manifest.info.fit == "letterbox"
         self.classes = tuple(entry.name for entry in manifest.info.classes)
@@ -88,9 +90,11 @@ class FrameStore:
         return of_clip[frame.index]
 
     def is_annotated(self, frame: Frame) -> bool:
-        """Whether a frame has what its data set is annotated for: a label, or boxes."""
-        if self.manifest.info.task == "segmentation":
-            return frame.label is not None
+        """Whether a frame has what its data set is annotated with: a label, boxes, or a target."""
+        return self.annotations.is_annotated(self, frame)
+
+    def has_boxes(self, frame: Frame) -> bool:
+        """Whether there are boxes for a frame, though it may show no object."""
         return frame.boxes is not None and frame.index in self._boxes_of_clip(frame.boxes)
 
     def image_array(self, frame: Frame) -> np.ndarray:

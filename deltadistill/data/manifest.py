@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from deltadistill.data import frame_times, places
+from deltadistill.data import frame_targets, frame_times, places
 from deltadistill.data.dataset_info import FILE_NAME, DatasetInfo, info_to_json, read_info
 from deltadistill.data.digest import content_digest
 from deltadistill.data.faults import raise_faults
@@ -22,6 +22,7 @@ from deltadistill.files.limits import MOST_CLIP_FRAMES
 from deltadistill.files.table import read_table
 
 COLUMNS = ("clip", "frame", "image", "label", "split", "flow", "boxes", "origin")
+_EXTRA = {"seconds": frame_times, "target": frame_targets}  # columns that are there where any frame has one
 _PLACES = (2, 3, 5, 6)  # of the columns that hold paths
 SPLITS = ("train", "tune", "test")
 PSEUDO = "pseudo"
@@ -35,7 +36,7 @@ class Frame:
     `label` is a PNG of label ids, `flow` a .npz of backward flow with validity, `boxes` the clip's JSON.
     `origin` says who made the label, if there is one: "true" (people), "generated" (with the picture) or
     "pseudo" (another network), which only the train split may have. `seconds` is when the frame is shown,
-    from its video's start.
+    from its video's start. `target` is what it is labelled with as a whole: of classes the index.
     """
 
     clip: str
@@ -47,6 +48,7 @@ class Frame:
     boxes: Path | None = None
     origin: str = "true"
     seconds: float | None = None
+    target: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Manifest:
         return {clip: tuple(frames) for clip, frames in clips.items()}
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Frames, labelled frames (with a label or with boxes) and clips per split.
+        """Frames, labelled frames (with a label, boxes or a target) and clips per split.
 
         Of the labelled ones, those with a pseudo-label, where there are any.
         """
@@ -90,16 +92,16 @@ class Manifest:
         """Write `path` and dataset.json beside it; ValueError with all faults if the manifest is wrong.
 
         Paths inside the manifest's folder are written relative to it, so that the folder can be moved. There
-        is a column of seconds where any frame has them.
+        is a column of seconds, or of targets, where any frame has one.
         """
         path = Path(path)
         raise_faults(path, find_faults(self.frames))
         folder = Path(os.path.abspath(path.parent))
-        timed = any(frame.seconds is not None for frame in self.frames)
+        extra = [name for name in _EXTRA if any(getattr(frame, name) is not None for frame in self.frames)]
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((*COLUMNS, frame_times.COLUMN) if timed else COLUMNS)
-            writer.writerows(_row(frame, folder, timed=timed) for frame in self.frames)
+            writer.writerow((*COLUMNS, *extra))
+            writer.writerows(_row(frame, folder, extra) for frame in self.frames)
         files = _files(self.frames)
         facts = info_to_json(self.info, self.counts(), places.elsewhere(files, folder))
         facts |= {"content_sha256": content_digest(files, folder)}
@@ -112,12 +114,13 @@ class Manifest:
         if not path.is_file():
             raise ValueError(f"no manifest at {path}; run the stage prepare_dataset first")
         remedy = "run the stage prepare_dataset again"
-        header, rows = read_table(path, COLUMNS, (frame_times.COLUMN,), remedy=remedy)
-        raise_faults(path, _row_faults(rows, len(header)))
+        header, rows = read_table(path, COLUMNS, tuple(_EXTRA), remedy=remedy)
+        extra = header[len(COLUMNS) :]
+        raise_faults(path, _row_faults(rows, extra))
         folder = Path(os.path.abspath(path.parent))
         info, elsewhere = read_info(path.parent)
         raise_faults(path, _place_faults(rows, folder, elsewhere))
-        frames = tuple(_frame(row, folder) for row in rows)
+        frames = tuple(_frame(row, folder, extra) for row in rows)
         raise_faults(path, find_faults(frames))
         return cls(frames, info)
 
@@ -140,7 +143,7 @@ def find_faults(frames: tuple[Frame, ...]) -> list[str]:
 
 
 def _is_labelled(frame: Frame) -> bool:
-    return frame.label is not None or frame.boxes is not None
+    return frame.label is not None or frame.boxes is not None or frame.target is not None
 
 
 def _is_pseudo(frame: Frame) -> bool:
@@ -214,8 +217,8 @@ def _place_faults(rows: list[list[str]], folder: Path, elsewhere: tuple[Path, ..
     return [f"line {line}: {fault}" for line, fault in faults if fault]
 
 
-def _row_faults(rows: list[list[str]], columns: int) -> list[str]:
-    faults = []
+def _row_faults(rows: list[list[str]], extra: list[str]) -> list[str]:
+    faults, columns = [], len(COLUMNS) + len(extra)
     for line, row in enumerate(rows, start=2):
         if len(row) != columns:
             faults.append(f"line {line} has {len(row)} columns; expected {columns}")
@@ -227,24 +230,30 @@ def _row_faults(rows: list[list[str]], columns: int) -> list[str]:
             faults.append(f"line {line}: clip and image must not be empty")
         elif not row[0].isprintable():
             faults.append(f"line {line}: the clip's name {row[0]!r:.50} holds control characters")
-        elif not all(map(frame_times.is_readable, row[len(COLUMNS) :])):
-            faults.append(f"line {line}: seconds {row[-1][:30]!r} are not a number from 0")
+        else:
+            given = dict(zip(extra, row[len(COLUMNS) :], strict=True))
+            faults += [
+                f"line {line}: {name} {text[:30]!r} {_EXTRA[name].EXPECTED}"
+                for name, text in given.items()
+                if not _EXTRA[name].is_readable(text)
+            ]
     return faults
 
 
-def _row(frame: Frame, folder: Path, *, timed: bool) -> tuple:
+def _row(frame: Frame, folder: Path, extra: list[str]) -> tuple:
     image, label, flow, boxes = (
         places.written(place, folder) if place else ""
         for place in (frame.image, frame.label, frame.flow, frame.boxes)
     )
     origin = frame.origin if frame.label else ""
     row = (frame.clip, frame.index, image, label, frame.split, flow, boxes, origin)
-    return (*row, frame_times.written(frame.seconds)) if timed else row
+    return (*row, *(_EXTRA[name].written(getattr(frame, name)) for name in extra))
 
 
-def _frame(row: list[str], folder: Path) -> Frame:
-    clip, index, image, label, split, flow, boxes, origin, *times = row
+def _frame(row: list[str], folder: Path, extra: list[str]) -> Frame:
+    clip, index, image, label, split, flow, boxes, origin, *more = row
     texts = {"image": image, "label": label, "flow": flow, "boxes": boxes}
     files = {name: folder / text if text else None for name, text in texts.items()}
     own = {"origin": origin} if label else {}
-    return Frame(clip, int(index), split, **files, **own, seconds=frame_times.read("".join(times)))
+    read = {name: _EXTRA[name].read(text) for name, text in zip(extra, more, strict=True)}
+    return Frame(clip, int(index), split, **files, **own, **read)

@@ -20,7 +20,7 @@ def read_rows(path: Path, columns: Sequence[str], *, remedy: str) -> list[list[s
 def read_table(
     path: Path, columns: Sequence[str], optional: Sequence[str], *, remedy: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the header, `columns` with or without the `optional` ones behind, and the rows below it.
+    """Return the header, `columns` with any of the `optional` ones behind, in order, and the rows below it.
 
     Raises ValueError as `read_rows`.
     """
@@ -28,7 +28,7 @@ def read_table(
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(reader, [])
-        if header not in (list(columns), [*columns, *optional]):
+        if header != [*columns, *(name for name in optional if name in header)]:
             found, expected = ",".join(header)[:200], ",".join(columns)
             raise ValueError(f"{path}: columns are {found}; expected {expected}; {remedy}")
         return header, list(reader)

@@ -30,10 +30,10 @@ Label = Callable[[Tensor], np.ndarray]  # normalised frames (N, 3, H, W) → lab
 def places_of_labels(manifest: Manifest) -> dict[Frame, Path]:
     """Every training frame without a label, and the relative path that its pseudo-label gets.
 
-    Raises ValueError for a data set with boxes, and where there is no such frame.
+    Raises ValueError for a data set without label maps, and where there is no such frame.
     """
-    if manifest.info.task != "segmentation":
-        raise ValueError(f"a data set of kind {manifest.info.kind} has boxes; only label maps can be made")
+    if (found := manifest.info.annotation) != "label_maps":
+        raise ValueError(f"a data set of kind {manifest.info.kind} has {found}; only label maps can be made")
     clips = manifest.clips("train").values()
     places = {
         frame: Path("labels", f"{number:05d}", f"{frame.index:06d}.png")

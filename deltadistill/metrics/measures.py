@@ -47,7 +47,8 @@ MAP50 = Measure(
     also_names=("mAP@[.5:.95]",),
     parts=("map50_slow", "map50_medium", "map50_fast"),
 )
-MEASURES = {measure.key: measure for measure in (MIOU, MAP50)}
+TOP1 = Measure("top1", "top-1", "top1_of_class", "top-1", also=("top5",), also_names=("top-5",))
+MEASURES = {measure.key: measure for measure in (MIOU, MAP50, TOP1)}
 
 
 def measure_in(found: Any) -> Measure | None:

@@ -13,14 +13,16 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from deltadistill.data.dataset_info import task_of_kind
 from deltadistill.files import atomic
 from deltadistill.models import sources
 from deltadistill.pipeline.imported_files import file_of, files_behind
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.params.experiment import Model
-from deltadistill.pipeline.params.named import named_entries
+from deltadistill.pipeline.params.named import named_entries, named_in
 from deltadistill.pipeline.params.section import Section
 from deltadistill.pipeline.stage_names import EXTENSIONS
+from deltadistill.tasks.registry import TASKS
 
 STAGES = Path("stages")
 OWN_CODE = Path(EXTENSIONS, "code")
@@ -30,6 +32,10 @@ _PER_TRAINING = ("distill",)
 _PER_VARIANT = ("sweep_sequence_length", "analyze_consistency")
 
 Digests = dict[str, str]
+
+
+class _Task(Section):
+    name: named_in(TASKS)
 
 
 def code_of_stages(
@@ -70,7 +76,11 @@ def _files(params: Params, root: Path) -> Iterator[tuple[str, Path, list[Section
         stage, path = script.stem, script.relative_to(root)
         if stage in _PER_TRAINING:
             for training in params.distill.variants:
-                yield f"{stage}/{training}.json", path, [params.model, params.distill.of_variant(training)]
+                yield (
+                    f"{stage}/{training}.json",
+                    path,
+                    [_task(params), params.model, params.distill.of_variant(training)],
+                )
         elif stage in _PER_VARIANT:
             for variant in params.variants:
                 yield f"{stage}/{variant}.json", path, _of_variant(params, variant)
@@ -85,17 +95,22 @@ def _of_variant(params: Params, variant: str) -> list[Section]:
     entry = params.variants[variant]
     trained = entry.network.partition("/")[2]
     students = [params.distill.of_variant(trained).students] if trained else []
-    return [params.model, entry, *students]
+    return [_task(params), params.model, entry, *students]
+
+
+def _task(params: Params) -> _Task:
+    """What is predicted: named by the parameters, or by the description that a kind of data set gets."""
+    return _Task(name=params.task or task_of_kind(params.prepare_dataset.kind))
 
 
 def _all(params: Params) -> list[Section]:
-    return [params, *(params.distill.of_variant(name) for name in params.distill.variants)]
+    return [params, _task(params), *(params.distill.of_variant(name) for name in params.distill.variants)]
 
 
 # Which sections name what a stage uses; those of a stage that is not listed: any.
 _SECTIONS = {
     "prepare_dataset": lambda params: [params.prepare_dataset],
-    "pretrain_teacher": lambda params: [params.model, params.pretrain_teacher],
+    "pretrain_teacher": lambda params: [_task(params), params.model, params.pretrain_teacher],
     "profile_macs": lambda params: [params.model, params.distill.students],
     "collect_networks": lambda params: [],
     "write_report": lambda params: [],

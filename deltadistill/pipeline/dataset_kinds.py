@@ -15,9 +15,11 @@ from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
 from deltadistill.preparation.division import Division
 from deltadistill.preparation.extraction import Reading
+from deltadistill.preparation.image_folder import read_image_folder
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.preparation.masks import MaskFolders, read_masks
+from deltadistill.preparation.moving_shapes import Clips, write_shapes
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
 from deltadistill.preparation.video import extract_videos
@@ -121,6 +123,29 @@ def _read_coco_in_place(section: PrepareDataset, folder: Path) -> Manifest:
         )  # fmt: skip
 
 
+def _make_generated_classification(section: PrepareDataset, folder: Path) -> Manifest:
+    """Generate clips into `folder` and read them back as any folder of classes."""
+    p = section.generated_classification
+    clips = {"train": p.train_clips, "tune": p.tune_clips, "test": p.test_clips}
+    look = Clips(p.frames, p.height, p.width, p.noise, p.seed)
+    with tqdm(unit="frame", desc="clips of shapes") as bar:
+        write_shapes(folder, clips, look, progress=bar.update)
+    return read_image_folder(
+        folder, kind="generated_classification", size=(p.height, p.width),
+        train=["train"], tune=["tune"], test=["test"],
+    )  # fmt: skip
+
+
+def _read_classes_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe folders of classes; the pictures stay where they are."""
+    p = section.imagefolder
+    with tqdm(unit="frame", desc="pictures") as bar:
+        return read_image_folder(
+            _place(p.root), kind="imagefolder", size=(p.height, p.width), train=p.train, tune=p.tune,
+            test=p.test, tune_every=p.tune_every, progress=bar.update,
+        )  # fmt: skip
+
+
 def _place(name: str) -> Path:
     """A folder as params.yaml has it; `~` is the home folder."""
     return Path(name).expanduser().absolute()
@@ -139,4 +164,6 @@ _MAKERS = {
     "generated_detection": _make_generated_detection,
     "imagenet_vid": _read_vid_in_place,
     "coco_video": _read_coco_in_place,
+    "generated_classification": _make_generated_classification,
+    "imagefolder": _read_classes_in_place,
 }

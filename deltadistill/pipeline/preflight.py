@@ -17,7 +17,7 @@ from deltadistill import models
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
-from deltadistill.data.dataset_info import KINDS_OF_BOXES
+from deltadistill.data.dataset_info import KINDS_OF_BOXES, KINDS_OF_CLASSES
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params.distill import TrainedVariant
@@ -25,6 +25,7 @@ from deltadistill.pipeline.recipes.distilling import search_costs, search_course
 from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.label_table_file import open_label_table
+from deltadistill.preparation.moving_shapes import SHAPES
 from deltadistill.tasks.detection import detector_of
 
 
@@ -74,7 +75,9 @@ def _require_workable(params: parameters.Params) -> None:
 def _classes(params: parameters.Params) -> int | None:
     """How many classes the data set has; None where only the data tell."""
     dataset = params.prepare_dataset
-    if dataset.kind == "coco_video":
+    if dataset.kind == "generated_classification":
+        return len(SHAPES)
+    if dataset.kind in ("coco_video", "imagefolder"):
         return None
     if dataset.kind in ("generated_detection", "imagenet_vid"):
         return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))
@@ -91,9 +94,10 @@ def _require_labels_can_be_made(params: parameters.Params) -> None:
     mine, dataset = params.label_frames, params.prepare_dataset
     if not mine.folders:
         return
-    if dataset.kind in KINDS_OF_BOXES:
+    if dataset.kind in (*KINDS_OF_BOXES, *KINDS_OF_CLASSES):
+        what = "boxes" if dataset.kind in KINDS_OF_BOXES else "a class for each frame"
         raise ValueError(
-            f"label_frames.folders: prepare_dataset.kind {dataset.kind} has boxes, not label maps"
+            f"label_frames.folders: prepare_dataset.kind {dataset.kind} has {what}, not label maps"
         )
     names = [entry.name for entry in _label_table(params)]
     if unknown := sorted(set(mine.classes or {}) - set(names)):

@@ -143,8 +143,8 @@ def _thumb(pixels: np.ndarray, height: int, shrink: int) -> Image.Image:
 def _legend(store: FrameStore, width: int) -> Image.Image:
     """A line or two of coloured squares with names."""
     entries = [(entry.name, entry.color) for entry in store.manifest.info.classes]
-    if not any(store.manifest.counts()["labelled"].values()):
-        entries = []
+    if not any(store.manifest.counts()["labelled"].values()) or store.manifest.info.annotation == "targets":
+        entries = []  # nothing is in colour; the clips' names tell the class
     if any(frame.label for frame in store.manifest.frames):
         entries += [("ignored or unlabelled", _UNLABELLED)]
     font, places, x, y = _font(15), [], _MARGIN, 6

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deltadistill.data.boxes import Detections, Objects
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import Frame
+from deltadistill.data.manifest import DatasetInfo, Frame
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.metrics.motion_speed import motion_iou
@@ -22,7 +22,7 @@ from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 from deltadistill.tasks.near_objects import near_objects
 from deltadistill.tasks.regions import Regions
 from deltadistill.tasks.suppression import Suppression
-from deltadistill.tasks.task import Reference, Scores
+from deltadistill.tasks.task import Form, Reference, Scores
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,19 @@ class Detection:
     """
 
     measure: ClassVar[Measure] = MAP50
+    form: ClassVar[Form] = "detections"
 
     classes: int
     suppression: Suppression
     shown_score: float
+
+    @classmethod
+    def of_dataset(
+        cls, info: DatasetInfo, *, boxes: Mapping[str, Any], loss: Mapping[str, Any] | None
+    ) -> Detection:
+        """Make the task, see tasks.task.TaskEntry."""
+        rest = {name: value for name, value in boxes.items() if name != "shown_score"}
+        return cls(len(info.classes), Suppression(**rest), boxes["shown_score"])
 
     def targets(self, references: Tensor, *, network: nn.Module) -> Any:
         """What the network is to say, in the detector's own form."""

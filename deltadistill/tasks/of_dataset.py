@@ -1,23 +1,26 @@
-"""The task that a data set is annotated for."""
+"""The task that a data set is annotated for: named by its description, or by the parameters."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from deltadistill.data.manifest import DatasetInfo
-from deltadistill.tasks.detection import Detection
-from deltadistill.tasks.segmentation import Segmentation
-from deltadistill.tasks.suppression import Suppression
+from deltadistill.tasks.registry import TASKS
 from deltadistill.tasks.task import Task
 
 
-def build(info: DatasetInfo, *, boxes: Mapping[str, Any], loss: Mapping[str, Any] | None = None) -> Task:
-    """Make the task that a data set is annotated for, by the sections of the parameters.
+def build(
+    info: DatasetInfo,
+    *,
+    boxes: Mapping[str, Any],
+    loss: Mapping[str, Any] | None = None,
+    named: str | None = None,
+) -> Task:
+    """Make the task of a data set, by the sections of the parameters.
 
-    boxes: what Suppression takes, and `shown_score`; of no meaning for label maps.
-    loss: what Segmentation takes beside the classes; None where nothing is trained, of no meaning for boxes.
+    boxes, loss: see tasks.task.TaskEntry.
+    named: the task by the parameters, which may be one's own, package.module:name; None: what the data set's
+        description says. As that may come from anywhere, it names a task of one's own only where the module
+        is imported already; ValueError else.
     """
-    classes = len(info.classes)
-    if info.task == "detection":
-        rest = {name: value for name, value in boxes.items() if name != "shown_score"}
-        return Detection(classes, Suppression(**rest), boxes["shown_score"])
-    return Segmentation(classes, **(loss or {}))
+    entry = TASKS.find_loaded(info.task) if named is None else TASKS.find(named)
+    return entry.of_dataset(info, boxes=boxes, loss=loss)

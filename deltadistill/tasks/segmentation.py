@@ -1,8 +1,10 @@
 """Semantic segmentation: the loss over pixels, labels from logits, mIoU."""
 
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import Frame
+from deltadistill.data.manifest import DatasetInfo, Frame
 from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.tasks.task import Reference, Scores
+from deltadistill.tasks.task import Form, Reference, Scores
 
 IGNORED = 255
 
@@ -42,12 +44,21 @@ class Segmentation:
     """
 
     measure: ClassVar[Measure] = MIOU
+    form: ClassVar[Form] = "label_maps"
 
     classes: int
     name: str = "cross_entropy"
     ohem_threshold: float = 0.9
     ohem_keep: float = 0.1
     class_weights: Sequence[float] | None = None
+
+    @classmethod
+    def of_dataset(
+        cls, info: DatasetInfo, *, boxes: Mapping[str, Any], loss: Mapping[str, Any] | None
+    ) -> Segmentation:
+        """Make the task, see tasks.task.TaskEntry."""
+        mine = {name: value for name, value in (loss or {}).items() if name != "label_smoothing"}
+        return cls(len(info.classes), **mine)
 
     def __post_init__(self):
         if self.class_weights is not None and len(self.class_weights) != self.classes:

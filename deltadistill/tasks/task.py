@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import Frame
+from deltadistill.data.manifest import DatasetInfo, Frame
 from deltadistill.metrics.counters import Counter
 from deltadistill.metrics.measures import Measure
 from deltadistill.processes.group import ALONE, Group
 
 Predictions = Sequence[Any]
-"""One prediction per frame: labels (N, H, W), or a list of `boxes.Detections`."""
+"""One prediction per frame: labels (N, H, W), a list of `boxes.Detections`, of `top_classes.Ranking` …"""
+Form = Literal["label_maps", "detections", "rankings", "own"]
+"""What a task's predictions are: one of those just named, or something of its own."""
 Reference = Callable[[Frame], Any]
 """Maps a frame to what its prediction is compared with."""
 
@@ -41,16 +44,25 @@ class Task(Protocol):
     An output is whatever tree of tensors a network has for frames, frames first (models.outputs). `network`
     is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
     one per frame.
+
+    A task that is derived from this class has what has a body here: references as they are, and a loss that
+    is a mean over frames.
+
+    form: decides how successive predictions are compared (consistency.agreement). A task of form "own" may
+        have a method `agreement(store)` for that, which returns a consistency.agreement.Agreement.
     """
 
     measure: Measure
+    form: Form = "own"
 
     def targets(self, references: Tensor, *, network: nn.Module) -> Any:
         """Turn the references of a batch into what `loss` compares with."""
+        return references
 
     @property
     def extent_needs_outputs(self) -> bool:
         """Whether outputs decide what the loss of a batch divides by."""
+        return False
 
     def extent(self, parts: Iterable[tuple[Any | None, Any]], group: Group = ALONE) -> Any:
         """What the loss of a whole batch divides by, to be handed on to `loss`.
@@ -58,6 +70,8 @@ class Task(Protocol):
         parts: (output, targets) of this process's parts; outputs may be None unless `extent_needs_outputs`.
         group: the processes that have the other parts, and call this together.
         """
+        frames = sum(len(targets) for _, targets in parts)
+        return group.total(torch.tensor(frames, dtype=torch.float64))
 
     def loss(
         self,
@@ -98,18 +112,33 @@ class Task(Protocol):
 
     def as_reference(self, prediction: Any, frame: Frame) -> Any:
         """Turn a frame's prediction into what others are compared with."""
+        return prediction
 
     def metric(self) -> Metric:
         """Make an empty metric."""
 
     def score(self, metric: Metric) -> float:
         """The main score of what a metric has collected, from 0 to 1."""
+        return self.scores(metric).overall[self.measure.key]
 
     def scores(self, metric: Metric) -> Scores:
         """All scores of what a metric has collected."""
 
     def as_array(self, predictions: Predictions) -> np.ndarray:
         """The predictions of a clip as one array, frames first, to be kept for pictures."""
+
+
+class TaskEntry(Protocol):
+    """What tasks.registry names: a class that makes its task for a data set."""
+
+    def of_dataset(
+        self, info: DatasetInfo, *, boxes: Mapping[str, Any], loss: Mapping[str, Any] | None
+    ) -> Task:
+        """Make the task; what its data set or the sections hold beyond that is of no meaning to it.
+
+        boxes: the section of that name: what Suppression takes, and `shown_score`.
+        loss: the section pretrain_teacher.loss or its like; None where nothing is trained.
+        """
 
 
 def on_processor(predictions: Predictions) -> Predictions:

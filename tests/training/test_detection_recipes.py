@@ -179,7 +179,7 @@ def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(st
     assert copied["map50_slow"] is None  # IoU with the frame before: 26 / 38
     assert copied["map50_fast"] == pytest.approx(copied["map50"], rel=1e-12)  # a mean in another order
 
-    along = agreement.build(store, clips, dis_preset="fast", min_score=SURE[name])
+    along = agreement.build(store, clips, task, dis_preset="fast", min_score=SURE[name])
     streams = {T: predictors.build(p, teacher, task) for T, p in ((1, "per_frame"), (3, "copy"))}
     steady = measure(streams, store, clips, along, batch=2)
     assert steady[1]["tracks"]["all"]["coverage"] > 50

@@ -147,11 +147,44 @@ class Masks(Section):
     workers: Positive
 
 
+class GeneratedClassification(Section):
+    """Clips of a moving shape, with a class for every frame, written in the layout of ImageNet."""
+
+    train_clips: Positive
+    tune_clips: Positive
+    test_clips: Positive
+    frames: Annotated[int, Field(ge=2)]
+    height: Annotated[int, Field(ge=16)]
+    width: Annotated[int, Field(ge=16)]
+    noise: Annotated[float, Field(ge=0, le=0.5)]
+    seed: Count
+
+
+class ImageFolder(Section):
+    """Folders of classes, with pictures or clips of frames in each, read in place."""
+
+    root: str
+    train: Annotated[list[str], Field(min_length=1)]
+    tune: list[str]
+    tune_every: Annotated[int, Field(ge=2)]
+    test: Annotated[list[str], Field(min_length=1)]
+    height: Annotated[int, Field(ge=16)]
+    width: Annotated[int, Field(ge=16)]
+
+
 class PrepareDataset(Section):
     """Stage prepare_dataset."""
 
     kind: Literal[
-        "generated", "cityscapes", "video", "masks", "generated_detection", "imagenet_vid", "coco_video"
+        "generated",
+        "cityscapes",
+        "video",
+        "masks",
+        "generated_detection",
+        "imagenet_vid",
+        "coco_video",
+        "generated_classification",
+        "imagefolder",
     ]
     generated: GeneratedClips
     cityscapes: Cityscapes
@@ -160,3 +193,11 @@ class PrepareDataset(Section):
     generated_detection: GeneratedDetection
     imagenet_vid: ImagenetVid
     coco_video: CocoVideo
+    generated_classification: GeneratedClassification | None = None
+    imagefolder: ImageFolder | None = None
+
+    @model_validator(mode="after")
+    def _the_kind_is_described(self) -> "PrepareDataset":
+        if getattr(self, self.kind) is None:
+            raise ValueError(f"kind is {self.kind}, but there is no section {self.kind} that describes it")
+        return self

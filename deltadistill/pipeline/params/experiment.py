@@ -16,9 +16,11 @@ from deltadistill.pipeline.params.evaluation import (
     WriteReport,
 )
 from deltadistill.pipeline.params.labelling import LabelFrames
+from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.resources import StageResources
 from deltadistill.pipeline.params.section import Count, Name, Section
 from deltadistill.pipeline.params.training import NO_WEIGHTS, PretrainTeacher, Training
+from deltadistill.tasks.registry import TASKS
 
 
 class Model(Section):
@@ -33,6 +35,7 @@ class Params(Section):
 
     experiment: Name
     seeds: Annotated[list[Count], Field(min_length=1)]
+    task: named_in(TASKS, or_none=True) = None
     model: Model
     boxes: Boxes
     prepare_dataset: PrepareDataset
@@ -71,7 +74,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _sequences_fit_into_the_clips(self) -> "Params":
         kind = self.prepare_dataset.kind
-        if kind not in ("generated", "generated_detection"):
+        if not kind.startswith("generated"):
             return self  # how long the clips are is known when they have been read
         frames = getattr(self.prepare_dataset, kind).frames
         asked = {

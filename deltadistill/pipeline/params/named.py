@@ -8,16 +8,17 @@ from pydantic import AfterValidator, BaseModel, WithJsonSchema
 from deltadistill.registry import Registry
 
 
-def named_in(registry: Registry) -> Any:
-    """The type of a value that names an entry of `registry`."""
+def named_in(registry: Registry, *, or_none: bool = False) -> Any:
+    """The type of a value that names an entry of `registry`, or may be None as well."""
 
-    def known(name: str) -> str:
-        registry.path(name)
+    def known(name: str | None) -> str | None:
+        if name is not None:
+            registry.path(name)
         return name
 
     own = {"type": "string", "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"}
-    schema = {"anyOf": [{"enum": list(registry)}, own]}
-    return Annotated[str, AfterValidator(known), WithJsonSchema(schema), registry]
+    schema = {"anyOf": [{"enum": list(registry)}, own, *([{"type": "null"}] if or_none else [])]}
+    return Annotated[str | None if or_none else str, AfterValidator(known), WithJsonSchema(schema), registry]
 
 
 def named_entries(section: BaseModel) -> Iterator[str]:

@@ -52,13 +52,14 @@ class TeacherOptimiser(Section):
     clip_norm: Annotated[float, Field(gt=0)] | None
 
 
-class SegmentationLoss(Section):
-    """Loss over pixels."""
+class TaskLoss(Section):
+    """Loss against labels, over pixels or frames; detectors have their own."""
 
     name: Literal["cross_entropy", "ohem"]
     ohem_threshold: Annotated[float, Field(gt=0, lt=1)]
     ohem_keep: Annotated[float, Field(gt=0, le=1)]
     class_weights: list[Annotated[float, Field(ge=0)]] | None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class PretrainTeacher(Section):
@@ -72,7 +73,7 @@ class PretrainTeacher(Section):
     ema_decay: Decay | None
     precision: Precision
     batch_norm: Literal["synchronised", "frozen"]
-    loss: SegmentationLoss
+    loss: TaskLoss
     augment: AugmentParams
     evaluate_every: Positive
 

@@ -1,6 +1,6 @@
 """The page's tables of MACs, latency, data and provenance, as text cells."""
 
-from deltadistill.metrics.measures import MAP50, Measure
+from deltadistill.metrics.measures import MAP50, TOP1, Measure
 from deltadistill.pipeline.report.tables import DASH, Table, number
 from deltadistill.pipeline.results.dataset_file import DatasetInfo
 from deltadistill.pipeline.results.latency_file import Timing
@@ -95,7 +95,7 @@ def dataset_table(dataset: DatasetInfo, measure: Measure) -> Table:
     ]
     height, width = dataset.size
     flow = "with exact flow" if dataset.flow else "flow only as estimated"
-    what = "with boxes" if measure == MAP50 else flow
+    what = {MAP50: "with boxes", TOP1: "one for each frame"}.get(measure, flow)
     caption = f"Kind: {dataset.kind}; frames of {height}×{width}, {len(dataset.classes)} classes, {what}."
     return Table(caption, ("split", "clips", "frames"), tuple(rows))
 

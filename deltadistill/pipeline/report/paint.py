@@ -11,8 +11,8 @@ MISTAKE = np.array([255, 59, 48], np.uint8)  # a red that no class of the street
 
 
 def palette(colors: Sequence[tuple[int, int, int]]) -> np.ndarray:
-    """Lookup table (256, 3) uint8 from class index to colour; all else, ignored pixels too, is black."""
-    table = np.zeros((256, 3), np.uint8)
+    """Lookup table (256 or more, 3) uint8 from class index to colour; all else, ignored too, is black."""
+    table = np.zeros((max(256, len(colors)), 3), np.uint8)
     table[: len(colors)] = np.asarray(colors, np.uint8)
     return table
 

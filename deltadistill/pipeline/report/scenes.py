@@ -1,7 +1,9 @@
 """Test clips with their frames, what is true of them and the predictions of every variant, for pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +11,13 @@ from deltadistill.data.frame_times import frames_per_second
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame, Manifest
 from deltadistill.pipeline.report.box_scene import BoxScene
+from deltadistill.pipeline.report.class_scene import ClassScene
 from deltadistill.pipeline.report.label_scene import LabelScene
 from deltadistill.pipeline.results.examples import read_examples
 from deltadistill.pipeline.results.variants import Variants, leading
 
 CACHE_BYTES = 64 * 2**20  # pictures show each frame once
-Scene = LabelScene | BoxScene
+Scene = LabelScene | BoxScene | ClassScene
 
 
 def read_scenes(
@@ -22,9 +25,12 @@ def read_scenes(
 ) -> tuple[Scene, ...]:
     """Read the example predictions of one seed with the frames they belong to.
 
+    None for a task of one's own, of whose predictions no picture can be made.
     Raises ValueError naming the file, the fault and the stage that makes it.
     """
     store = FrameStore(Manifest.read(data / "manifest.csv"), cache_bytes=CACHE_BYTES)
+    if store.manifest.info.task not in _SCENES:
+        return ()
     test_clips = store.manifest.clips("test")
     paths = {
         variant: artifacts / f"seed{seed}" / "sweep_sequence_length" / variant / "examples.npz"
@@ -46,6 +52,16 @@ def read_scenes(
     return tuple(scenes)
 
 
+@dataclass(frozen=True)
+class _Clip:
+    """What any scene is made of, see LabelScene."""
+
+    store: FrameStore
+    frames: Sequence[Frame]
+    common: dict[str, Any]
+    annotated: bool
+
+
 def _scene(
     store: FrameStore,
     clip: str,
@@ -57,8 +73,34 @@ def _scene(
     images = np.stack([store.image(frame).numpy().transpose(1, 2, 0) for frame in frames])
     rate = frames_per_second([frame.seconds for frame in frames])
     annotated = all(store.is_annotated(frame) for frame in frames)
-    if store.manifest.info.task == "detection":
-        objects = tuple(store.boxes(frame) for frame in frames) if annotated else None
-        return BoxScene(clip, period, images, objects, predictions, variants, rate)
-    labels = np.stack([store.label(frame).numpy() for frame in frames]) if annotated else None
-    return LabelScene(clip, period, images, labels, predictions, variants, rate)
+    common = {
+        "clip": clip,
+        "period": period,
+        "images": images,
+        "predictions": predictions,
+        "variants": variants,
+    }
+    made = _Clip(store, frames, common | {"frames_per_second": rate}, annotated)
+    return _SCENES[store.manifest.info.task](made)
+
+
+def _boxes(clip: _Clip) -> BoxScene:
+    objects = tuple(map(clip.store.boxes, clip.frames)) if clip.annotated else None
+    return BoxScene(truths=objects, **clip.common)
+
+
+def _labels(clip: _Clip) -> LabelScene:
+    labels = [clip.store.label(frame).numpy() for frame in clip.frames] if clip.annotated else None
+    return LabelScene(truths=None if labels is None else np.stack(labels), **clip.common)
+
+
+def _classes(clip: _Clip) -> ClassScene:
+    classes = tuple(int(frame.target) for frame in clip.frames) if clip.annotated else None
+    return ClassScene(truths=classes, names=clip.store.classes, **clip.common)
+
+
+_SCENES: dict[str, Callable[[_Clip], Scene]] = {
+    "segmentation": _labels,
+    "detection": _boxes,
+    "classification": _classes,
+}

@@ -104,15 +104,25 @@ def consistency_table(results: Results, summary: Summary) -> Table:
                 score = spread(*average([r.score for r in records]), 1) if all(records) else DASH
                 cells = _consistency_cells(results, name, length, ways)
                 rows.append((f"{results.label(name)}, T = {length}", score, *cells))
-    explained = _TRACKS_EXPLAINED if ways == ("tracks",) else _FLOW_EXPLAINED
+    explained = _EXPLAINED.get(ways[0], _FLOW_EXPLAINED)
     caption = f"Consistency in percent. {explained} {basis(summary)}"
     return Table(caption, ("variant", summary.accuracy, *heads, *coverages), tuple(rows))
 
 
-_WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",)}
-_COUNTED = {"exact": ("visible", "all"), "dis": ("visible", "all"), "tracks": ("all",)}
-_HEADS = {"exact": "exact flow, {}", "dis": "DIS flow, {}", "tracks": "along tracks"}
-_COVERAGES = {"exact": "coverage, exact", "dis": "coverage, DIS", "tracks": "coverage"}
+_WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",), "classes": ("classes",)}
+_COUNTED = {"exact": ("visible", "all"), "dis": ("visible", "all"), "tracks": ("all",), "classes": ("all",)}
+_HEADS = {
+    "exact": "exact flow, {}",
+    "dis": "DIS flow, {}",
+    "tracks": "along tracks",
+    "classes": "equal top-1",
+}
+_COVERAGES = {
+    "exact": "coverage, exact",
+    "dis": "coverage, DIS",
+    "tracks": "coverage",
+    "classes": "coverage",
+}
 _FLOW_EXPLAINED = (
     "Mean IoU of successive predictions after warping the earlier one along the flow. “Visible” leaves out "
     "pixels that were occluded in the earlier frame, “all” does not; coverage is the share of pixels that "
@@ -123,6 +133,11 @@ _TRACKS_EXPLAINED = (
     "the object's true box was; 0 where it was detected in one of the two only. Coverage is the share of "
     "pairs in which it was detected at all."
 )
+_CLASSES_EXPLAINED = (
+    "Share of successive frames with the same likeliest class, where the true class stays the same. Coverage "
+    "is the share of such pairs."
+)
+_EXPLAINED = {"tracks": _TRACKS_EXPLAINED, "classes": _CLASSES_EXPLAINED}
 
 
 def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str, ...]) -> list[str]:
@@ -162,15 +177,15 @@ _SPEEDS = (
 
 
 def motion_table(results: Results, summary: Summary) -> Table | None:
-    """How well slow, medium and fast objects are found; None where the measure has no such parts.
+    """Scores beside the main one, and how well slow, medium and fast objects are found; None without any.
 
     Per-frame variants stand once, the others at the headline lengths. The main score stands first, then those
     beside it, then those over objects of each speed.
     """
     measure = summary.measure
-    if not measure.parts:
-        return None
     keys = (*measure.also, *measure.parts)
+    if not keys:
+        return None
     rows = [
         (f"{results.label(name)}, T = {length}", *_motion_cells(results, name, length, keys))
         for name in results.variants
@@ -183,6 +198,9 @@ def motion_table(results: Results, summary: Summary) -> Table | None:
         *measure.also_names,
         *map(measure.part_name, measure.parts),
     )
+    if not measure.parts:
+        caption = f"{summary.accuracy}, and the scores beside it, in percent. {basis(summary)}"
+        return Table(caption, columns, tuple(rows))
     caption = (
         f"{summary.accuracy} by how fast objects move. {_SPEEDS} {basis(summary)} {DASH} marks "
         "a speed at which nothing moves."

@@ -131,7 +131,7 @@ def _warning(speedups: dict[int, float]) -> str:
     return f": MACs saved are not time saved in eager PyTorch{where}"
 
 
-_NETWORKS = {"miou": "A segmentation network", "map50": "An object detector"}
+_NETWORKS = {"miou": "A segmentation network", "map50": "An object detector", "top1": "An image classifier"}
 _RIVALS: dict[Role, str] = {
     "teacher": "the teacher on every frame",
     "finetuned": "the same teacher trained on for as long",

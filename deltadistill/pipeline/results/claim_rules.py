@@ -5,7 +5,7 @@ The bounds are fixed before any measurement, but for one that says so, and are n
 
 from dataclasses import dataclass
 
-from deltadistill.metrics.measures import MAP50, MIOU, Measure
+from deltadistill.metrics.measures import MAP50, MIOU, TOP1, Measure
 from deltadistill.pipeline.results.equal_cost import Pair
 from deltadistill.pipeline.results.findings import (
     Finding,
@@ -52,6 +52,7 @@ _BOUNDS = {
     MAP50.key: _Bounds(
         compute={3: 0.55, 10: 0.40}, kept=2.0, feature=2, copy={3: 1, 10: 5}, small=1, teacher=50
     ),
+    TOP1.key: _Bounds(compute={3: 0.50}, kept=1.0, feature=1, copy={3: 1, 10: 2}, small=1, teacher=70),
 }
 
 

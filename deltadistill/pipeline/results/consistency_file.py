@@ -29,34 +29,36 @@ class FlowScore:
 
 @dataclass(frozen=True)
 class TrackScore:
-    """Consistency of detections; all tracks count."""
+    """Consistency of detections, where all tracks count, or of classes, where all pairs do."""
 
     all: Warped
 
 
 @dataclass(frozen=True)
 class LengthConsistency:
-    """Consistency at one T: by exact flow, where the data set has it, and by DIS flow; or by tracks."""
+    """Consistency at one T: by exact flow, where the data set has it, by DIS flow; by tracks; of classes."""
 
     exact: FlowScore | None = Field(default=None, exclude_if=is_absent)
     dis: FlowScore | None = Field(default=None, exclude_if=is_absent)
     tracks: TrackScore | None = Field(default=None, exclude_if=is_absent)
+    classes: TrackScore | None = Field(default=None, exclude_if=is_absent)
 
     @model_validator(mode="after")
     def _there_is_one(self) -> "LengthConsistency":
-        if not (self.dis or self.tracks):
-            raise ValueError("there is neither dis nor tracks")
+        if not (self.dis or self.tracks or self.classes):
+            raise ValueError("there is neither dis nor tracks nor classes")
         return self
 
     @property
     def headline(self) -> Warped:
-        """The visible pixels under exact flow, or under DIS flow where no flow is known; or the tracks."""
-        return self.tracks.all if self.tracks else (self.exact or self.dis).visible
+        """The visible pixels under exact flow, or under DIS flow where no flow is known; tracks; classes."""
+        whole = self.tracks or self.classes
+        return whole.all if whole else (self.exact or self.dis).visible
 
     @property
-    def along(self) -> Literal["exact", "dis", "tracks"]:
+    def along(self) -> Literal["exact", "dis", "tracks", "classes"]:
         """What the headline's predictions were carried along."""
-        return "tracks" if self.tracks else "exact" if self.exact else "dis"
+        return next(way for way in ("tracks", "classes", "exact", "dis") if getattr(self, way))
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ConsistencyRow:
     """A row of consistency.csv."""
 
     length: Length
-    along: Literal["exact", "dis", "tracks"]
+    along: Literal["exact", "dis", "tracks", "classes"]
     over: Literal["all", "visible"]
     consistency: Percent | None
     coverage: Percent | None

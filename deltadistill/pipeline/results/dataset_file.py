@@ -29,7 +29,15 @@ class DatasetInfo:
     """What the report reads of dataset.json, which is written with the manifest; ``size``: height, width."""
 
     kind: Literal[
-        "generated", "cityscapes", "video", "masks", "generated_detection", "imagenet_vid", "coco_video"
+        "generated",
+        "cityscapes",
+        "video",
+        "masks",
+        "generated_detection",
+        "imagenet_vid",
+        "coco_video",
+        "generated_classification",
+        "imagefolder",
     ]
     size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]

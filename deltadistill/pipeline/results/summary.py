@@ -80,7 +80,7 @@ class Summary:
     experiment: str = ""
     reference: Literal["labels", "teacher"] = "labels"
     labelled_frames: int = 0
-    consistency_flow: Literal["exact", "dis", "tracks"] = "dis"
+    consistency_flow: Literal["exact", "dis", "tracks", "classes"] = "dis"
     measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
     shown: dict[str, Variant] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ CARRIED = {
     "exact": "exact flow, visible pixels",
     "dis": "DIS flow, visible pixels",
     "tracks": "detections along true tracks",
+    "classes": "equal top-1 where the truth stays",
 }
 
 

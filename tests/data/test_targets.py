@@ -1,0 +1,73 @@
+"""Targets of frames: one number each in the manifest, and in batches."""
+
+from dataclasses import replace
+
+import pytest
+from data import small_dataset
+
+from deltadistill.data import frame_targets
+from deltadistill.data.batches import TrainingBatches
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.manifest import Manifest
+from deltadistill.data.transforms import Augment
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Frames labelled with a class as a whole; every third one with none."""
+    plain = small_dataset.make_manifest(tmp_path, frames=8)
+    frames = [replace(f, label=None, target=None if f.index % 3 == 2 else f.index / 4) for f in plain.frames]
+    return Manifest(tuple(frames), replace(plain.info, named_task="classification"))
+
+
+def test_targets_are_written_and_read_back(manifest, tmp_path):
+    path = tmp_path / "manifest.csv"
+    manifest.write(path)
+    assert path.read_text().splitlines()[0].endswith("origin,target")
+    assert Manifest.read(path) == manifest
+    assert manifest.counts()["labelled"]["train"] == sum(
+        frame.target is not None for frame in manifest.frames if frame.split == "train"
+    )
+
+
+def test_seconds_and_targets_stand_side_by_side(manifest, tmp_path):
+    timed = replace(manifest, frames=tuple(replace(f, seconds=f.index / 10) for f in manifest.frames))
+    timed.write(tmp_path / "manifest.csv")
+    assert (tmp_path / "manifest.csv").read_text().splitlines()[0].endswith("seconds,target")
+    assert Manifest.read(tmp_path / "manifest.csv") == timed
+
+
+def test_a_manifest_without_targets_has_no_column_of_them(tmp_path):
+    small_dataset.make_manifest(tmp_path).write(tmp_path / "manifest.csv")
+    assert (tmp_path / "manifest.csv").read_text().splitlines()[0].endswith("origin")
+
+
+@pytest.mark.parametrize("text", ["one", "nan", "inf", "1e999", "1_0"])
+def test_what_is_no_number_is_refused(manifest, tmp_path, text):
+    path = tmp_path / "manifest.csv"
+    manifest.write(path)
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].rpartition(",")[0] + f",{text}"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=f"line 2: target '{text}' is not a finite number"):
+        Manifest.read(path)
+
+
+@pytest.mark.parametrize(("target", "text"), [(3.0, "3"), (0.1, "0.1"), (-2.5, "-2.5"), (None, "")])
+def test_whole_numbers_are_written_without_a_point(target, text):
+    assert frame_targets.written(target) == text
+    assert frame_targets.read(text) == target
+
+
+def test_batches_have_a_number_for_each_frame_and_end_on_one_that_has_any(manifest):
+    store = FrameStore(manifest)
+    batches = TrainingBatches(
+        store, "train", steps=5, batch=4, clip_length=3, max_distance=4, augment=Augment((16, 24)), seed=0
+    )
+    for step in range(5):
+        labels = batches[step]["label"]
+        assert labels.shape == (4, 3)
+        assert not labels[:, -1].isnan().any()
+    assert {value for step in range(5) for value in batches[step]["label"].flatten().tolist()} - {
+        float(index) / 4 for index in range(8)
+    }  # some are NaN

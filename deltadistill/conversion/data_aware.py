@@ -107,7 +107,7 @@ class _InputWatch:
 
     def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
         keys = x.shape[0] // self._frames
-        self._observe(block, block.student_input(x[keys:], x[:keys]))
+        self._observe(block, block.rule.student_input(x[keys:], x[:keys]))
         return block.teacher(x)
 
 

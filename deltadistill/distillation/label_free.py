@@ -124,6 +124,11 @@ def _require_candidates(network: nn.Module) -> None:
     blocks = delta_blocks(network).values()
     if not blocks:
         raise ValueError("the network has no converted blocks; distill what convert returns")
+    if not any(block.candidates for block in blocks):
+        raise ValueError(
+            "the network's blocks have no candidates by their design, so that nothing is left to train or to "
+            "choose; it is ready for deploy as it is"
+        )
     if any(block.gate is None for block in blocks):
         raise ValueError(
             "the network is deployed: its blocks have one candidate each and no gate, so nothing is left to "

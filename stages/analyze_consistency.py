@@ -29,6 +29,7 @@ def main() -> None:
     from deltadistill.files.result_files import write_csv, write_json
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.predictors import predictor as predictors
     from deltadistill.processes import group as processes
     from deltadistill.stored.architecture import load_network
@@ -37,6 +38,7 @@ def main() -> None:
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
     predict = stage_arguments.of_variant(args.variant, params.variants, section="variants").predict
+    import_own_designs(params, [params.variants[args.variant].network])
     with (
         processes.joined() as group,
         tracking.stage_run(

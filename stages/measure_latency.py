@@ -26,11 +26,13 @@ def main() -> None:
     from deltadistill.files.result_files import write_json
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import provenance, tracking
+    from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.stored.architecture import load_network
 
     params = parameters.load(args.params)
     mine, lengths = params.measure_latency, params.sweep_sequence_length.lengths
     names = ["teacher", *(name for name, variant in params.variants.items() if variant.predict == "stream")]
+    import_own_designs(params, (entry.network for entry in params.variants.values()))
     with tracking.stage_run("measure_latency", params=params, folder=args.results) as run, torch.no_grad():
         torch.set_num_threads(mine.threads)
         store = FrameStore.open(args.data)

@@ -28,6 +28,7 @@ def main() -> None:
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.pipeline.results.consistency_file import Consistency, ConsistencyRow
     from deltadistill.pipeline.results.files import write
     from deltadistill.predictors import predictor as predictors
@@ -38,6 +39,7 @@ def main() -> None:
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
     variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
+    import_own_designs(params, [variant.network])
     with (
         processes.joined() as group,
         tracking.stage_run(

@@ -25,6 +25,7 @@ def main() -> None:
     from deltadistill.evaluation.frames import frame_batch
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import provenance, tracking
+    from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.pipeline.results.files import write
     from deltadistill.pipeline.results.latency_file import Latency
     from deltadistill.predictors.predictor import has_delta_frames
@@ -33,6 +34,7 @@ def main() -> None:
     params = parameters.load(args.params)
     mine, lengths = params.measure_latency, params.sweep_sequence_length.lengths
     variants = {name: each for name, each in params.variants.items() if has_delta_frames(each.predict)}
+    import_own_designs(params, (entry.network for entry in params.variants.values()))
     with tracking.stage_run("measure_latency", params=params, folder=args.results) as run:
         torch.set_num_threads(mine.threads)
         store = FrameStore.open(args.data)

@@ -45,7 +45,8 @@ def main() -> None:
             SELECTORS.find(students.where),
         )
         for block in delta_blocks(network).values():
-            block.decide("compressed")
+            if block.candidates:
+                block.decide("compressed")
         tables = {name: count_macs(network, size, convention=name) for name in ("convolution", "published")}
         totals = {name: _totals(table, lengths) for name, table in tables.items()}
         uncounted = [vars(row) for row in tables["published"].uncounted]

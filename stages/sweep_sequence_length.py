@@ -34,6 +34,7 @@ def main() -> None:
     from deltadistill.files import atomic
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.predictors import predictor as predictors
     from deltadistill.processes import group as processes
     from deltadistill.stored.architecture import load_network
@@ -42,6 +43,7 @@ def main() -> None:
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
     variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
+    import_own_designs(params, [variant.network])
     with (
         processes.joined() as group,
         tracking.stage_run(

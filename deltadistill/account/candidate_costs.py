@@ -8,7 +8,7 @@ from torch import nn
 
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.macs import MacTable
-from deltadistill.blocks.candidates import UNCOMPRESSED
+from deltadistill.blocks.candidates import CANDIDATES, UNCOMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 
 
@@ -102,8 +102,10 @@ def macs_of_blocks(table: MacTable, *, length: int | None = None) -> CostTable:
                 cost(row.compressed_macs, row.compressed_key_macs),
             )
             for row in table.rows
-            if row.chosen is not None
+            if row.chosen in CANDIDATES
         },
-        rest=sum(row.teacher_macs for row in table.rows if row.chosen is None),
+        rest=sum(
+            cost(row.delta_macs, row.rule_key_macs) for row in table.rows if row.chosen not in CANDIDATES
+        ),
         teacher=table.teacher,
     )

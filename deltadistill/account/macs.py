@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_map_only
 from deltadistill.account.macs_table import LayerMacs, MacTable, Uncounted
 from deltadistill.account.operators import Convention, check_convention
 from deltadistill.account.recording import Call, Recording, meta_copy, record, value_copy
-from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.candidates import COMPRESSED, RULE, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.seat import Seat
 
@@ -152,9 +152,7 @@ def _run_candidates(
     candidates: dict[tuple[str, str], _Candidate] = {}
     for name, (x, *_) in recording.arguments:
         block = copy.get_submodule(name)
-        for choice in (UNCOMPRESSED, COMPRESSED):
-            if getattr(block, choice) is None:  # dropped by deploy
-                continue
+        for choice in block.candidates or (RULE,):  # without those that deploy dropped
             block.decide(choice)
             candidate = candidates.setdefault((name, choice), _Candidate())
             z = block.teacher(x)
@@ -194,6 +192,8 @@ def _row(calls: list[Call], candidates: dict[str, _Candidate], chosen: str | Non
         compressed_macs=delta.get(COMPRESSED),
         uncompressed_key_macs=key.get(UNCOMPRESSED, 0),
         compressed_key_macs=key.get(COMPRESSED, 0),
+        rule_macs=delta.get(RULE),
+        rule_key_macs=key.get(RULE, 0),
         chosen=chosen,
         kernel=first.kernel,
         stride=first.stride,

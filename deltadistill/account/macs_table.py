@@ -15,7 +15,8 @@ class LayerMacs:
     Shapes include the batch axis and are those of the first call. `uncompressed_macs` and
     `compressed_macs` are the candidates' on a delta frame of a converted block, None where there is no
     such candidate; the `…_key_macs` are what a candidate adds to a key frame (non-linear students only).
-    `chosen` names the candidate that delta frames use, None for a layer that was not converted.
+    `rule_macs` and `rule_key_macs` are those of a block whose design has no candidates. `chosen` names the
+    candidate that delta frames use, or "rule" where there is none; None for a layer that was not converted.
     """
 
     name: str
@@ -26,25 +27,35 @@ class LayerMacs:
     teacher_macs: int
     uncompressed_macs: int | None = None
     compressed_macs: int | None = None
-    chosen: Literal["uncompressed", "compressed"] | None = None
+    chosen: Literal["uncompressed", "compressed", "rule"] | None = None
     kernel: tuple[int, ...] | None = None
     stride: tuple[int, ...] | None = None
     groups: int | None = None
     uncompressed_key_macs: int = 0
     compressed_key_macs: int = 0
+    rule_macs: int | None = None
+    rule_key_macs: int = 0
 
     @property
     def key_macs(self) -> int:
         """MACs on a key frame: the teacher's, and what the chosen candidate prepares for delta frames."""
-        prepared = {"compressed": self.compressed_key_macs, "uncompressed": self.uncompressed_key_macs}
+        prepared = {
+            "compressed": self.compressed_key_macs,
+            "uncompressed": self.uncompressed_key_macs,
+            "rule": self.rule_key_macs,
+        }
         return self.teacher_macs + prepared.get(self.chosen, 0)
 
     @property
     def delta_macs(self) -> int:
         """MACs on a delta frame: the chosen candidate's, or all of a layer that was not converted."""
-        if self.chosen is None:
-            return self.teacher_macs
-        return self.compressed_macs if self.chosen == "compressed" else self.uncompressed_macs
+        costs = {
+            None: self.teacher_macs,
+            "compressed": self.compressed_macs,
+            "uncompressed": self.uncompressed_macs,
+            "rule": self.rule_macs,
+        }
+        return costs[self.chosen]
 
 
 @dataclass(frozen=True)

@@ -1,44 +1,27 @@
-"""A converted block: its teacher, the two candidate students, and the gate between them (§3, §3.2)."""
+"""A converted block: its teacher, rule, candidates, the gate between them, and its seat (§3, §3.2)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from deltadistill.blocks.candidates import COMPRESSED, DECISION, DECISIONS, UNCOMPRESSED
+from deltadistill.blocks.candidates import CANDIDATES, COMPRESSED, DECISION, DECISIONS, RULE, UNCOMPRESSED
+from deltadistill.blocks.design import Student
 from deltadistill.blocks.gate import Gate
-from deltadistill.blocks.straight_through import Choice, drawn_output
+from deltadistill.blocks.rule import Motion, State
+from deltadistill.blocks.seat import Seat
 from deltadistill.forward.modes import modes_kept
-
-if TYPE_CHECKING:
-    from deltadistill.blocks.seat import Seat
-
-State = tuple[Tensor, ...]
-
-
-class Student(Protocol):
-    """A student design: which modules it fits, and how their candidates are made."""
-
-    def reason_against(self, module: nn.Module) -> str | None:
-        """Say why `module` cannot or should not be converted; None where it can."""
-
-    def build(self, teacher: nn.Module) -> nn.Module:
-        """Make the compressed candidate."""
-
-    def build_uncompressed(self, teacher: nn.Module) -> nn.Module:
-        """Make the uncompressed candidate."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the design's kind and settings as plain values."""
 
 
 class DeltaBlock(nn.Module):
-    """A Conv2d or Linear whose output on delta frames is the key frame's plus a predicted delta.
+    """A module of a network with a cheaper way through later frames: what its `rule` makes of its candidates.
 
     Pure: `key` and `delta` return their state and keep none. Which of them a forward uses, and where the
     state lives, is decided by the session in `seat` (seat.py, sessions.py).
+    candidates: names of those that are there: both, the chosen one once deployed, or none by its design. One
+        that the rule computes without a module of its own is None as an attribute.
     name: the block's qualified name in its network. rows_per_frame: rows of its input that make up one
     frame: 1, or the number of windows. probed: whether that was seen on an example. All are set by `convert`.
     """
@@ -47,15 +30,18 @@ class DeltaBlock(nn.Module):
     rows_per_frame: int = 1
     probed: bool = False
 
-    def __init__(self, teacher: nn.Module, student: Student, seat: "Seat"):
+    def __init__(self, teacher: nn.Module, students: Student, seat: Seat, *, predicts: str = "delta"):
         nn.Module.__init__(self)  # not super(): of a block that passes for a convolution that is one's
         self.teacher = teacher
-        self.uncompressed: nn.Module | None = student.build_uncompressed(teacher)
-        self.compressed: nn.Module | None = student.build(teacher)
-        self.gate: Gate | None = Gate().to(next(teacher.parameters()).device)
+        self.rule = students.rule(predicts)
+        candidates = _both_or_none(students.candidates(teacher), students)
+        self.candidates = tuple(candidates)
+        for name in CANDIDATES:
+            self.register_module(name, candidates.get(name))
+        self.register_module("gate", _gate_beside(teacher) if candidates else None)
         self.seat = seat
         self.decided: str | None = None
-        with modes_kept(teacher, self.uncompressed, self.compressed):
+        with modes_kept(teacher, *(module for module in candidates.values() if module is not None)):
             self.train(teacher.training)
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> Tensor:
@@ -84,32 +70,40 @@ class DeltaBlock(nn.Module):
 
     @property
     def choice(self) -> str:
-        """The candidate in use: the decided one, else the one that the gate prefers."""
+        """The candidate in use: the decided one, else the one that the gate prefers; "rule" without any."""
         if self.decided is not None:
             return self.decided
+        if not self.candidates:
+            return RULE
         return UNCOMPRESSED if self.gate.prefers_uncompressed else COMPRESSED
 
     def undecide(self) -> None:
         """Give the choice back to the gate."""
+        if not self.candidates:
+            raise ValueError("the block has no candidates and no gate")
         if self.gate is None:
             raise ValueError("the block is deployed: it has one candidate and no gate")
         self.decided = None
 
     def decide(self, candidate: str) -> None:
-        """Fix the choice; the gate has no say from here on."""
-        if candidate not in (UNCOMPRESSED, COMPRESSED):
+        """Fix the choice; the gate has no say from here on. A block without candidates takes "rule" alone."""
+        if candidate == RULE and not self.candidates:
+            return
+        if candidate not in CANDIDATES:
             raise ValueError(f"candidate {candidate!r} is unknown; allowed: {UNCOMPRESSED!r}, {COMPRESSED!r}")
-        if getattr(self, candidate) is None:
+        if not self.candidates:
+            raise ValueError(f"the block has no {candidate} candidate: its design makes none")
+        if candidate not in self.candidates:
             raise ValueError(f"the {candidate} candidate was dropped by deploy")
         self.decided = candidate
 
     def drop_unused(self) -> None:
-        """Keep the chosen candidate only, and no gate."""
+        """Keep the chosen candidate only, where there are any, and no gate."""
         self.decide(self.choice)
-        if self.decided == UNCOMPRESSED:
-            self.compressed = None
-        else:
-            self.uncompressed = None
+        self.candidates = tuple(name for name in self.candidates if name == self.decided)
+        for name in CANDIDATES:
+            if name not in self.candidates:
+                setattr(self, name, None)
         self.gate = None
 
     def student_parameters(self) -> Iterable[nn.Parameter]:
@@ -131,106 +125,37 @@ class DeltaBlock(nn.Module):
         nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
     def key(self, x: Tensor) -> tuple[Tensor, State]:
-        """Teacher's output for a key frame, and the state that later deltas start from."""
-        z = self.teacher(x)
-        return z, self.state_of(x, z)
+        """Teacher's output for a key frame, and the state that later frames start from."""
+        return self.rule.key(self, x)
 
     def delta(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Output for a later frame: the state's features plus the predicted delta.
+        """Output for a later frame, and the state for the next one (see the rule's `delta`)."""
+        return self.rule.delta(self, x, state)
 
-        The state comes back unchanged, for deltas relative to the key frame. For deltas relative to the
-        previous frame go on with `state_of(x, z)`; for a linear student both agree, as deltas telescope.
-        """
-        x_before, z_before = state
-        prediction = self.predict(x, x_before, z_before, self.choice)
-        return self.integrate(prediction, z_before), state
+    def carry(self, state: State, motion: Motion) -> State:
+        """The state where the picture has moved since the frame before (see Rule.carry)."""
+        return self.rule.carry(state, motion)
 
     def state_of(self, x: Tensor, z: Tensor) -> State:
-        """State of a frame with input x and output z: copies, as the network may change both in place."""
-        return x.clone(), z.clone()
-
-    def predict(self, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
-        """What the student predicts: g(x − x_key), the change of the teacher's output.
-
-        x: inputs of M later frames; x_key, z_key: input and output of their key frames, M or, with
-        several later frames per key frame (time first), M divided by their number.
-        """
-        return self.run_candidates(self.student_input(x, x_key), choice)
-
-    def predict_steps(self, x: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
-        """What the student predicts from each frame to the next, as `predict` does from the key frame.
-
-        x: inputs of all T frames, time first; z_key: outputs of the key frames.
-        """
-        rows = z_key.shape[0]
-        return self.predict(x[rows:], x[:-rows], z_key, choice)
-
-    def student_input(self, x: Tensor, x_key: Tensor) -> Tensor:
-        """What a linear student reads: the change of the block's input."""
-        return x - for_each_later_frame(x_key, x)
-
-    def integrate(self, prediction: Tensor, z_key: Tensor) -> Tensor:
-        """The block's output from the student's prediction: z = z_key + Δz."""
-        return for_each_later_frame(z_key, prediction) + prediction
-
-    def integrate_steps(self, steps: Tensor, z_key: Tensor) -> Tensor:
-        """The block's outputs from predictions from frame to frame: z_t = z_{t−1} + Δz_t."""
-        times = steps.shape[0] // z_key.shape[0]
-        return self.integrate(steps.unflatten(0, (times, -1)).cumsum(0).flatten(0, 1), z_key)
+        """State of a frame with input x and output z."""
+        return self.rule.state_of(self, x, z)
 
     def target(self, z: Tensor, z_key: Tensor) -> Tensor:
-        """What the prediction should be, from the teacher's outputs: Δz (Eq. 2)."""
-        return z - for_each_later_frame(z_key, z)
-
-    def run_candidates(self, x: Tensor, choice: Choice) -> Tensor:
-        """Run the chosen candidate on `x`.
-
-        choice: a candidate's name, or a gate's sample (see `drawn_output`).
-        """
-        return drawn_output(lambda candidate: getattr(self, candidate)(x), choice)
+        """What the student's prediction should be, from the teacher's outputs (Eq. 1 or 2)."""
+        return self.rule.prediction.target(z, z_key)
 
 
-class FeatureBlock(DeltaBlock):
-    """The same students trained to predict the features themselves (Eq. 1): the rival of a DeltaBlock.
-
-    It keeps no state: on every frame but the key frame the output is g(x). A delta has no use for a bias,
-    a feature has, so the teacher's bias is added.
-    """
-
-    def delta(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Student's output; no state is needed."""
-        return self.predict(x, x, x, self.choice), state
-
-    def state_of(self, x: Tensor, z: Tensor) -> State:
-        """Nothing to remember."""
-        return ()
-
-    def predict(self, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
-        """What the student predicts: g(x) plus the teacher's bias."""
-        features = self.run_candidates(self.student_input(x, x_key), choice)
-        bias = self.teacher.bias
-        if bias is None:
-            return features
-        return features + (bias if isinstance(self.teacher, nn.Linear) else bias[:, None, None])
-
-    def student_input(self, x: Tensor, x_key: Tensor) -> Tensor:
-        """What the student reads: the block's input."""
-        return x
-
-    def integrate(self, prediction: Tensor, z_key: Tensor) -> Tensor:
-        """The prediction is the output."""
-        return prediction
-
-    def integrate_steps(self, steps: Tensor, z_key: Tensor) -> Tensor:
-        """The predictions are the outputs."""
-        return steps
-
-    def target(self, z: Tensor, z_key: Tensor) -> Tensor:
-        """What the prediction should be: the teacher's output z (Eq. 1)."""
-        return z
+def _both_or_none(
+    candidates: Mapping[str, nn.Module | None], students: Student
+) -> dict[str, nn.Module | None]:
+    """The candidates in their fixed order; ValueError for one of them alone, and for others."""
+    if set(candidates) not in (set(), set(CANDIDATES)):
+        raise ValueError(
+            f"{type(students).__name__} makes the candidates {sorted(candidates)}; expected both of "
+            f"{sorted(CANDIDATES)} (None for one that the rule computes without a module), or none"
+        )
+    return {name: candidates[name] for name in CANDIDATES if name in candidates}
 
 
-def for_each_later_frame(key: Tensor, later: Tensor) -> Tensor:
-    """Repeat the key frames' tensor to pair with `later`: T − 1 frames per key frame, time first."""
-    times = later.shape[0] // key.shape[0]
-    return key if times == 1 else key.repeat(times, *[1] * (key.dim() - 1))
+def _gate_beside(teacher: nn.Module) -> Gate:
+    return Gate().to(next(teacher.parameters()).device)

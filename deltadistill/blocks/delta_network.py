@@ -17,3 +17,13 @@ def seat_of(network: nn.Module) -> Seat:
         if isinstance(module, DeltaBlock):
             return module.seat
     raise ValueError("the network has no converted blocks; make a delta network with convert first")
+
+
+def require_candidates(network: nn.Module) -> None:
+    """Raise ValueError for a network whose blocks have, by their design, nothing to train or to choose."""
+    blocks = delta_blocks(network).values()
+    if blocks and not any(block.candidates for block in blocks):
+        raise ValueError(
+            "the network's blocks have no candidates by their design, so that nothing is left to train or to "
+            "choose; it is ready for deploy as it is"
+        )

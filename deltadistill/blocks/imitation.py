@@ -12,7 +12,16 @@ from typing import Any
 from torch import nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
-OWN_ATTRIBUTES = ("teacher", "uncompressed", "compressed", "gate", "seat", "decided")
+OWN_ATTRIBUTES = (
+    "teacher",
+    "rule",
+    "candidates",
+    "uncompressed",
+    "compressed",
+    "gate",
+    "seat",
+    "decided",
+)
 """What a block keeps for itself, besides the attributes of its class."""
 
 _HOOKS_OF_CLASSES = ("__new__", "__init_subclass__")  # would run code of the teacher's for the block

@@ -1,19 +1,27 @@
 """Linear students: a layer factorised into k×1 and 1×k with fewer channels between (Fig. 3)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import lcm
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.delta_rule import DeltaRule
+from deltadistill.blocks.design import StudentDesign
 from deltadistill.blocks.factorise import Teacher, full_rank, initialise_by_svd, initialise_randomly
+from deltadistill.blocks.feature_rule import FeatureRule
 from deltadistill.blocks.kernel import NoKernelError, plain_layer, without_bias
 from deltadistill.blocks.kinds import reason_against_kind
+from deltadistill.blocks.prediction import OfChange, OfFeatures
+from deltadistill.blocks.rule import Rule
+
+_RULES: dict[str, type[Rule]] = {OfChange.name: DeltaRule, OfFeatures.name: FeatureRule}
 
 
 @dataclass(frozen=True)
-class LinearStudent:
+class LinearStudent(StudentDesign):
     """How the compressed student of a Conv2d or a Linear is made; a Linear is treated as a 1×1 kernel.
 
     gamma: compression factor of the intermediate channels (the rank).
@@ -49,9 +57,13 @@ class LinearStudent:
             if getattr(self, name) not in values:
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; allowed: {values}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values, for an architecture file."""
-        return {"kind": "linear", **asdict(self)}
+    def rule(self, predicts: str) -> Rule:
+        """Make the rule of delta distillation (Eq. 2), or that of feature distillation (Eq. 1)."""
+        return _RULES[predicts]()
+
+    def candidates(self, teacher: nn.Module) -> dict[str, nn.Module | None]:
+        """Make both candidates for a block."""
+        return {UNCOMPRESSED: self.build_uncompressed(teacher), COMPRESSED: self.build(teacher)}
 
     def reason_against(self, module: nn.Module) -> str | None:
         """Say why `module` cannot or should not be converted; None where it can."""

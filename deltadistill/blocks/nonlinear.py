@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from deltadistill.blocks.candidates import UNCOMPRESSED
-from deltadistill.blocks.delta import DeltaBlock, State, for_each_later_frame
+from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.design import StudentDesign
 from deltadistill.blocks.mirror import (
     NoMirrorError,
     input_channels,
@@ -17,7 +17,9 @@ from deltadistill.blocks.mirror import (
     narrow_mirror,
     output_shape,
 )
-from deltadistill.blocks.straight_through import Choice, drawn_output
+from deltadistill.blocks.nonlinear_rule import NonlinearRule
+from deltadistill.blocks.prediction import OfChange
+from deltadistill.blocks.rule import Rule
 from deltadistill.forward.modes import copy_with_modes, modes_kept
 
 _PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
@@ -56,62 +58,8 @@ class NonlinearStudent(nn.Module):
         return features[..., : size[0], : size[1]]
 
 
-class TeacherAgain(nn.Module):
-    """Stands for the uncompressed candidate: the teacher itself on the present frame, exact and stateless."""
-
-
-class NonlinearBlock(DeltaBlock):
-    """A block or sequence of blocks with a non-linear student: Δz = h(x_key, x − x_key) − h(x_key, 0).
-
-    The paper's Δz is h alone. Without the second term a static clip would drift from its key frame; it
-    depends on the key frame only and goes into the state.
-    """
-
-    def state_of(self, x: Tensor, z: Tensor) -> State:
-        """The student's key part, and z − h(x, 0); nothing for the uncompressed candidate."""
-        if self.choice == UNCOMPRESSED:
-            return ()
-        key_part = self.compressed.key_part(x)
-        return key_part, z - self.compressed(x, key_part, z.shape[-2:])
-
-    def delta(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Output for a later frame."""
-        if self.choice == UNCOMPRESSED:
-            return self.teacher(x), state
-        key_part, base = state
-        return base + self.compressed(x, key_part, base.shape[-2:]), state
-
-    def predict(self, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
-        """What the candidate predicts, Δz, for M later frames (see DeltaBlock.predict)."""
-
-        def run(candidate: str) -> Tensor:
-            if candidate == UNCOMPRESSED:
-                return self.teacher(x) - for_each_later_frame(z_key, x)
-            return self._change(x, x_key, z_key.shape[-2:])
-
-        return drawn_output(run, choice)
-
-    def predict_steps(self, x: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
-        """What the candidate predicts from each frame to the next (see DeltaBlock.predict_steps)."""
-        rows = z_key.shape[0]
-
-        def run(candidate: str) -> Tensor:
-            if candidate == UNCOMPRESSED:
-                z = self.teacher(x[rows:])
-                return z - torch.cat([z_key, z[:-rows]])
-            return self._change(x[rows:], x[:-rows], z_key.shape[-2:])
-
-        return drawn_output(run, choice)
-
-    def _change(self, x: Tensor, x_key: Tensor, size: torch.Size) -> Tensor:
-        key_part = self.compressed.key_part(x_key)
-        at_rest = self.compressed(x_key, key_part, size)
-        moved = self.compressed(x, for_each_later_frame(key_part, x), size)
-        return moved - for_each_later_frame(at_rest, x)
-
-
 @dataclass(frozen=True)
-class _Reduction:
+class _Reduction(StudentDesign):
     """What the three designs share; each has as its settings what it reduces, and by how much."""
 
     kind: ClassVar[str]
@@ -123,9 +71,15 @@ class _Reduction:
             if value < 2:
                 raise ValueError(f"{name} {value} must be at least 2; 1 reduces nothing")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the design's kind and settings as plain values, for an architecture file."""
-        return {"kind": self.kind, **asdict(self)}
+    def rule(self, predicts: str) -> Rule:
+        """Make the rule of non-linear students; ValueError for features, which they do not predict."""
+        if predicts != OfChange.name:
+            raise ValueError("feature distillation is made for linear students; choose a LinearStudent")
+        return NonlinearRule()
+
+    def candidates(self, teacher: nn.Module) -> dict[str, nn.Module | None]:
+        """Make the compressed candidate for a block; the uncompressed one is the teacher again."""
+        return {UNCOMPRESSED: None, COMPRESSED: self.build(teacher)}
 
     def reason_against(self, module: nn.Module) -> str | None:
         """Say why `module` cannot or should not be converted; None where it can.
@@ -163,10 +117,6 @@ class _Reduction:
                 f"{_by(size)}; pad it so that it keeps the resolution or divides it, or use ChannelStudent"
             )
         return NonlinearStudent(mirror, inputs=inputs, inner=inner, outputs=outputs, stride=self.stride)
-
-    def build_uncompressed(self, teacher: nn.Module) -> TeacherAgain:
-        """Make the uncompressed candidate: the teacher again."""
-        return TeacherAgain().train(teacher.training)
 
 
 @dataclass(frozen=True)

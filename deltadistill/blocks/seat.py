@@ -13,25 +13,30 @@ from threading import Lock
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Variable
 
-from deltadistill.blocks.delta import DeltaBlock
-
 _log = logging.getLogger(__name__)
+
+
+class Seated(Protocol):
+    """What a seat knows of a converted block."""
+
+    name: str
+    teacher: nn.Module
 
 
 class Session(Protocol):
     """Decides what a block's forward does."""
 
-    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+    def run(self, block: Any, x: Tensor) -> Tensor:
         """Return the block's output for `x`."""
 
 
 class PerFrameSession:
     """Every frame by the teacher."""
 
-    def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
+    def run(self, block: Seated, x: Tensor) -> Tensor:
         """Return the teacher's output."""
         return block.teacher(x)
 
@@ -79,7 +84,7 @@ class Seat:
             self._change(remove=occupation)
         self._look_elsewhere(occupation)
 
-    def session_for(self, block: DeltaBlock) -> Session:
+    def session_for(self, block: Seated) -> Session:
         """Return the session that decides in this thread; without one, every frame is the teacher's.
 
         Raises RuntimeError for a block that the backward pass of a clip runs again.

@@ -4,15 +4,17 @@ A delta network's blocks share one `Seat` (seat.py); whoever runs the network se
 the run. A session is for one forward at a time; each forward of a clip or a stream counts its calls anew.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deltadistill.blocks.delta import DeltaBlock, State
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.finite import first_not_finite
+from deltadistill.blocks.rows import ADVICE, label, require_order, require_rows
+from deltadistill.blocks.rule import Motion, State
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.half_precision import in_single_precision
 
@@ -108,23 +110,36 @@ class ClipSession:
         """Return the block's outputs for all frames of the clips in `x`."""
         if self.clips is None:
             raise ValueError("the session does not know the number of clips; call begin(clips=N) first")
-        _check_rows(block, x, self.clips * self.frames)
+        require_rows(block, x, self.clips * self.frames)
         if self.frames > 1 and not block.probed:
-            _check_order(block, x)
+            require_order(block, x)
         rows = self.clips * block.rows_per_frame
         # split's gradient is one concatenation; two slices would each fill a whole tensor with zeros first
         x_key, x_later = x.split([rows, len(x) - rows])
+        if not block.candidates:
+            return torch.cat(list(self._frame_by_frame(block, x_key, x_later)))
         z_key = block.teacher(x_key)
         if self.frames == 1:
             return z_key
+        rule, choice = block.rule, self._choose(block)
         if self.relative_to == "previous":
-            prediction = block.predict_steps(x, z_key, self._choose(block))
-            later = block.integrate_steps(prediction, z_key)
+            prediction = rule.predict_steps(block, x, z_key, choice)
+            later = rule.prediction.integrate_steps(prediction, z_key)
         else:
-            prediction = block.predict(x_later, x_key, z_key, self._choose(block))
-            later = block.integrate(prediction, z_key)
+            prediction = rule.predict(block, x_later, x_key, z_key, choice)
+            later = rule.prediction.integrate(prediction, z_key)
         self._compare(block, prediction, z_key.detach())
         return torch.cat([z_key, later])
+
+    def _frame_by_frame(self, block: DeltaBlock, x_key: Tensor, x_later: Tensor) -> Iterator[Tensor]:
+        """Outputs of a block without candidates, as a stream has them."""
+        z, state = block.key(x_key)
+        yield z
+        for x in x_later.split(len(x_key)) if len(x_later) else ():
+            z, state = block.delta(x, state)
+            yield z
+            if self.relative_to == "previous":
+                state = block.state_of(x, z)
 
     def _compare(self, block: DeltaBlock, prediction: Tensor, z_key: Tensor) -> None:
         call = self._counter.next(block)
@@ -147,6 +162,7 @@ class StreamSession:
         self.state: dict[Call, State] = {}
         self._shapes: dict[Call, torch.Size] = {}
         self._streams: int | None = None
+        self._motion: Motion | None = None
         self._counter = _CallCounter()
 
     def forget(self) -> None:
@@ -165,10 +181,16 @@ class StreamSession:
         index = first_not_finite([tensor for _, tensor in kept])
         return None if index is None else kept[index][0]
 
-    def begin_frame(self, *, is_key_frame: bool, streams: int | None = None) -> None:
-        """Say what the next forward is, and of how many streams; a key frame forgets all state."""
+    def begin_frame(
+        self, *, is_key_frame: bool, streams: int | None = None, motion: Motion | None = None
+    ) -> None:
+        """Say what the next forward is, and of how many streams; a key frame forgets all state.
+
+        motion: since the frame before; each block's rule carries its state along with it. None: not known.
+        """
         self.is_key_frame = is_key_frame
         self._streams = streams
+        self._motion = motion
         self._counter = _CallCounter()
         if is_key_frame:
             self.forget()
@@ -177,21 +199,22 @@ class StreamSession:
         """Return the block's output for the frame in `x` (a batch of independent streams)."""
         call = self._counter.next(block)
         if self._streams is not None:
-            _check_rows(block, x, self._streams)
+            require_rows(block, x, self._streams)
         if self.is_key_frame:
             self._shapes[call] = x.shape
             z, self.state[call] = block.key(x)
             return z
         if call not in self.state:
             raise ValueError(
-                f"{_label(block)} ran on a delta frame that did not run on its key frame; reset the stream"
+                f"{label(block)} ran on a delta frame that did not run on its key frame; reset the stream"
             )
         if x.shape != self._shapes[call]:
             raise ValueError(
-                f"{_label(block)} got an input of shape {tuple(x.shape)} on a delta frame and of "
-                f"{tuple(self._shapes[call])} on its key frame; {_ADVICE}"
+                f"{label(block)} got an input of shape {tuple(x.shape)} on a delta frame and of "
+                f"{tuple(self._shapes[call])} on its key frame; {ADVICE}"
             )
-        z, self.state[call] = block.delta(x, self.state[call])
+        state = self.state[call] if self._motion is None else block.carry(self.state[call], self._motion)
+        z, self.state[call] = block.delta(x, state)
         if self.relative_to == "previous":
             self.state[call] = block.state_of(x, z)
         return z
@@ -201,38 +224,6 @@ def _known_reference(relative_to: str) -> str:
     if relative_to not in ("key", "previous"):
         raise ValueError(f"relative_to {relative_to!r} is unknown; allowed: 'key', 'previous'")
     return relative_to
-
-
-_ADVICE = "pass example= to convert, or leave it out in `where`"
-
-
-def _label(block: DeltaBlock) -> str:
-    return f"the block {block.name!r}"
-
-
-def _check_rows(block: DeltaBlock, x: Tensor, frames: int) -> None:
-    if not isinstance(x, Tensor):
-        raise ValueError(
-            f"{_label(block)} got a {type(x).__name__}, where one tensor of frames was expected; {_ADVICE}"
-        )
-    expected = block.rows_per_frame * frames
-    if x.dim() == 0 or x.shape[0] != expected:
-        raise ValueError(
-            f"{_label(block)} got an input of shape {tuple(x.shape)} for {frames} frame(s), where "
-            f"{expected} row(s) were expected: its first axis is not frames; {_ADVICE}"
-        )
-
-
-def _check_order(block: DeltaBlock, x: Tensor) -> None:
-    """Refuse sequences that may be (tokens, frames, C) by chance with as many tokens as frames.
-
-    Maps are not asked: a convolution's input always has its images first.
-    """
-    if isinstance(block.teacher, nn.Linear) and len(x) in x.shape[1:-1]:
-        raise ValueError(
-            f"{_label(block)} got an input of shape {tuple(x.shape)}, in which either axis of {len(x)} may "
-            "be the frames; pass example= to convert, or another number of frames"
-        )
 
 
 def require_frames(frames: Tensor, form: str) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.blocks.delta_network import seat_of
+from deltadistill.blocks.rule import Motion
 from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
 from deltadistill.forward.clip_axes import clip_axes
@@ -103,15 +104,19 @@ class Stream:
         return sum(t.numel() * t.element_size() for state in states for t in state)
 
     @torch.no_grad()
-    def __call__(self, frame: Tensor) -> Any:
-        """Process the next frame (N, C, H, W); the network should be in evaluation mode."""
+    def __call__(self, frame: Tensor, *, motion: Motion | None = None) -> Any:
+        """Process the next frame (N, C, H, W); the network should be in evaluation mode.
+
+        motion: since the frame before, for student designs that move what they keep (see Rule.carry); all of
+            this library's leave it where it is.
+        """
         with self._one_frame:
             self._look_at(frame)
             is_key_frame = self._schedule.is_due(frame)
             if not is_key_frame:
                 self._require_form(frame)
             try:
-                output = self._computed(frame, is_key_frame)
+                output = self._computed(frame, is_key_frame, motion)
             except BaseException as error:
                 self.refresh()  # some blocks may have gone on and others not
                 self._note_types(frame, error)
@@ -120,8 +125,8 @@ class Stream:
             self._schedule.note(frame, is_key=is_key_frame)
             return output
 
-    def _computed(self, frame: Tensor, is_key_frame: bool) -> Any:
-        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0])
+    def _computed(self, frame: Tensor, is_key_frame: bool, motion: Motion | None) -> Any:
+        self._session.begin_frame(is_key_frame=is_key_frame, streams=frame.shape[0], motion=motion)
         with self._seat.taken_by(self._session):
             output = self._run(self.network, frame)
         if self._nonfinite != "keep":

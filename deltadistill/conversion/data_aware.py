@@ -114,7 +114,7 @@ class _InputWatch:
     def _student_input(self, block: DeltaBlock, x: Tensor) -> Tensor:
         """As of the later frames, time first; the key frame is broadcast, where repeats would be copies."""
         x = x.unflatten(0, (self._frames, -1)).transpose(0, 1)  # (clips, frames, …)
-        return block.student_input(x[:, 1:], x[:, :1]).transpose(0, 1).flatten(0, 1)
+        return block.rule.student_input(x[:, 1:], x[:, :1]).transpose(0, 1).flatten(0, 1)
 
 
 class _Watch:

@@ -13,7 +13,7 @@ from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
 from deltadistill.account.macs import count_macs
 from deltadistill.blocks.candidates import COMPRESSED
-from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.distillation.clip_batches import ClipBatches, Clips
 from deltadistill.distillation.losses import Run, expected_cost
 from deltadistill.distillation.safeguard import Safeguard, clips_loss
@@ -124,6 +124,7 @@ def _require_candidates(network: nn.Module) -> None:
     blocks = delta_blocks(network).values()
     if not blocks:
         raise ValueError("the network has no converted blocks; distill what convert returns")
+    require_candidates(network)
     if any(block.gate is None for block in blocks):
         raise ValueError(
             "the network is deployed: its blocks have one candidate each and no gate, so nothing is left to "

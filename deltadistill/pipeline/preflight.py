@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from deltadistill import models
+from deltadistill.blocks.delta_network import require_candidates
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
@@ -172,6 +173,7 @@ def _require_reach(key: str, network: nn.Module, params: parameters.Params, vari
         converted = convert(
             network, shape_design(settings.students.design), SELECTORS.find(settings.students.where)
         )
+        require_candidates(converted)
         course = search_course(settings.search, settings.steps)
         course.require_reachable(converted, search_costs(converted, settings.search, size=(3, *size)))
     except ValueError as error:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
+from deltadistill.blocks.delta_rule import DeltaRule
 from deltadistill.blocks.seat import Session
 from deltadistill.runtime.engine import Maps
 
@@ -137,7 +138,7 @@ def _key(block: DeltaBlock, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 def linear_student(block: DeltaBlock) -> Callable[[Tensor], Tensor] | None:
     """The chosen candidate where it is linear and its difference is added to the key frame's output."""
-    if type(block).delta is not DeltaBlock.delta:
+    if type(block.rule) is not DeltaRule:
         return None
     student = getattr(block, block.choice)
     layers = [module for module in student.modules() if not isinstance(module, nn.Sequential)]

@@ -1,6 +1,7 @@
 """The found architecture: which candidate every block uses; exported, described, applied again."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.account.macs import MacTable
-from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
-from deltadistill.blocks.delta import FeatureBlock, Student
+from deltadistill.blocks.candidates import COMPRESSED, RULE, UNCOMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.design import Student
 from deltadistill.blocks.designs import fresh_design, shape_design
+from deltadistill.blocks.prediction import OfChange
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
 from deltadistill.models import own
@@ -23,14 +25,15 @@ from deltadistill.stored.network_file import load_weights_into, read_network_fil
 def found_architecture(network: nn.Module, students: Student) -> dict[str, Any]:
     """Return every block's candidate and what the students are, as plain values for JSON.
 
-    "rows_per_frame" is there only for blocks that were seen at work on an example.
+    Of blocks without candidates the choice is "rule". "rows_per_frame" is there only for blocks that were
+    seen at work on an example.
     """
     blocks = delta_blocks(network)
     if not blocks:
         raise ValueError("the network has no converted blocks, hence no architecture to export")
-    predicts = "feature" if isinstance(next(iter(blocks.values())), FeatureBlock) else "delta"
+    prediction = next(iter(blocks.values())).rule.prediction
     architecture = {
-        "predicts": predicts,
+        "predicts": OfChange.name if prediction is None else prediction.name,
         "students": students.as_dict(),
         "blocks": {name: block.choice for name, block in blocks.items()},
     }
@@ -42,10 +45,11 @@ def apply_architecture(network: nn.Module, architecture: Mapping[str, Any]) -> n
     """Convert a plain network as `architecture` says and deploy it; students start fresh.
 
     architecture: what `found_architecture` returned, or the content of a stage's architecture.json.
+    Students of your own (package.module:name) must be imported already: a description imports nothing.
     Raises ValueError for a description of no delta network, for unknown kinds of students, and for blocks
     that the network does not have.
     """
-    return _applied(network, architecture, fresh_design)
+    return _applied(network, architecture, partial(fresh_design, imports=False))
 
 
 def _applied(
@@ -75,9 +79,10 @@ def _applied(
 def _require_plain(blocks: Any, rows_per_frame: Any) -> None:
     """ValueError for a description of blocks that is not one."""
     for name, candidate in _items("blocks", blocks):
-        if candidate not in (UNCOMPRESSED, COMPRESSED):
+        if candidate not in (UNCOMPRESSED, COMPRESSED, RULE):
             raise ValueError(
-                f"block {name} uses {candidate!r:.50}; expected {UNCOMPRESSED!r} or {COMPRESSED!r}"
+                f"block {name} uses {candidate!r:.50}; expected {UNCOMPRESSED!r} or {COMPRESSED!r}, or "
+                f"{RULE!r} of students without candidates"
             )
     for name, rows in _items("rows_per_frame", rows_per_frame):
         if name not in blocks or type(rows) is not int or rows < 1:
@@ -130,6 +135,7 @@ def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Mod
     own_names: networks of yours outside networks/, by the names that models.build took: "nets.py:build".
     No code from the file is executed, and nothing that it names and you do not, but for the networks of this
     library, of torchvision, of models.register and of the folder networks/.
+    Students of your own that it names (package.module:name) must be imported already.
     Raises ValueError that names the file and what is wrong with it.
     """
     content = read_network_file(path)
@@ -139,7 +145,7 @@ def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Mod
         with built_within(sum(tensor.numel() for tensor in weights.values())):
             network = build_from_file(model, own_names=own_names)
             if architecture:
-                network = _applied(network, architecture, shape_design)
+                network = _applied(network, architecture, partial(shape_design, imports=False))
     except Exception as error:  # builders raise what they raise for options of a wrong kind
         raise ValueError(
             f"{path}: the network it describes, {model['name']!r:.100}, cannot be built: {error}; "

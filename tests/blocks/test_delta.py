@@ -5,16 +5,17 @@ import torch
 from torch import nn
 
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
-from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
+from deltadistill.blocks.delta import DeltaBlock
+from deltadistill.blocks.delta_rule import run_candidates
 from deltadistill.blocks.linear import LinearStudent
-from deltadistill.blocks.nonlinear import ChannelStudent, NonlinearBlock, SpatialStudent
+from deltadistill.blocks.nonlinear import ChannelStudent, SpatialStudent
 from deltadistill.blocks.seat import Seat
 from deltadistill.models.ddrnet import BasicBlock
 
 
-def block_of(kind=DeltaBlock, inputs=3, outputs=4):
+def block_of(inputs=3, outputs=4):
     torch.manual_seed(0)
-    return kind(nn.Conv2d(inputs, outputs, 3, padding=1), LinearStudent(gamma=2), Seat())
+    return DeltaBlock(nn.Conv2d(inputs, outputs, 3, padding=1), LinearStudent(gamma=2), Seat())
 
 
 @pytest.mark.parametrize(
@@ -22,8 +23,7 @@ def block_of(kind=DeltaBlock, inputs=3, outputs=4):
     [(nn.Conv2d(4, 4, 3), LinearStudent(), "input"), (BasicBlock(16, 16), ChannelStudent(), "x")],
 )
 def test_a_block_takes_its_frames_by_the_name_that_its_teacher_has_for_them(teacher, design, name):
-    kind = DeltaBlock if isinstance(design, LinearStudent) else NonlinearBlock
-    block, x = kind(teacher.eval(), design, Seat()), torch.randn(1, 16 if name == "x" else 4, 6, 6)
+    block, x = DeltaBlock(teacher.eval(), design, Seat()), torch.randn(1, 16 if name == "x" else 4, 6, 6)
     assert torch.equal(block(**{name: x}), teacher(x))
     with pytest.raises(TypeError, match=name):
         block(wrong=x)
@@ -61,7 +61,8 @@ def test_a_delta_is_the_key_output_plus_the_students_change_by_hand():
 
 
 def test_a_feature_is_the_students_output_plus_the_bias_by_hand():
-    block = FeatureBlock(nn.Conv2d(1, 1, 1), LinearStudent(gamma=1, keep_dearer=True), Seat())
+    students = LinearStudent(gamma=1, keep_dearer=True)
+    block = DeltaBlock(nn.Conv2d(1, 1, 1), students, Seat(), predicts="feature")
     block.teacher.bias.data.fill_(5.0)
     block.compressed[0].weight.data.fill_(1.5)
     block.compressed[1].weight.data.fill_(1.0)
@@ -85,7 +86,7 @@ def test_changing_tensors_in_place_after_the_block_leaves_its_state_alone():
 def test_the_gates_gradient_is_the_difference_of_the_candidates(drawn):
     block, x = block_of(), torch.randn(1, 3, 6, 7)
     sample = torch.tensor(drawn, requires_grad=True)
-    output = block.run_candidates(x, sample)
+    output = run_candidates(block, x, sample)
     upstream = torch.randn_like(output)
     (output * upstream).sum().backward()
     expected = (upstream * (block.uncompressed(x) - block.compressed(x))).sum()
@@ -94,7 +95,7 @@ def test_the_gates_gradient_is_the_difference_of_the_candidates(drawn):
 
 def test_only_the_drawn_candidate_learns():
     block = block_of()
-    block.run_candidates(torch.randn(1, 3, 6, 7), torch.tensor(1.0, requires_grad=True)).sum().backward()
+    run_candidates(block, torch.randn(1, 3, 6, 7), torch.tensor(1.0, requires_grad=True)).sum().backward()
     assert block.uncompressed.weight.grad is not None
     assert block.compressed[0].weight.grad is None
 
@@ -153,14 +154,14 @@ def test_an_undecided_block_follows_its_gate_again_and_a_deployed_one_has_none()
 
 
 @pytest.mark.parametrize(
-    ("teacher", "design", "kind"),
+    ("teacher", "design"),
     [
-        (nn.Conv2d(4, 4, 3), LinearStudent(), DeltaBlock),
-        (BasicBlock(16, 16), ChannelStudent(), NonlinearBlock),
-        (BasicBlock(16, 16), SpatialStudent(), NonlinearBlock),
+        (nn.Conv2d(4, 4, 3), LinearStudent()),
+        (BasicBlock(16, 16), ChannelStudent()),
+        (BasicBlock(16, 16), SpatialStudent()),
     ],
 )
-def test_every_parameter_of_the_students_of_a_frozen_teacher_learns(teacher, design, kind):
-    block = kind(teacher.eval().requires_grad_(False), design, Seat())
+def test_every_parameter_of_the_students_of_a_frozen_teacher_learns(teacher, design):
+    block = DeltaBlock(teacher.eval().requires_grad_(False), design, Seat())
     assert all(parameter.requires_grad for parameter in block.student_parameters())
     assert not any(parameter.requires_grad for parameter in block.teacher.parameters())

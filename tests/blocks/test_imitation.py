@@ -10,10 +10,10 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import deltadistill as dd
-from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.imitation import OWN_ATTRIBUTES, passing_for
 from deltadistill.blocks.linear import LinearStudent
-from deltadistill.blocks.nonlinear import NonlinearBlock
+from deltadistill.blocks.nonlinear_rule import NonlinearRule
 from deltadistill.blocks.seat import Seat
 
 STUDENT = LinearStudent(gamma=4)
@@ -35,8 +35,8 @@ class Tagged(nn.Conv2d):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def block_of(teacher, block_type=DeltaBlock):
-    return passing_for(block_type, teacher)(teacher, STUDENT, Seat())
+def block_of(teacher, predicts="delta"):
+    return passing_for(DeltaBlock, teacher)(teacher, STUDENT, Seat(), predicts=predicts)
 
 
 class Asks(nn.Module):
@@ -56,11 +56,11 @@ class Asks(nn.Module):
         return x
 
 
-@pytest.mark.parametrize("block_type", [DeltaBlock, FeatureBlock])
+@pytest.mark.parametrize("predicts", ["delta", "feature"])
 @pytest.mark.parametrize("teacher", [nn.Conv2d(4, 8, 3), nn.Linear(4, 8), Tagged(4, 8, 3)])
-def test_a_block_is_an_instance_of_its_own_type_and_of_its_teachers(teacher, block_type):
-    block = block_of(teacher, block_type)
-    assert isinstance(block, block_type)
+def test_a_block_is_an_instance_of_its_own_type_and_of_its_teachers(teacher, predicts):
+    block = block_of(teacher, predicts)
+    assert isinstance(block, DeltaBlock)
     assert isinstance(block, type(teacher))
     assert not isinstance(block, nn.ConvTranspose2d)
 
@@ -127,7 +127,8 @@ def test_a_block_passes_for_a_residual_block_too():
 
     network = nn.Sequential(BasicBlock())
     block = dd.convert(network, dd.ChannelStudent(gamma=2), dd.residual_blocks)[0]
-    assert isinstance(block, NonlinearBlock)
+    assert isinstance(block, DeltaBlock)
+    assert isinstance(block.rule, NonlinearRule)
     assert isinstance(block, BasicBlock)
     assert block.expansion == 1
     assert block.conv is block.teacher.conv

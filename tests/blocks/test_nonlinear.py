@@ -5,13 +5,9 @@ import torch
 from torch import nn
 
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.mirror import NoMirrorError
-from deltadistill.blocks.nonlinear import (
-    ChannelSpatialStudent,
-    ChannelStudent,
-    NonlinearBlock,
-    SpatialStudent,
-)
+from deltadistill.blocks.nonlinear import ChannelSpatialStudent, ChannelStudent, SpatialStudent
 from deltadistill.blocks.seat import Seat
 from deltadistill.models.ddrnet import BasicBlock, Bottleneck
 
@@ -20,7 +16,7 @@ DESIGNS = [ChannelStudent(gamma=4), SpatialStudent(stride=2), ChannelSpatialStud
 
 def block_of(design, teacher=None, *, candidate=COMPRESSED):
     torch.manual_seed(0)
-    block = NonlinearBlock((teacher or BasicBlock(16, 16)).eval(), design, Seat()).eval()
+    block = DeltaBlock((teacher or BasicBlock(16, 16)).eval(), design, Seat()).eval()
     nn.init.normal_(block.compressed.out.weight, std=0.1)
     block.decide(candidate)
     return block
@@ -43,7 +39,9 @@ def test_stream_and_clip_predict_the_same_change(design, teacher):
     block = block_of(design, teacher)
     x_key, *later = torch.randn(3, 2, 16, 9, 12)
     z_key, state = block.key(x_key)
-    clip = block.integrate(block.predict(torch.cat(later), x_key, z_key, COMPRESSED), z_key)
+    rule = block.rule
+    prediction = rule.predict(block, torch.cat(later), x_key, z_key, COMPRESSED)
+    clip = rule.prediction.integrate(prediction, z_key)
     streamed = [block.delta(x, state)[0] for x in later]
     torch.testing.assert_close(clip, torch.cat(streamed))
     assert not torch.allclose(streamed[0], z_key)
@@ -68,7 +66,7 @@ def test_the_change_by_hand():
         def forward(self, x):
             return torch.relu(self.conv(x))
 
-    block = NonlinearBlock(Line(), ChannelStudent(gamma=2), Seat())
+    block = DeltaBlock(Line(), ChannelStudent(gamma=2), Seat())
     for layer, value in (
         (block.teacher.conv, 7.0),
         (block.compressed.of_key, 2.0),
@@ -87,7 +85,7 @@ def test_the_change_by_hand():
 
 
 def test_an_untrained_student_predicts_no_change():
-    block = NonlinearBlock(BasicBlock(8, 8).eval(), ChannelStudent(gamma=2), Seat()).eval()
+    block = DeltaBlock(BasicBlock(8, 8).eval(), ChannelStudent(gamma=2), Seat()).eval()
     block.decide(COMPRESSED)
     z_key, state = block.key(torch.randn(1, 8, 6, 6))
     torch.testing.assert_close(block.delta(torch.randn(1, 8, 6, 6), state)[0], z_key)
@@ -98,10 +96,12 @@ def test_the_gates_gradient_is_the_difference_of_the_candidates():
     x_key, x = torch.randn(2, 1, 16, 8, 8)
     z_key = block.teacher(x_key).detach()
     sample = torch.tensor(0.0, requires_grad=True)
-    prediction = block.predict(x, x_key, z_key, sample)
+    prediction = block.rule.predict(block, x, x_key, z_key, sample)
     upstream = torch.randn_like(prediction)
     (prediction * upstream).sum().backward()
-    uncompressed, compressed = (block.predict(x, x_key, z_key, c) for c in (UNCOMPRESSED, COMPRESSED))
+    uncompressed, compressed = (
+        block.rule.predict(block, x, x_key, z_key, c) for c in (UNCOMPRESSED, COMPRESSED)
+    )
     expected = (upstream * (uncompressed - compressed)).sum()
     torch.testing.assert_close(sample.grad, expected, rtol=1e-4, atol=1e-4)
 

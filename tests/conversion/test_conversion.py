@@ -10,8 +10,9 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import deltadistill as dd
-from deltadistill.blocks.delta import DeltaBlock, FeatureBlock
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.feature_rule import FeatureRule
 
 STUDENT = dd.LinearStudent(gamma=2)
 FROM_DATA = dd.LinearStudent(gamma=2, initialisation="data")
@@ -50,7 +51,7 @@ def test_the_network_itself_may_be_the_block():
 
 def test_feature_distillation_uses_feature_blocks():
     blocks = delta_blocks(dd.convert(build("in place"), STUDENT, predicts="feature"))
-    assert all(isinstance(block, FeatureBlock) for block in blocks.values())
+    assert all(isinstance(block.rule, FeatureRule) for block in blocks.values())
 
 
 def test_a_dearer_student_is_left_out_and_reported():

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.models.building import REGISTERED
 from deltadistill.stored.architecture import load_network
 from deltadistill.stored.network_file import read_network_file, save_network
 
@@ -30,9 +31,7 @@ class Scaled(nn.Module):
 
 @pytest.fixture(autouse=True)
 def scaled(monkeypatch):
-    monkeypatch.setattr(
-        dd.models, "MODELS", {**dd.models.MODELS, "scaled": lambda *, classes: Scaled(classes)}
-    )
+    monkeypatch.setitem(REGISTERED, "scaled", lambda *, classes: Scaled(classes))
 
 
 def plain():
@@ -121,7 +120,7 @@ def test_a_parameter_of_whole_numbers_is_refused_by_name(tmp_path):
 def test_a_network_whose_builder_is_not_known_says_how_to_make_it_known(tmp_path, monkeypatch):
     path = tmp_path / "network.pt"
     save_network(path, Scaled(7).eval(), {"name": "scaled", "classes": 7, "options": {}})
-    monkeypatch.delitem(dd.models.MODELS, "scaled")
+    monkeypatch.delitem(REGISTERED, "scaled")
     words = (
         r"network\.pt: the network it describes, 'scaled', cannot be built: unknown model; before loading, "
         r"register its builder by dd\.models\.register\('scaled', build\), or put it into "

@@ -34,7 +34,10 @@ _DESIGN_SETTINGS = {
 
 
 class Students(Section):
-    """Which students replace which blocks."""
+    """Which students replace which blocks.
+
+    options: the settings of a design of your own, whose kind is package.module:name.
+    """
 
     kind: named_in(DESIGNS)
     gamma: Positive
@@ -44,11 +47,24 @@ class Students(Section):
     initialisation: Literal["svd", "random", "data"]
     initialisation_clips: Annotated[int, Field(ge=2)]
     where: named_in(SELECTORS)
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def design(self) -> dict[str, Any]:
         """The kind and the settings that it has, as blocks.designs.student_design takes them."""
-        return {"kind": self.kind, **{name: getattr(self, name) for name in _DESIGN_SETTINGS[self.kind]}}
+        names = _DESIGN_SETTINGS.get(self.kind, ())
+        return {"kind": self.kind, **{name: getattr(self, name) for name in names}, **self.options}
+
+    @model_validator(mode="after")
+    def _options_are_of_an_own_design(self) -> "Students":
+        if self.options and self.kind in _DESIGN_SETTINGS:
+            raise ValueError(
+                f"options go with a design of your own (package.module:name); the settings of kind "
+                f"{self.kind} are {', '.join(_DESIGN_SETTINGS[self.kind])}, beside it"
+            )
+        if "kind" in self.options:
+            raise ValueError("options cannot hold kind; it stands beside them")
+        return self
 
 
 class AmortisedTarget(Section):

@@ -10,7 +10,7 @@ from deltadistill import models
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
 from deltadistill.account.macs import count_macs
-from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.blocks.designs import student_design
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.conversion.registry import SELECTORS
@@ -63,6 +63,7 @@ def distill(
         example=probe[0, :2],
         progress=running.group.is_first,
     )
+    require_candidates(network)
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     reference = _reference(teacher, task, store, settings)
     if near_objects:

@@ -29,7 +29,7 @@ def main() -> None:
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
     from deltadistill.pipeline.recipes.by_method import train_variant
-    from deltadistill.pipeline.recipes.running import Running
+    from deltadistill.pipeline.recipes.training_run import TrainingRun
     from deltadistill.processes import group as processes
     from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.stored.architecture import load_network
@@ -55,7 +55,7 @@ def main() -> None:
             [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
             minutes=params.training.checkpoint_minutes,
         )
-        running = Running.of_stage(
+        training_run = TrainingRun.of_stage(
             params.training, group, checkpoint=checkpoint, log=run.log, title=args.variant
         )
         task = tasks.build(
@@ -64,7 +64,7 @@ def main() -> None:
             loss=params.pretrain_teacher.loss.model_dump(),
         )
         trained, model = train_variant(
-            args.variant, teacher, model, task, store, params, seed=args.seed, running=running
+            args.variant, teacher, model, task, store, params, seed=args.seed, run=training_run
         )
         if group.is_first:
             network = trained.network.cpu()
@@ -83,7 +83,8 @@ def _write_results(results, trained, size):  # noqa: ANN001
 
     outcome, network = trained.outcome, trained.network
     columns = ["step", "loss", "task", "distillation", "cost", "compressed_share", "tune_score"]
-    write_csv(results / "curve.csv", columns, outcome.curve)
+    further = [name for name in outcome.curve[-1] if name not in (*columns, "learning_rate")]
+    write_csv(results / "curve.csv", [*columns, *further], outcome.curve)
     write_csv(results / "layers.csv", ["layer", "part", "error_before", "error_after"], trained.layers)
     write_json(
         results / "metrics.json",

@@ -16,8 +16,9 @@ class Taps:
     """What an objective asks to see of a pass; the batch itself can always be seen.
 
     blocks: the error of every block's students (Eq. 1 or 2). modules: names of modules whose outputs, of the
-    delta network and of the teacher, are seen; their first axis is frames. output: the network's output.
-    teacher_output: the teacher's own, for the later frames.
+    delta network and of the teacher, are seen; their first axis is frames, and what a later layer changes
+    in place is seen as changed. output: the network's output. teacher_output: the teacher's own, for the
+    later frames.
     """
 
     blocks: bool = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from torch import nn
@@ -24,6 +25,10 @@ class Weighted:
     objective: Objective
     weight: float = 1.0
     steps: int | None = None
+
+    def __post_init__(self):
+        if not (isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(f"the weight of an objective is {self.weight}; expected a number from 0 on")
 
     def at(self, step: int) -> float:
         """The weight at a step."""
@@ -57,6 +62,9 @@ def further_terms(chosen: Mapping[str, Mapping[str, Any]], setting: Setting) -> 
 
     chosen: {"weight": …, "options": {…}} of each; both may be left out (1, none).
     """
+    for name, how in chosen.items():
+        if unknown := set(how) - {"weight", "options"}:
+            raise ValueError(f"objective {name} has {sorted(unknown)}; allowed: weight, options")
     made = {name: make_objective(name, setting, how.get("options")) for name, how in chosen.items()}
     return {name: Weighted(objective, chosen[name].get("weight", 1.0)) for name, objective in made.items()}
 

@@ -46,7 +46,7 @@ class Setting:
 
 
 def make_objective(name: str, setting: Setting, options: Mapping[str, Any] | None = None) -> Objective:
-    """Make the objective of a name, or of a path package.module:name, on the device of the frames.
+    """Make the objective of a name, or of a path package.module:name, of the frames' device and type.
 
     Raises ValueError for an unknown name, for options that it does not take, and for what is no Objective.
     """
@@ -60,4 +60,4 @@ def make_objective(name: str, setting: Setting, options: Mapping[str, Any] | Non
         raise ValueError(
             f"objective {name} made a {type(made).__name__}; expected an Objective (objectives.objective)"
         )
-    return made.to(setting.frames.device)
+    return made.to(setting.frames)

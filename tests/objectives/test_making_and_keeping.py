@@ -12,7 +12,7 @@ from deltadistill.account.candidate_costs import macs_of_blocks
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.distillation.training import DistillTraining
-from deltadistill.distillation.weighted import Weighted, equation_5, own_modules
+from deltadistill.distillation.weighted import Weighted, equation_5, further_terms, own_modules
 from deltadistill.objectives.block_errors import BlockErrors
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.setting import Setting, make_objective
@@ -128,6 +128,18 @@ def test_a_weight_that_has_ended_costs_no_pass_and_counts_nothing():
 def test_what_cannot_be_made_is_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         make_objective(name, setting(), options)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"weight": -1.0}, r"the weight of an objective is -1\.0; expected a number from 0 on"),
+        ({"wieght": 1.0}, r"objective block_errors has \['wieght'\]; allowed: weight, options"),
+    ],
+)
+def test_a_weight_that_cannot_be_meant_is_refused(how, message):
+    with pytest.raises(ValueError, match=message):
+        further_terms({"block_errors": how}, setting())
 
 
 def test_a_module_that_the_network_does_not_have_is_named():

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from deltadistill.pipeline import params
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import preflight
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DETECTOR = ("model.name", "efficientdet_d0")
 CONTENT = YAML(typ="safe").load(ROOT / "params.yaml")
 
@@ -42,6 +42,11 @@ def written(folder, *changes):
             "distill.variants.fgfi",
             {"method": "fgfi"},
             r"variants\.fgfi: method fgfi imitates features near objects, .*kind generated has no boxes",
+        ),
+        (
+            "distill.loss.objectives",
+            {"no.such.place:Objective": {"weight": 1.0}},
+            r"variants\.delta \(loss\.objectives\): .*there is no module 'no'",
         ),
         ("distill.steps", 0, r"distill\.steps: .*greater than or equal to 1"),
     ],

@@ -166,7 +166,7 @@ def endless(kind: str) -> Callable[[], object]:
 
     from deltadistill import models
     from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline.recipes.running import Running, start_descent
+    from deltadistill.pipeline.recipes.training_run import TrainingRun, optimise
     from deltadistill.tasks.segmentation import Segmentation
     from deltadistill.training.single_frames import PerFrameTraining
 
@@ -183,7 +183,7 @@ def endless(kind: str) -> Callable[[], object]:
         settings, frames = params.pretrain_teacher.model_copy(update={"steps": LONG}), 1
         groups = [(network.parameters(), settings.optimiser.learning_rate)]
         training = PerFrameTraining(
-            start_descent(network, groups, settings, running=Running()), task, tune_score=float
+            optimise(network, groups, settings, run=TrainingRun()), task, tune_score=float
         )
     shape = (settings.batch, frames)
     batch = {

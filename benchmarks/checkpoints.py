@@ -34,7 +34,8 @@ from deltadistill.files import commented_yaml
 from deltadistill.pipeline import params as parameters
 from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.optimiser import Course, Descent
+from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimiser import Course
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
@@ -73,15 +74,15 @@ def checkpoint_of(name: str, runs: int) -> tuple[int, float, float, float]:
     network = models.build(name, classes=CLASSES)
     network = convert(network, LinearStudent(gamma=4), SELECTORS.find("inner_convolutions"))
     optimiser = optimisers.build("adamw", [(network.parameters(), 1e-3)], weight_decay=0.0, momentum=0.0)
-    descent = Descent(network, optimiser, Course(1, "constant"))
-    descent.step(0, [{"loss": sum(parameter.square().sum() for parameter in network.parameters())}])
+    optimised = OptimisedNetwork(network, optimiser, Course(1, "constant"))
+    optimised.step(0, [{"loss": sum(parameter.square().sum() for parameter in network.parameters())}])
     best = {key: value.clone() for key, value in network.state_dict().items()}
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         checkpoint = Checkpoint(Path(folder), minutes=1)
         saved = [
             (
                 seconds(
-                    lambda: checkpoint.save({"trainee": descent.state(), "outcome": {"best_state": best}})
+                    lambda: checkpoint.save({"trainee": optimised.state(), "outcome": {"best_state": best}})
                 ),
                 seconds(checkpoint.wait),
             )

@@ -42,7 +42,7 @@ from deltadistill.data.transforms import Augment
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params import Params
-from deltadistill.pipeline.recipes.running import Running, start_descent
+from deltadistill.pipeline.recipes.training_run import TrainingRun, optimise
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
@@ -134,7 +134,7 @@ def training_step(case: Case, source: TrainingBatches) -> Callable[[], object]:
     task = tasks.build(case.manifest.info, boxes=case.params.boxes.model_dump(), loss=loss)
     groups = [(case.network.parameters(), mine.optimiser.learning_rate)]
     training = PerFrameTraining(
-        start_descent(case.network, groups, mine, running=Running()), task, tune_score=float
+        optimise(case.network, groups, mine, run=TrainingRun()), task, tune_score=float
     )
     ready, steps = [source[step] for step in range(4)], count()
 

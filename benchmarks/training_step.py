@@ -31,7 +31,9 @@ from deltadistill.account import latency
 from deltadistill.blocks.designs import shape_design
 from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
-from deltadistill.distillation.training import DistillTraining, Weights
+from deltadistill.distillation.training import DistillTraining
+from deltadistill.distillation.weighted import equation_5
+from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params import Distill
 from deltadistill.pipeline.recipes.distilling import (
@@ -40,7 +42,7 @@ from deltadistill.pipeline.recipes.distilling import (
     search_course,
     start_gates,
 )
-from deltadistill.pipeline.recipes.running import Running, start_descent
+from deltadistill.pipeline.recipes.training_run import TrainingRun, optimise
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.single_frames import PerFrameTraining
 
@@ -125,8 +127,8 @@ def trainee(name: str) -> PerFrameTraining | DistillTraining:
     task = Segmentation(CLASSES, name="ohem")
     if name == "per frame":
         groups = [(network.parameters(), settings.optimiser.learning_rate_teacher)]
-        descent = start_descent(network, groups, settings, running=Running())
-        return PerFrameTraining(descent, task, tune_score=float, frozen_batch_norm=True)
+        optimised = optimise(network, groups, settings, run=TrainingRun())
+        return PerFrameTraining(optimised, task, tune_score=float, frozen_batch_norm=True)
     return distillation(network, task, settings, freeze=FREEZE[name])
 
 
@@ -141,9 +143,9 @@ def distillation(
     rates, loss = settings.optimiser, settings.loss
     groups = parameter_groups(network, rates)
     return DistillTraining(
-        start_descent(network, groups, settings, running=Running()),
-        task,
-        weights=Weights(loss.alpha, loss.beta, "labels"),
+        optimise(network, groups, settings, run=TrainingRun()),
+        equation_5(Setting(network, torch.zeros(1, 3, *SIZE), SIZE, task), alpha=loss.alpha),
+        beta=loss.beta,
         search=replace(search_course(settings.search, LONG), warmup=0, freeze=freeze),
         costs=search_costs(network, settings.search, size=(3, *SIZE)),
         seed=0,

@@ -29,7 +29,7 @@ def main() -> None:
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
     from deltadistill.pipeline.recipes.by_method import train_variant
-    from deltadistill.pipeline.recipes.running import Running
+    from deltadistill.pipeline.recipes.training_run import TrainingRun
     from deltadistill.processes import group as processes
     from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.stored.architecture import load_network
@@ -55,7 +55,7 @@ def main() -> None:
             [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
             minutes=params.training.checkpoint_minutes,
         )
-        running = Running.of_stage(
+        training_run = TrainingRun.of_stage(
             params.training, group, checkpoint=checkpoint, log=run.log, title=args.variant
         )
         task = tasks.build(
@@ -65,7 +65,7 @@ def main() -> None:
             named=params.task,
         )
         trained, model = train_variant(
-            args.variant, teacher, model, task, store, params, seed=args.seed, running=running
+            args.variant, teacher, model, task, store, params, seed=args.seed, run=training_run
         )
         if group.is_first:
             network = trained.network.cpu()
@@ -79,13 +79,21 @@ def main() -> None:
 
 def _write_results(results, trained, size):  # noqa: ANN001
     from deltadistill.account.macs import count_macs
+    from deltadistill.files.result_files import write_csv
     from deltadistill.pipeline.results import training_files as files
-    from deltadistill.pipeline.results.files import records, write
+    from deltadistill.pipeline.results.files import plain, records, write
     from deltadistill.stored.architecture import architecture_report
 
     outcome, network = trained.outcome, trained.network
     curve = records(files.TrainingStep, outcome.curve)
-    write(results / "curve.csv", curve, columns=files.DISTILLATION)
+    further = sorted(
+        {name for row in outcome.curve for name in row} - set(files.TrainingStep.__annotations__)
+    )
+    rows = [
+        plain(step) | {name: row.get(name) for name in further}
+        for step, row in zip(curve, outcome.curve, strict=True)
+    ]
+    write_csv(results / "curve.csv", [*files.DISTILLATION, *further], rows)
     write(results / "layers.csv", records(files.LayerError, trained.layers), kind=files.LayerError)
     share = curve[-1].compressed_share
     score = files.DistillationScore(outcome.best_score, outcome.best_step, share)

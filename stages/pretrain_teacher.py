@@ -29,8 +29,8 @@ def main() -> None:
     from deltadistill.forward.outputs import FrameOutputs
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.recipes.running import Running
     from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
+    from deltadistill.pipeline.recipes.training_run import TrainingRun
     from deltadistill.processes import group as processes
     from deltadistill.resumption.checkpoint import checkpoint_of
     from deltadistill.stored.network_file import save_network
@@ -72,10 +72,10 @@ def main() -> None:
         )
         outcome = Outcome()
         if mine.steps:
-            running = Running.of_stage(
+            training_run = TrainingRun.of_stage(
                 params.training, group, checkpoint=checkpoint, log=run.log, title="teacher"
             )
-            outcome = train_per_frame(network, task, store, mine, seed=args.seed, running=running)
+            outcome = train_per_frame(network, task, store, mine, seed=args.seed, run=training_run)
         tune = labelled_frames(store, "tune")
         metric = per_frame_score(network, task, store, tune, task.reference(store), group=group)
         if group.is_first:

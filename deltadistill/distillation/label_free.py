@@ -1,9 +1,9 @@
 """Distillation of any delta network on clips without labels: the teacher stays, students and gates learn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,19 @@ from deltadistill.account.macs import count_macs
 from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.distillation.clip_batches import ClipBatches, Clips
-from deltadistill.distillation.losses import Run, expected_cost
-from deltadistill.distillation.safeguard import Safeguard, clips_loss
-from deltadistill.distillation.search import CandidateDraws, learning_parameters, settle_at
+from deltadistill.distillation.safeguard import Safeguard
+from deltadistill.distillation.search import learning_parameters
+from deltadistill.distillation.search_course import SearchCourse
+from deltadistill.distillation.training import DistillTraining
+from deltadistill.distillation.weighted import Terms, equation_5, further_terms, own_modules
 from deltadistill.forward.modes import evaluation_mode
 from deltadistill.forward.outputs import frame_outputs
+from deltadistill.objectives.setting import Setting
+from deltadistill.objectives.teacher_pass import Run
+from deltadistill.processes.group import Group, device_of
+from deltadistill.training import optimiser as optimisers
+from deltadistill.training.optimised_network import LossNotFiniteError, OptimisedNetwork
+from deltadistill.training.passes import Passes
 
 _WARM_UP, _FREEZE = 0.1, 0.5  # shares of the steps: gates rest before the one, are final after the other
 _JUDGED = 4  # batches on which the end is compared with the start
@@ -39,6 +47,7 @@ def distill(
     seed: int = 0,
     run: Run | None = None,
     progress: bool = True,
+    objectives: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[float]:
     """Train the students of a converted network in place, by the teacher's own deltas (Eq. 2).
 
@@ -54,13 +63,16 @@ def distill(
     beta: weight of the distance from the wanted cost.
     run: how the network is run on frames (N, C, H, W), where it takes more than these; what it returns is of
         no account. None: `frame_outputs` where the network has it, else called.
+    objectives: what to learn from beside the teacher's deltas, by a name of objectives.registry or as
+        package.module:name: {"weight": 1.0, "options": {…}} each. They may look at what the network returns.
 
     No label is needed; the teacher's weights and batch norm statistics stay as they are. Blocks are decided
     afterwards, ready for `deploy`. Returns the distillation loss of every step.
     A second call goes on with the students: with `cost` it searches anew from the gates, without it blocks
     keep what a search decided.
     No student is handed back worse than it began: where the loss on a few of the clips is higher after the
-    last step than before the first, the students of the start come back, and a warning has both losses.
+    last step than before the first, the students of the start come back, and a warning has both losses (of
+    all `objectives` together).
     Raises ValueError for clips of another form, for a network without candidates to train or in half
     precision, for costs of other blocks, and for a cost out of reach, before anything is trained;
     FloatingPointError when a loss is not finite, with the step, or has more than doubled at the end: the
@@ -73,51 +85,54 @@ def distill(
     target = None if cost is None else AmortisedTarget(cost, length)
     with torch.inference_mode(False), torch.enable_grad(), _only_students_learn(network):
         first = batches.at(0)
+        setting = Setting(network, first[:, 0], tuple(first.shape[-2:]), run=run or frame_outputs)
+        terms = {**equation_5(setting, alpha=1.0, task="none"), **further_terms(objectives or {}, setting)}
         costs = _costs(network, first.shape[2:], target, costs, run)
-        run = run or frame_outputs
+        trainee = DistillTraining(
+            _optimised(network, terms, learning_rate, steps),
+            terms,
+            beta=beta,
+            search=_search(target, steps),
+            costs=costs,
+            seed=seed,
+            tune_score=lambda between: 0.0,
+            clip_of=lambda frames: frames,
+            run=setting.run,
+        )
         judging = [first, *(batches.at(step) for step in range(1, min(_JUDGED, steps)))]
-        safeguard = Safeguard(network, judging, run)
-        course = _Course(target, costs, beta=beta, seed=seed, steps=steps)
-        optimiser = torch.optim.Adam(_parameter_groups(network, learning_rate))
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        losses = []
+        return _trained(trainee, batches, judging, steps, progress)
+
+
+def _trained(
+    trainee: DistillTraining, batches: ClipBatches, judging: list[Tensor], steps: int, progress: bool
+) -> list[float]:
+    """Take the steps; the distillation loss of each."""
+    companions = trainee.optimised.companions.values()
+    safeguard = Safeguard(
+        trainee.network, judging, lambda clips: trainee.judged_loss({"clip": clips}), companions
+    )
+    losses = []
+    for step in tqdm(range(steps), desc="distilling", unit="step", disable=not progress):
+        some = judging[step] if step < len(judging) else batches.at(step)
         try:
-            for step in tqdm(range(steps), desc="distilling", unit="step", disable=not progress):
-                some = judging[step] if step < len(judging) else batches.at(step)
-                loss, distillation = course.loss(network, some, step, run)
-                losses.append(_finite(distillation, step))
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-        except FloatingPointError:
+            losses.append(trainee.step(step, {"clip": some})["distillation"])
+        except FloatingPointError as error:
             safeguard.restore()
-            raise
-        safeguard.judge()
+            raise FloatingPointError(_told(error, step)) from None
+    safeguard.judge()
     return losses
 
 
-@dataclass(frozen=True)
-class _Course:
-    """What each step learns from: gates rest in the warm-up, and are final from the freeze on."""
-
-    target: AmortisedTarget | None
-    costs: CostTable | None
-    beta: float
-    seed: int
-    steps: int
-
-    def loss(self, network: nn.Module, clips: Tensor, step: int, run: Run) -> tuple[Tensor, Tensor]:
-        """Return the step's whole loss, and its distillation loss alone."""
-        warmup, freeze = _WARM_UP * self.steps, int(_FREEZE * self.steps)
-        if self.target is not None and step == freeze:
-            settle_at(network, self.costs, self.target)
-        draws = CandidateDraws(network, seed=self.seed, step=step, learning=step >= warmup)
-        distillation = clips_loss(network, clips, run, draws)
-        if self.target is None or not warmup <= step < freeze:
-            return distillation, distillation
-        distance = (expected_cost(network, self.costs) - self.target.delta_share).abs()
-        return distillation + self.beta * distance, distillation
+def _told(error: FloatingPointError, step: int) -> str:
+    what = str(error)
+    if isinstance(error, LossNotFiniteError):
+        terms = {name: value for name, value in error.terms.items() if name != "loss"}
+        name = next((name for name, value in terms.items() if not isfinite(value)), "distillation")
+        what = f"the {name} loss is {terms[name]}"
+    return (
+        f"step {step + 1}: {what}; lower the learning rate, and see that the clips and the teacher's outputs "
+        "on them are finite"
+    )
 
 
 def _require_candidates(network: nn.Module) -> None:
@@ -161,19 +176,26 @@ def _costs(
     return costs
 
 
-def _finite(loss: Tensor, step: int) -> float:
-    value = loss.item()
-    if not isfinite(value):
-        raise FloatingPointError(
-            f"step {step + 1}: the distillation loss is {value}; lower the learning rate, and see that the "
-            "clips and the teacher's outputs on them are finite"
-        )
-    return value
+def _search(target: AmortisedTarget | None, steps: int) -> SearchCourse | None:
+    return None if target is None else SearchCourse(_WARM_UP * steps, int(_FREEZE * steps), target=target)
 
 
-def _parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str, object]]:
+def _optimised(network: nn.Module, terms: Terms, learning_rate: float, steps: int) -> OptimisedNetwork:
     students, gates = learning_parameters(network)
-    return [{"params": students, "lr": learning_rate}, {"params": gates, "lr": 10 * learning_rate}]
+    companions = own_modules(terms)
+    groups = [
+        (students, learning_rate),
+        (gates, 10 * learning_rate),
+        ([p for module in companions.values() for p in module.parameters()], learning_rate),
+    ]
+    return OptimisedNetwork(
+        network,
+        optimisers.build("adam", groups, weight_decay=0, momentum=0),
+        optimisers.Course(steps, "cosine"),
+        passes=Passes(Group(device=device_of(network))),
+        companions=companions,
+        checks_gradient=False,
+    )
 
 
 @contextmanager

@@ -1,15 +1,13 @@
 """A distillation hands back no students worse than those it began with."""
 
 import logging
+from collections.abc import Callable, Iterable
 from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
-from deltadistill.blocks.delta_network import delta_blocks, seat_of
-from deltadistill.blocks.sessions import ClipSession
-from deltadistill.distillation.losses import Run, distillation_loss, probe_teacher
-from deltadistill.forward.clip_axes import all_frames, later_frames
+from deltadistill.blocks.delta_network import delta_blocks
 
 _log = logging.getLogger(__name__)
 _DIVERGED = 2.0  # times the loss at the start
@@ -18,11 +16,19 @@ _DIVERGED = 2.0  # times the loss at the start
 class Safeguard:
     """Remembers the students at the start; afterwards they must be better on the same clips, or come back.
 
-    clips: batches (N, T, C, H, W) that judge, under the decisions at the end for both.
+    clips: batches (N, T, C, H, W) that judge, by `loss_of`, under the decisions at the end for both.
+    companions: modules that learned with the students, and come back with them.
     """
 
-    def __init__(self, network: nn.Module, clips: list[Tensor], run: Run):
-        self._network, self._clips, self._run = network, clips, run
+    def __init__(
+        self,
+        network: nn.Module,
+        clips: list[Tensor],
+        loss_of: Callable[[Tensor], float],
+        companions: Iterable[nn.Module] = (),
+    ):
+        self._network, self._clips, self._loss_of = network, clips, loss_of
+        self._companions = list(companions)
         self._start = [parameter.detach().clone() for parameter in self._students()]
 
     def restore(self) -> None:
@@ -52,7 +58,8 @@ class Safeguard:
         _log.warning(told)
 
     def _students(self) -> list[nn.Parameter]:
-        return [p for block in delta_blocks(self._network).values() for p in block.student_parameters()]
+        students = [p for block in delta_blocks(self._network).values() for p in block.student_parameters()]
+        return [*students, *(p for module in self._companions for p in module.parameters())]
 
     @torch.no_grad()
     def _exchange(self, weights: list[Tensor]) -> None:
@@ -60,18 +67,5 @@ class Safeguard:
             parameter.copy_(weight)
 
     def _loss(self) -> float:
-        losses = [clips_loss(self._network, clips, self._run).item() for clips in self._clips]
+        losses = [self._loss_of(clips) for clips in self._clips]
         return sum(losses) / len(losses)
-
-
-def clips_loss(network: nn.Module, clips: Tensor, run: Run, choose=None) -> Tensor:  # noqa: ANN001
-    """Distillation loss (Eq. 2) of clips (N, T, C, H, W); what the network returns is of no account.
-
-    choose: as for ClipSession; None: every block's choice.
-    """
-    targets = probe_teacher(network, later_frames(clips), run).targets
-    session = ClipSession(clips.shape[1], choose=choose, targets=targets)
-    session.begin(clips=clips.shape[0])
-    with seat_of(network).taken_by(session):
-        run(network, all_frames(clips))
-    return distillation_loss(session.errors.values())

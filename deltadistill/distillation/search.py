@@ -13,7 +13,7 @@ from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.straight_through import Choice
-from deltadistill.distillation.knapsack import fill_closely, fill_in_order
+from deltadistill.distillation.knapsack import greedy_selection, optimal_selection
 
 _log = logging.getLogger(__name__)
 _CLOSE = 0.98  # a search may end this far below its target
@@ -98,16 +98,16 @@ def settle_at(network: nn.Module, costs: CostTable, target: AmortisedTarget) -> 
 
 def _kept_uncompressed(costs: CostTable, target: AmortisedTarget, logits: Mapping[str, float]) -> set[str]:
     """Names of the blocks that take a dearer uncompressed candidate."""
-    room = target.delta_share * costs.teacher - costs.cheapest
+    capacity = target.delta_share * costs.teacher - costs.cheapest
     least = target.delta_share_of(_CLOSE * target.cost) * costs.teacher - costs.cheapest
-    keenest_first = sorted(logits, key=logits.__getitem__, reverse=True)
-    extras = {name: costs.blocks[name][0] - costs.blocks[name][1] for name in keenest_first}
+    by_preference = sorted(logits, key=logits.__getitem__, reverse=True)
+    extras = {name: costs.blocks[name][0] - costs.blocks[name][1] for name in by_preference}
     extras = {name: extra for name, extra in extras.items() if extra > 0}
-    kept = fill_in_order(extras, room)
+    kept = greedy_selection(extras, capacity)
     spent = sum(extras[name] for name in kept)
     if spent >= least or len(kept) == len(extras):
         return kept
-    closer = fill_closely(extras, room, least=least, logits=logits)
+    closer = optimal_selection(extras, capacity, least=least, logits=logits)
     return max(kept, closer, key=lambda names: sum(extras[name] for name in names))
 
 

@@ -20,6 +20,7 @@ from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.dataset_info import KINDS_OF_BOXES, KINDS_OF_CLASSES
 from deltadistill.data.label_table import ClassEntry
+from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params.distill import TrainedVariant
 from deltadistill.pipeline.recipes.distilling import search_costs, search_course
@@ -70,6 +71,7 @@ def _require_workable(params: parameters.Params) -> None:
             _built(key, params.model.name, classes, params.model.options | variant.options)
         elif variant.predicts:
             _require_boxes(key, params, variant)
+            _require_objectives(key, params, name)
             _require_reach(key, network, params, name)
 
 
@@ -156,6 +158,14 @@ def _require_boxes(key: str, params: parameters.Params, variant: TrainedVariant)
             f"{key}: method fgfi imitates features near objects, and prepare_dataset.kind {kind} has no "
             "boxes; take method feature"
         )
+
+
+def _require_objectives(key: str, params: parameters.Params, variant: str) -> None:
+    try:
+        for name in params.distill.of_variant(variant).loss.objectives:
+            OBJECTIVES.find(name)
+    except ValueError as error:
+        raise ValueError(f"{key} (loss.objectives): {error}") from None
 
 
 def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:

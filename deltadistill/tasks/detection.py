@@ -19,7 +19,6 @@ from deltadistill.metrics.motion_speed import motion_iou
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
-from deltadistill.tasks.near_objects import near_objects
 from deltadistill.tasks.regions import Regions
 from deltadistill.tasks.suppression import Suppression
 from deltadistill.tasks.task import Form, Reference, Scores
@@ -81,12 +80,11 @@ class Detection:
         """How far scores and offsets are from the teacher's, mean over frames; 0 where they are the same."""
         return detector_of(network).imitation_loss(output, teacher_output, network, teacher or network)
 
-    def near_objects(
-        self, references: Tensor, size: tuple[int, int], *, network: nn.Module, threshold: float
+    def anchor_grids(
+        self, size: tuple[int, int], device: torch.device, *, network: nn.Module
     ) -> list[Tensor]:
-        """Places where some anchor fits an object nearly as well as the best does (tasks.near_objects)."""
-        grids = detector_of(network).anchor_grids(network, size, references.device)
-        return near_objects(grids, references, threshold=threshold)
+        """Boxes of the network's anchors in frames of `size`, per map that its heads read: (h, w, A, 4)."""
+        return detector_of(network).anchor_grids(network, size, device)
 
     def predict(self, output: Any, *, network: nn.Module) -> list[Detections]:
         """Boxes of each frame, in pixels of the network's input."""

@@ -127,15 +127,6 @@ class Segmentation:
         pixels = logits.numel() / logits.shape[1]
         return (teacher.exp() * (teacher - student)).sum() / pixels
 
-    def near_objects(
-        self, references: Tensor, size: tuple[int, int], *, network: nn.Module, threshold: float
-    ) -> list[Tensor]:
-        """Raises ValueError: label maps tell no objects apart."""
-        raise ValueError(
-            "method fgfi imitates features near objects, and this data set has label maps and no boxes; take "
-            "method feature, or a data set with boxes"
-        )
-
     def predict(self, logits: Tensor, *, network: nn.Module | None = None) -> Tensor:
         """Labels (N, H, W), uint8, of logits (N, classes, H, W)."""
         # max is several times as fast as argmax over the second axis on a CPU

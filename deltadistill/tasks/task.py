@@ -95,15 +95,6 @@ class Task(Protocol):
         teacher: the network whose output the second is; None: the same network.
         """
 
-    def near_objects(
-        self, references: Tensor, size: tuple[int, int], *, network: nn.Module, threshold: float
-    ) -> list[Tensor]:
-        """Where the maps that the network's heads read lie near objects: bool (N, h, w) per map.
-
-        size: (height, width) of the frames; threshold: as in tasks.near_objects. Raises ValueError for a task
-        that knows no objects.
-        """
-
     def predict(self, output: Any, *, network: nn.Module) -> Predictions:
         """What the output says about each frame; tensors stay on the network's device."""
 

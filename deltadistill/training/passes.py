@@ -59,28 +59,6 @@ class Passes:
         return self.group.share(clips)
 
 
-@dataclass(frozen=True)
-class Whole:
-    """What a step must know of its whole batch before its parts can be added up.
-
-    clips: their number, a share of which is a part's. extent: what the task's loss divides by.
-    distilled: what the distillation loss divides by. The last two are None where the only pass tells.
-    """
-
-    clips: float
-    extent: Any | None = None
-    distilled: Tensor | None = None
-
-    @classmethod
-    def of(cls, passes: Passes, parts: Sequence[Batch]) -> "Whole":
-        """Count the clips, over all parts in all processes."""
-        return cls(float(passes.group.total(torch.tensor(sum(len(part["clip"]) for part in parts)))))
-
-    def part(self, batch: Batch) -> float:
-        """The share of the clips that a part holds."""
-        return len(batch["clip"]) / self.clips
-
-
 def with_targets(parts: Sequence[Batch], task: Task, network: nn.Module) -> list[Batch]:
     """The parts with "target" beside their labels: what the loss compares with, frames as in `all_frames`."""
     return [part | {"target": task.targets(all_frames(part["label"]), network=network)} for part in parts]

@@ -28,5 +28,16 @@ def multiplier(name: str, step: int, steps: int, *, power: float = 0.9, drops: S
     raise ValueError(f"schedule {name!r} is unknown; allowed: 'one_cycle', 'poly', 'step', 'constant'")
 
 
+def annealed(highest: float, last: float, step: int, steps: int) -> float:
+    """A learning rate that falls from `highest` to 0 along a cosine, from what it was at the step before.
+
+    To the bit PyTorch's CosineAnnealingLR, which goes from step to step too.
+    """
+    if step == 0:
+        return highest
+    now, before = (1 + math.cos(math.pi * done / steps) for done in (step, step - 1))
+    return now / before * last
+
+
 def _cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2

@@ -12,8 +12,9 @@ from deltadistill.data.frames import normalise
 from deltadistill.forward.clip_axes import all_frames
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.tasks.task import Task
-from deltadistill.training.optimiser import Descent
-from deltadistill.training.passes import Batch, Whole, buffers_kept, with_targets
+from deltadistill.training.batch_extent import BatchExtent
+from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.passes import Batch, buffers_kept, with_targets
 
 
 @dataclass
@@ -24,7 +25,7 @@ class PerFrameTraining:
     teacher: a network whose output is imitated as well as the labels (logit distillation).
     """
 
-    descent: Descent
+    optimised: OptimisedNetwork
     task: Task
     tune_score: Callable[[Callable[[], None]], float]
     frozen_batch_norm: bool = False
@@ -33,54 +34,54 @@ class PerFrameTraining:
     @property
     def network(self) -> nn.Module:
         """The network that learns."""
-        return self.descent.network
+        return self.optimised.network
 
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of each pass over clips (N, T, 3, H, W) with labels (N, T, …); weights stay."""
-        parts = with_targets(self.descent.passes.split(batch), self.task, self.network)
-        whole = self._survey(parts)
+        parts = with_targets(self.optimised.passes.split(batch), self.task, self.network)
+        extent = self._extent(parts)
         for part in parts:
-            yield {"loss": self._loss(part, whole)}
+            yield {"loss": self._loss(part, extent)}
 
     def step(self, index: int, batch: Batch) -> dict[str, float]:
         """Do one optimiser step on a batch as in `losses`."""
         self.network.train(not self.frozen_batch_norm)
-        totals = self.descent.step(index, self.losses(index, batch))
-        return {**totals, "learning_rate": self.descent.learning_rate}
+        totals = self.optimised.step(index, self.losses(index, batch))
+        return {**totals, "learning_rate": self.optimised.learning_rate}
 
     @torch.no_grad()
-    def _survey(self, parts: list[Batch]) -> Whole:
+    def _extent(self, parts: list[Batch]) -> BatchExtent:
         """What the parts must know of the whole."""
-        passes = self.descent.passes
-        whole = Whole.of(passes, parts)
+        passes = self.optimised.passes
+        extent = BatchExtent.of(passes, parts)
         if len(parts) == 1:
-            return whole
+            return extent
         looks = self.task.extent_needs_outputs
         with buffers_kept(self.network):
             outputs = (self._output(self.network, _frames(part)) if looks else None for part in parts)
             seen = zip(outputs, (part["target"] for part in parts), strict=True)
-            return replace(whole, extent=self.task.extent(seen, passes.group))
+            return replace(extent, terms={"task": self.task.extent(seen, passes.group)})
 
     def _output(self, network: nn.Module, frames: Tensor) -> Any:
-        precision = self.descent.precision
+        precision = self.optimised.precision
         with precision.passes():
             output = frame_outputs(network, frames)
         return precision.outputs(output)
 
-    def _loss(self, part: Batch, whole: Whole) -> Tensor:
-        frames, group = _frames(part), self.descent.passes.group
+    def _loss(self, part: Batch, extent: BatchExtent) -> Tensor:
+        frames, group, of = _frames(part), self.optimised.passes.group, extent.terms.get("task")
         output = self._output(self.network, frames)
-        loss = self.task.loss(output, part["target"], whole.extent, group=group, network=self.network)
+        loss = self.task.loss(output, part["target"], of, group=group, network=self.network)
         if self.teacher is not None:
             with torch.no_grad():
                 taught = self._output(self.teacher, frames)
             imitation = self.task.imitation_loss(output, taught, network=self.network, teacher=self.teacher)
-            loss = loss + whole.part(part) * imitation
+            loss = loss + extent.share(part) * imitation
         return loss
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """Inside, the network has the weights that are judged and kept."""
-        return self.descent.judged_weights()
+        return self.optimised.judged_weights()
 
     def may_be_best(self, steps_done: int) -> bool:
         """Any network may be the result."""
@@ -88,11 +89,11 @@ class PerFrameTraining:
 
     def state(self) -> dict[str, Any]:
         """Weights and all that makes the next ones."""
-        return self.descent.state()
+        return self.optimised.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
-        self.descent.restore(state)
+        self.optimised.restore(state)
 
 
 def _frames(part: Batch) -> Tensor:

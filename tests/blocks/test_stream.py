@@ -10,7 +10,7 @@ from torch import nn
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import ClipSession
-from deltadistill.distillation.losses import probe_teacher
+from deltadistill.objectives.teacher_pass import probe_teacher
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.distillation import label_free
+from deltadistill.distillation import training
 
 
 @pytest.fixture
@@ -197,12 +197,12 @@ def test_a_refused_second_search_leaves_the_decisions_of_the_first(clips):
 def test_gates_rest_in_the_warm_up_and_move_after_it(clips, monkeypatch):
     logits = []
 
-    class Watched(label_free.CandidateDraws):
+    class Watched(training.CandidateDraws):
         def __init__(self, network, **settings):
             logits.append([block.gate.logit.item() for block in delta_blocks(network).values()])
             super().__init__(network, **settings)
 
-    monkeypatch.setattr(label_free, "CandidateDraws", Watched)
+    monkeypatch.setattr(training, "CandidateDraws", Watched)
     run(converted("shared head"), clips, steps=20, cost=0.8)
     assert logits[:3] == [[0.0, 0.0]] * 3  # before steps 0 and 1, and after them
     assert all(logit != 0 for logit in logits[3])

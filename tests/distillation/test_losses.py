@@ -8,7 +8,9 @@ import deltadistill as dd
 from deltadistill.account.candidate_costs import CostTable, delta_cost
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError, ClipSession
-from deltadistill.distillation.losses import distillation_loss, expected_cost, probe_teacher
+from deltadistill.distillation.expected_cost import expected_cost
+from deltadistill.objectives.relative_errors import distillation_loss
+from deltadistill.objectives.teacher_pass import probe_teacher
 
 
 def three_scalars(predicts="delta"):

@@ -11,11 +11,15 @@ from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError
 from deltadistill.distillation import label_free
-from deltadistill.distillation.losses import distillation_loss
-from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
+from deltadistill.distillation.search_course import SearchCourse
+from deltadistill.distillation.training import DistillTraining
+from deltadistill.distillation.weighted import equation_5
+from deltadistill.objectives.relative_errors import distillation_loss
+from deltadistill.objectives.setting import Setting
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
-from deltadistill.training.optimiser import Course, Descent
+from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimiser import Course
 
 # Both candidates of both blocks predict half of what their teacher does, whatever the gates draw. The first
 # block's error is (1 − 1/2)²; the second sees half the change and predicts a quarter: (1 − 1/4)².
@@ -43,14 +47,15 @@ def half_students():
 def first_step(*, alpha=2.0, beta=3.0, task="none", index=0, target=None):
     """The row of one step on clips of two frames; the search acts from step 0 to 4."""
     network = half_students()
+    setting = Setting(network, torch.zeros(1, 3, 4, 4), (4, 4), Segmentation(2))
     trainee = DistillTraining(
-        Descent(
+        OptimisedNetwork(
             network,
             optimisers.build("sgd", [(network.parameters(), 0.1)], weight_decay=0, momentum=0),
             Course(10, "constant"),
         ),
-        Segmentation(2),
-        weights=Weights(alpha, beta, task=task),
+        equation_5(setting, alpha=alpha, task=task),
+        beta=beta,
         search=SearchCourse(warmup=1 if index == 0 else 0, freeze=5, target=target),
         costs=COSTS,
         seed=0,

@@ -26,8 +26,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline import params
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.running import Running, Trained
 from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
+from deltadistill.pipeline.recipes.training_run import Trained, TrainingRun
 from deltadistill.processes import group as processes
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks import of_dataset as tasks
@@ -56,21 +56,21 @@ def street_network(classes: int) -> torch.nn.Module:
     return models.build("ddrnet23_slim", classes=classes, width=8, stem_strides=[2, 1]).eval()
 
 
-def teacher_on_label_maps(folder: Path, running: Running) -> Trained:
+def teacher_on_label_maps(folder: Path, run: TrainingRun) -> Trained:
     store = FrameStore(make_manifest(folder, clips={"train": 4, "tune": 2}))
     network, task = street_network(len(store.classes)), Segmentation(len(store.classes))
-    outcome = train_per_frame(network, task, store, settings(SIZE).pretrain_teacher, seed=0, running=running)
+    outcome = train_per_frame(network, task, store, settings(SIZE).pretrain_teacher, seed=0, run=run)
     return Trained(network, outcome)
 
 
-def delta_on_label_maps(folder: Path, running: Running) -> Trained:
+def delta_on_label_maps(folder: Path, run: TrainingRun) -> Trained:
     store = FrameStore(make_manifest(folder, clips={"train": 4, "tune": 2}))
     teacher, task = street_network(len(store.classes)), Segmentation(len(store.classes))
     how = settings(SIZE).distill
-    return distill(teacher, task, store, how, predicts="delta", seed=0, running=running)
+    return distill(teacher, task, store, how, predicts="delta", seed=0, run=run)
 
 
-def on_boxes(folder: Path, running: Running, **method: str | bool) -> Trained:
+def on_boxes(folder: Path, run: TrainingRun, **method: str | bool) -> Trained:
     store = FrameStore(make_box_manifest(folder, clips={"train": 4, "tune": 2}))
     torch.manual_seed(0)
     with default_of(torch.float32):  # with these weights some boxes are right, so that there is a score
@@ -78,14 +78,14 @@ def on_boxes(folder: Path, running: Running, **method: str | bool) -> Trained:
     make_sure(teacher.to(torch.get_default_dtype()), -0.5)
     task = tasks.build(store.manifest.info, boxes=BOXES)
     how = settings(store.manifest.info.size, where="published_convolutions", rank="min").distill
-    return distill(teacher, task, store, how, seed=0, running=running, **method)
+    return distill(teacher, task, store, how, seed=0, run=run, **method)
 
 
 KINDS = {
     "teacher on label maps": teacher_on_label_maps,
     "delta on label maps": delta_on_label_maps,
     "delta on boxes": partial(on_boxes, predicts="delta"),
-    "features near objects": partial(on_boxes, predicts="feature", near_objects=True),
+    "features near objects": partial(on_boxes, predicts="feature", fgfi=True),
 }
 
 
@@ -126,7 +126,7 @@ def curves(group: Group = ALONE) -> dict:
     found = {}
     for name, train in KINDS.items():
         with everything_in_float64(), tempfile.TemporaryDirectory() as folder:
-            trained = train(Path(folder), Running(passes=Passes(group)))
+            trained = train(Path(folder), TrainingRun(passes=Passes(group)))
         chosen = (trained.architecture or {}).get("blocks", {})
         best = [trained.outcome.best_step, trained.outcome.best_score]
         found[name] = {"curve": trained.outcome.curve, "best": best, "chosen": dict(chosen)}

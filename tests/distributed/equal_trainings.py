@@ -17,7 +17,10 @@ from torch.utils.data import Dataset
 import deltadistill as dd
 from deltadistill.account.candidate_costs import macs_of_blocks
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
+from deltadistill.distillation.search_course import SearchCourse
+from deltadistill.distillation.training import DistillTraining
+from deltadistill.distillation.weighted import equation_5
+from deltadistill.objectives.setting import Setting
 from deltadistill.processes import group as processes
 from deltadistill.processes.group import Group
 from deltadistill.tasks.segmentation import Segmentation
@@ -25,7 +28,8 @@ from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage
-from deltadistill.training.optimiser import Course, Descent
+from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimiser import Course
 from deltadistill.training.passes import Passes
 from deltadistill.training.single_frames import PerFrameTraining
 
@@ -68,7 +72,7 @@ def per_frame(passes, task, *, frozen=False, teacher=None, average=None):
     network = network_of() if frozen else synchronised_batch_norm(network_of(), passes.group)
     optimiser = optimisers.build("sgd", [(network.parameters(), 0.05)], weight_decay=1e-3, momentum=0.9)
     return PerFrameTraining(
-        Descent(network, optimiser, Course(STEPS, "one_cycle"), 1.0, passes, average=average),
+        OptimisedNetwork(network, optimiser, Course(STEPS, "one_cycle"), 1.0, passes, average=average),
         Segmentation(3, **task),
         tune_score=lambda between: 0.0,
         frozen_batch_norm=frozen,
@@ -76,13 +80,14 @@ def per_frame(passes, task, *, frozen=False, teacher=None, average=None):
     )
 
 
-def distill(passes, *, predicts="delta", task=None, weights=None):
+def distill(passes, *, predicts="delta", task=None, compared="labels", alpha_steps=None):
     network = dd.convert(network_of(), dd.LinearStudent(gamma=2), dd.inner_convolutions, predicts=predicts)
     optimiser = optimisers.build("adamw", [(network.parameters(), 0.01)], weight_decay=0, momentum=0)
+    setting = Setting(network, torch.zeros(1, 3, *SIZE), SIZE, Segmentation(3, **(task or {})))
     return DistillTraining(
-        Descent(network, optimiser, Course(STEPS, "constant"), 1.0, passes),
-        Segmentation(3, **(task or {})),
-        weights=weights or Weights(alpha=1.0, beta=0.5),
+        OptimisedNetwork(network, optimiser, Course(STEPS, "constant"), 1.0, passes),
+        equation_5(setting, alpha=1.0, task=compared, alpha_steps=alpha_steps),
+        beta=0.5,
         search=SearchCourse(warmup=2, freeze=5),
         costs=macs_of_blocks(dd.count_macs(network, (3, *SIZE))),
         seed=SEED,
@@ -100,9 +105,9 @@ KINDS = {  # by name: what makes the trainee, and the frames of a clip
     "small": (lambda p: per_frame(p, {}, frozen=True, teacher=network_of(1).eval()), 1),
     "averaged": (lambda p: per_frame(p, {}, frozen=True, average=MovingAverage(0.6)), 1),
     "delta": (distill, 2),
-    "delta, alpha for half": (lambda p: distill(p, weights=Weights(1.0, 0.5, alpha_steps=4)), 2),
+    "delta, alpha for half": (lambda p: distill(p, alpha_steps=4), 2),
     "delta on longer clips and hard pixels": (lambda p: distill(p, task=HARD | WEIGHED), 3),
-    "delta without labels": (lambda p: distill(p, weights=Weights(1.0, 0.5, "teacher")), 2),
+    "delta without labels": (lambda p: distill(p, compared="teacher"), 2),
     "feature": (lambda p: distill(p, predicts="feature"), 2),
 }
 
@@ -129,7 +134,7 @@ def curves(group: Group, *, frames_at_once=None, clips=CLIPS, kinds=tuple(KINDS)
 
 def statistics_of(trainee) -> list[float]:
     """Batch norm's running variance, and what a moving average has of the last layer's bias."""
-    average = trainee.descent.average
+    average = trainee.optimised.average
     values = average.values["6.bias"].tolist() if average else []
     return trainee.network[1].running_var.tolist() + values
 

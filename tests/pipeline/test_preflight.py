@@ -43,6 +43,11 @@ def written(folder, *changes):
             {"method": "fgfi"},
             r"variants\.fgfi: method fgfi imitates features near objects, .*kind generated has no boxes",
         ),
+        (
+            "distill.loss.objectives",
+            {"no.such.place:Objective": {"weight": 1.0}},
+            r"variants\.delta \(loss\.objectives\): .*there is no module 'no'",
+        ),
         ("distill.steps", 0, r"distill\.steps: .*greater than or equal to 1"),
     ],
 )

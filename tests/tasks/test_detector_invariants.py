@@ -11,10 +11,10 @@ from deltadistill import models
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import ClipSession
 from deltadistill.data.boxes import Objects
-from deltadistill.distillation.losses import probe_teacher
 from deltadistill.forward.clip_axes import all_frames, later_frames
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
+from deltadistill.objectives.teacher_pass import probe_teacher
 
 TASK = detection(3, min_score=0.2)
 STUDENTS = dd.LinearStudent(gamma=4, rank="min")

@@ -18,8 +18,8 @@ from deltadistill.evaluation.frames import labelled_frames, per_frame_score, tea
 from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
 from deltadistill.pipeline import params
 from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.running import Running
 from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.recipes.training_run import TrainingRun
 from deltadistill.predictors import predictor as predictors
 from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.tasks import of_dataset as tasks
@@ -68,7 +68,7 @@ SURE = {"efficientdet_d0": 0.3, "faster_rcnn_r101": 0.15}  # scores after as few
 METHODS = {
     "delta": {"predicts": "delta"},
     "feature": {"predicts": "feature"},
-    "fgfi": {"predicts": "feature", "near_objects": True},
+    "fgfi": {"predicts": "feature", "fgfi": True},
 }
 
 
@@ -79,7 +79,7 @@ def method(request):
 
 def test_students_are_distilled_to_a_network_within_the_target(method, store, task, teacher):
     settings = toy().distill
-    trained = distill(teacher, task, store, settings, seed=0, running=Running(), **method)
+    trained = distill(teacher, task, store, settings, seed=0, run=TrainingRun(), **method)
     assert not any("adaptation" in name for name in trained.network.state_dict())
     table = count_macs(trained.network, (3, *SIZE))
     assert table.amortised(3) <= 0.8 * table.teacher
@@ -90,8 +90,8 @@ def test_students_are_distilled_to_a_network_within_the_target(method, store, ta
 def test_a_batch_in_several_passes_is_distilled_as_in_one(method, store, task, teacher):
     losses = []
     for at_once in (None, 2):
-        running = Running(passes=Passes(frames_at_once=at_once))
-        trained = distill(teacher, task, store, toy().distill, seed=0, running=running, **method)
+        run = TrainingRun(passes=Passes(frames_at_once=at_once))
+        trained = distill(teacher, task, store, toy().distill, seed=0, run=run, **method)
         losses.append(trained.outcome.curve[0]["distillation"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert losses[0] > 0
@@ -104,19 +104,19 @@ def test_an_interrupted_training_with_drawn_regions_resumes_to_the_same_result(s
     def stop(row):
         raise StopError
 
-    def trained(steps, running):
+    def trained(steps, run):
         torch.manual_seed(0)
         network = models.build("faster_rcnn_r101", classes=2, **OPTIONS["faster_rcnn_r101"])
         settings = toy(steps=steps).pretrain_teacher.model_copy(update={"evaluate_every": 1})
-        outcome = train_per_frame(network, task, store, settings, seed=0, running=running)
+        outcome = train_per_frame(network, task, store, settings, seed=0, run=run)
         return network.state_dict(), [row["loss"] for row in outcome.curve]
 
     checkpoint = Checkpoint(tmp_path / "checkpoint", minutes=0)  # due after every step
     calls = []
     with pytest.raises(StopError):
-        trained(4, Running(checkpoint, lambda row: calls.append(row) or (len(calls) == 3 and stop(row))))
+        trained(4, TrainingRun(checkpoint, lambda row: calls.append(row) or (len(calls) == 3 and stop(row))))
     assert checkpoint.load()["steps_done"] == 3  # written before the look that was broken off
-    resumed, whole = trained(4, Running(checkpoint)), trained(4, Running())
+    resumed, whole = trained(4, TrainingRun(checkpoint)), trained(4, TrainingRun())
     assert resumed[1] == whole[1]
     assert all(torch.equal(resumed[0][name], value) for name, value in whole[0].items())
 
@@ -125,7 +125,7 @@ def test_without_labels_the_later_frames_imitate_the_teacher(store, task, teache
     make_sure(teacher, -0.5)  # so that it finds something
     changes = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}
     settings = toy(**changes).distill
-    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
     assert trained.outcome.curve[0]["task"] > 0
     name, weight = next(iter(teacher.backbone.named_parameters()))  # the first convolution, not converted
     assert torch.equal(weight, trained.network.backbone.get_parameter(name))
@@ -135,12 +135,12 @@ def test_a_teacher_that_finds_nothing_cannot_stand_for_annotations(store, task, 
     make_sure(teacher, -9.0)
     changes = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}
     with pytest.raises(ValueError, match=r"the tune split gives no score: .*finds nothing"):
-        distill(teacher, task, store, toy(**changes).distill, predicts="delta", seed=0, running=Running())
+        distill(teacher, task, store, toy(**changes).distill, predicts="delta", seed=0, run=TrainingRun())
 
 
 def test_finetuning_leaves_the_teacher_as_it_is(store, task, teacher):
     before = copy.deepcopy(teacher.state_dict())
-    finetune(teacher, task, store, toy().distill, seed=0, running=Running())
+    finetune(teacher, task, store, toy().distill, seed=0, run=TrainingRun())
     assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())
 
 
@@ -151,7 +151,7 @@ def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teach
         torch.manual_seed(1)
         redraw_classes(small)
         outcome = train_per_frame(
-            small, task, store, toy().pretrain_teacher, seed=0, running=Running(), teacher=imitated
+            small, task, store, toy().pretrain_teacher, seed=0, run=TrainingRun(), teacher=imitated
         )
         losses[imitated] = outcome.curve[0]["loss"]
     assert losses[teacher] > losses[None]
@@ -159,7 +159,7 @@ def test_a_cheaper_network_learns_the_teachers_output_as_well(store, task, teach
 
 def test_a_detector_learns_to_find_the_square_and_is_scored_at_every_position(store, task, teacher, name):
     settings = toy(steps=140, learning_rate=RATES[name]).pretrain_teacher
-    train_per_frame(teacher, task, store, settings, seed=0, running=Running())
+    train_per_frame(teacher, task, store, settings, seed=0, run=TrainingRun())
     train = labelled_frames(store, "train")
     score = task.score(per_frame_score(teacher, task, store, train, task.reference(store)))
     assert score > 0.5

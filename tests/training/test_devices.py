@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.schedules import FixedPeriod
-from deltadistill.distillation.training import layer_errors
+from deltadistill.distillation.layer_errors import layer_errors
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.predictor import build
 from deltadistill.processes.group import Group
@@ -81,7 +81,7 @@ def test_losses_are_computed_on_the_networks_device(kind, frames_at_once, decide
         for terms in passes:
             assert {term.device for term in terms.values()} == {GPU}
             assert terms["loss"].requires_grad
-        assert isinstance(trainee.descent._totals(passes)["loss"], float)
+        assert isinstance(trainee.optimised._totals(passes)["loss"], float)
 
 
 def test_layer_errors_are_computed_on_the_networks_device():

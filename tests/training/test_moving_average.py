@@ -63,7 +63,7 @@ def test_the_average_is_judged_and_kept_and_the_training_goes_on_with_the_weight
     assert [row["loss"] for row in outcome.curve] == [row["loss"] for row in expected.curve]
     assert torch.equal(weight_of(averaged.network), weight_of(plain.network))
     assert torch.equal(outcome.best_state["0.weight"], seen[-1])
-    assert torch.equal(seen[-1], averaged.descent.average.values["0.weight"])
+    assert torch.equal(seen[-1], averaged.optimised.average.values["0.weight"])
     assert not torch.equal(seen[-1], weight_of(plain.network))
 
 

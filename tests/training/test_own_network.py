@@ -13,7 +13,7 @@ from deltadistill.evaluation.frames import inputs
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
 from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.running import Running
+from deltadistill.pipeline.recipes.training_run import TrainingRun
 from deltadistill.tasks.segmentation import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def test_the_experiment_ends_with_a_network_that_streams_and_loads_again(experim
     teacher = models.build(model["name"], classes=model["classes"]).eval()
     settings = experiment.distill.of_variant("delta")
     trained = distill(
-        teacher, Segmentation(model["classes"]), store, settings, predicts="delta", seed=0, running=Running()
+        teacher, Segmentation(model["classes"]), store, settings, predicts="delta", seed=0, run=TrainingRun()
     )
     assert set(trained.architecture["blocks"].values()) == {"compressed", "uncompressed"}
 

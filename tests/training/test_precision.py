@@ -9,7 +9,8 @@ from deltadistill.blocks.sessions import CallError
 from deltadistill.processes.group import ALONE
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.batch_norm import SharedBatchNorm2d
-from deltadistill.training.optimiser import Course, Descent
+from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimiser import Course
 from deltadistill.training.precision import Precision
 
 BFLOAT16 = Precision("bfloat16")
@@ -85,52 +86,52 @@ class _Scaled(Precision):
         return torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=2)
 
 
-def descent_of(precision):
+def optimised_of(precision):
     weight = nn.Linear(1, 1, bias=False)
     nn.init.constant_(weight.weight, 1.0)
     optimiser = optimisers.build("sgd", [(weight.parameters(), 0.5)], weight_decay=0, momentum=0)
-    return Descent(weight, optimiser, Course(9, "constant"), clip_norm=0.25, precision=precision)
+    return OptimisedNetwork(weight, optimiser, Course(9, "constant"), clip_norm=0.25, precision=precision)
 
 
-def step(descent, factor):
-    return descent.step(0, [{"loss": (descent.network.weight * factor).sum()}])
+def step(optimised, factor):
+    return optimised.step(0, [{"loss": (optimised.network.weight * factor).sum()}])
 
 
 def test_scaled_gradients_make_the_same_step_also_where_they_are_clipped():
-    descent = descent_of(_Scaled())
-    assert step(descent, 3.0) == {"loss": 3.0}
-    assert descent.network.weight.item() == pytest.approx(1 - 0.5 * 0.25)
+    optimised = optimised_of(_Scaled())
+    assert step(optimised, 3.0) == {"loss": 3.0}
+    assert optimised.network.weight.item() == pytest.approx(1 - 0.5 * 0.25)
 
 
 def test_a_gradient_too_large_for_the_scale_changes_nothing_but_the_scale():
-    descent = descent_of(_Scaled())
-    parameter = descent.network.weight
+    optimised = optimised_of(_Scaled())
+    parameter = optimised.network.weight
     loss = (parameter * 1e38).sum()  # times 4: more than float32 holds
-    descent.step(0, [{"loss": loss}])
+    optimised.step(0, [{"loss": loss}])
     assert parameter.item() == 1.0
-    assert descent.scaler.get_scale() == 2.0
+    assert optimised.scaler.get_scale() == 2.0
 
 
 def test_a_gradient_that_no_scale_makes_finite_ends_the_training():
-    descent = descent_of(_Scaled())
-    parameter = descent.network.weight
+    optimised = optimised_of(_Scaled())
+    parameter = optimised.network.weight
     parameter.register_hook(lambda gradient: gradient * float("inf"))
     for _ in range(2):  # 4 → 2 → 1
-        step(descent, 1.0)
+        step(optimised, 1.0)
     with pytest.raises(FloatingPointError, match="the gradient of weight is not finite"):
-        step(descent, 1.0)
+        step(optimised, 1.0)
     assert parameter.item() == 1.0
 
 
 def test_a_resumed_training_goes_on_with_the_scale():
-    descent, resumed = descent_of(_Scaled()), descent_of(_Scaled())
+    optimised, resumed = optimised_of(_Scaled()), optimised_of(_Scaled())
     for _ in range(3):  # doubles after two good steps
-        step(descent, 1.0)
-    resumed.restore(descent.state())
+        step(optimised, 1.0)
+    resumed.restore(optimised.state())
     assert resumed.scaler.get_scale() == 8.0
-    step(descent, 1.0)
+    step(optimised, 1.0)
     step(resumed, 1.0)
-    assert resumed.scaler.state_dict() == descent.scaler.state_dict()
+    assert resumed.scaler.state_dict() == optimised.scaler.state_dict()
 
 
 def test_the_distillation_loss_ends_when_it_should():

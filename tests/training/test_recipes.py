@@ -15,8 +15,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.pipeline import params
 from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.running import Running
 from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.recipes.training_run import TrainingRun
 from deltadistill.stored.architecture import apply_architecture
 from deltadistill.tasks.segmentation import Segmentation
 
@@ -63,7 +63,7 @@ def settings_of(design):
 def test_every_student_design_is_distilled_to_a_network_within_the_target(design, store, teacher):
     settings = settings_of(DESIGNS[design])
     task = Segmentation(len(store.classes))
-    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
     assert {row["layer"] for row in trained.layers} == set(trained.architecture["blocks"])
     fresh = apply_architecture(copy.deepcopy(teacher), trained.architecture)
     fresh.load_state_dict(trained.network.state_dict())
@@ -89,7 +89,7 @@ def test_a_block_whose_first_axis_is_not_frames_is_left_alone_in_a_training(stor
     torch.manual_seed(0)
     teacher, task = BlendOfTwoViews(len(store.classes)).eval(), Segmentation(len(store.classes))
     settings = toy(search={"target": None}).distill
-    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
     assert set(trained.architecture["blocks"]) == {"inner"}
 
 
@@ -98,13 +98,13 @@ def test_a_target_out_of_reach_is_refused_before_the_first_step(store, teacher, 
     search = {"target": {"cost": 0.34, "length": 3}}
     task, settings = Segmentation(len(store.classes)), toy(search=search).distill
     with pytest.raises(ValueError, match=r"cost 0\.34 at length 3 is out of reach"):
-        distill(teacher, task, store, settings, predicts="delta", seed=0, running=Running())
+        distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
 
 
 def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):
     before = copy.deepcopy(teacher.state_dict())
     trained = finetune(
-        teacher, Segmentation(len(store.classes)), store, toy().distill, seed=0, running=Running()
+        teacher, Segmentation(len(store.classes)), store, toy().distill, seed=0, run=TrainingRun()
     )
     assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())
     assert trained.architecture is None
@@ -117,6 +117,6 @@ def test_a_cheaper_network_learns_the_teachers_logits_as_well(store, teacher):
     for imitated in (None, teacher):
         torch.manual_seed(1)
         small = models.build("ddrnet23_slim", classes=len(store.classes), **{**OPTIONS, "width": 4})
-        outcome = train_per_frame(small, task, store, settings, seed=0, running=Running(), teacher=imitated)
+        outcome = train_per_frame(small, task, store, settings, seed=0, run=TrainingRun(), teacher=imitated)
         losses[imitated] = outcome.curve[0]["loss"]
     assert losses[teacher] > losses[None]

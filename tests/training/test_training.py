@@ -17,7 +17,8 @@ from training.toy_trainings import (
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.distillation.training import SearchCourse, layer_errors
+from deltadistill.distillation.layer_errors import layer_errors
+from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import train
 
@@ -40,7 +41,7 @@ def test_with_sgd_candidates_may_be_drawn_for_the_first_time_at_any_step():
     trainee = distill_trainee()
     network = trainee.network
     optimiser = optimisers.build("sgd", [(network.parameters(), 0.01)], weight_decay=0, momentum=0.9)
-    trainee.descent = replace(trainee.descent, optimiser=optimiser)
+    trainee.optimised = replace(trainee.optimised, optimiser=optimiser)
     trainee.tune_score = lambda _: 0.0
     drawn = set()
 

@@ -6,12 +6,16 @@ from torch.utils.data import Dataset
 
 import deltadistill as dd
 from deltadistill.account.candidate_costs import macs_of_blocks
-from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights
+from deltadistill.distillation.search_course import SearchCourse
+from deltadistill.distillation.training import DistillTraining
+from deltadistill.distillation.weighted import equation_5
+from deltadistill.objectives.setting import Setting
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import train
 from deltadistill.training.moving_average import MovingAverage
-from deltadistill.training.optimiser import Course, Descent
+from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimiser import Course
 from deltadistill.training.precision import Precision
 from deltadistill.training.single_frames import PerFrameTraining
 
@@ -50,20 +54,21 @@ def score(network, optimiser):
     return SCORES[steps] + weights * 1e4 % 1
 
 
-def per_frame_trainee(rate=0.01, **descent):
+def per_frame_trainee(rate=0.01, **options):
     network = small_network()
     optimiser = optimisers.build("adamw", [(network.parameters(), rate)], weight_decay=0, momentum=0)
-    descent = Descent(network, optimiser, Course(STEPS, "one_cycle"), **descent)
-    return PerFrameTraining(descent, Segmentation(2), tune_score=lambda _: score(network, optimiser))
+    optimised = OptimisedNetwork(network, optimiser, Course(STEPS, "one_cycle"), **options)
+    return PerFrameTraining(optimised, Segmentation(2), tune_score=lambda _: score(network, optimiser))
 
 
-def distill_trainee(predicts="delta", task="labels", budget=None, alpha_steps=None, **descent):
+def distill_trainee(predicts="delta", task="labels", budget=None, alpha_steps=None, **options):
     network = dd.convert(small_network(), dd.LinearStudent(gamma=2), predicts=predicts)
     optimiser = optimisers.build("adamw", [(network.parameters(), 0.01)], weight_decay=0, momentum=0)
+    setting = Setting(network, torch.zeros(1, 3, 8, 8), (8, 8), Segmentation(2))
     return DistillTraining(
-        Descent(network, optimiser, Course(STEPS, "constant"), clip_norm=1.0, **descent),
-        Segmentation(2),
-        weights=Weights(alpha=1.0, beta=0.5, task=task, alpha_steps=alpha_steps),
+        OptimisedNetwork(network, optimiser, Course(STEPS, "constant"), clip_norm=1.0, **options),
+        equation_5(setting, alpha=1.0, task=task, alpha_steps=alpha_steps),
+        beta=0.5,
         search=SearchCourse(warmup=2, freeze=6, budget=budget),
         costs=macs_of_blocks(dd.count_macs(network, (3, 8, 8))),
         seed=4,

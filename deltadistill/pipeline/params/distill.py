@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from deltadistill.account import amortised_target
 from deltadistill.blocks.registry import DESIGNS
 from deltadistill.conversion.registry import SELECTORS
+from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline.params.faults import fault
 from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Name, Positive, Section, Share
@@ -109,18 +110,27 @@ class Fgfi(Section):
     threshold: Annotated[float, Field(ge=0, lt=1)]
 
 
+class FurtherObjective(Section):
+    """An objective beside those of Eq. 5: its weight, and the options that it takes."""
+
+    weight: Annotated[float, Field(ge=0)]
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class DistillLoss(Section):
-    """Weights of Eq. 5."""
+    """Weights of Eq. 5, and objectives beside it."""
 
     alpha: Annotated[float, Field(ge=0)]
     alpha_until: Annotated[float, Field(gt=0, le=1)]
     beta: Annotated[float, Field(ge=0)]
     task: Literal["labels", "teacher", "none"]
     fgfi: Fgfi
+    objectives: dict[named_in(OBJECTIVES), FurtherObjective]
 
     @model_validator(mode="after")
     def _something_is_learnt_to_the_end(self) -> "DistillLoss":
-        if self.task == "none" and (self.alpha == 0 or self.alpha_until < 1):
+        further = any(objective.weight > 0 for objective in self.objectives.values())
+        if self.task == "none" and not further and (self.alpha == 0 or self.alpha_until < 1):
             raise ValueError(
                 f"without a task loss the distillation loss is all there is; alpha {self.alpha} and "
                 f"alpha_until {self.alpha_until} leave steps without any; set alpha above 0 and alpha_until "

@@ -1,7 +1,7 @@
 """Values of params.yaml that name an entry of a registry, or a user's own as package.module:name."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, WithJsonSchema
 
@@ -9,7 +9,7 @@ from deltadistill.registry import Registry
 
 
 def named_in(registry: Registry, *, or_none: bool = False) -> Any:
-    """The type of a value that names an entry of `registry`, or may be None as well."""
+    """The type of a value, or of a mapping's key, that names an entry of `registry`, or may be None as well."""
 
     def known(name: str | None) -> str | None:
         if name is not None:
@@ -28,8 +28,18 @@ def named_entries(section: BaseModel) -> Iterator[str]:
         registries = [extra for extra in field.metadata if isinstance(extra, Registry)]
         if registries and isinstance(value, str):
             yield registries[0].path(value)
-        else:
-            yield from _inside(value)
+            continue
+        if (registry := _registry_of_keys(field.annotation)) and isinstance(value, Mapping):
+            yield from map(registry.path, value)
+        yield from _inside(value)
+
+
+def _registry_of_keys(annotation: Any) -> Registry | None:
+    """The registry whose entries are the keys of a mapping of this type."""
+    if get_origin(annotation) is not dict:
+        return None
+    keys = get_args(annotation)[0]
+    return next((extra for extra in getattr(keys, "__metadata__", ()) if isinstance(extra, Registry)), None)
 
 
 def _inside(value: Any) -> Iterator[str]:

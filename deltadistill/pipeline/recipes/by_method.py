@@ -9,8 +9,8 @@ from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.running import Running, Trained
 from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.recipes.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
 
 
@@ -23,24 +23,23 @@ def train_variant(
     params: Params,
     *,
     seed: int,
-    running: Running,
+    run: TrainingRun,
 ) -> tuple[Trained, Mapping[str, Any]]:
     """Train variant `name` of distill.variants; the second result describes the network that came of it.
 
-    model: {"name", "classes", "options"} of the teacher, which is on the device of running's processes.
+    model: {"name", "classes", "options"} of the teacher, which is on the device of the run's processes.
     """
     variant, settings = params.distill.variants[name], params.distill.of_variant(name)
-    common = {"seed": seed, "running": running}
+    common = {"seed": seed, "run": run}
     if variant.method == "per_frame":
         return finetune(teacher, task, store, settings, **common), model
     if variant.method == "small":
         model = {**model, "options": {**model["options"], **variant.options}}
         small = models.build(model["name"], classes=model["classes"], **model["options"])
-        small.to(running.group.device)
+        small.to(run.group.device)
         steps = params.pretrain_teacher.steps + settings.steps
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
         return Trained(small, train_per_frame(small, task, store, longer, teacher=teacher, **common)), model
-    near_objects = variant.method == "fgfi"
-    predicts = variant.predicts
-    trained = distill(teacher, task, store, settings, predicts=predicts, near_objects=near_objects, **common)
+    fgfi = variant.method == "fgfi"
+    trained = distill(teacher, task, store, settings, predicts=variant.predicts, fgfi=fgfi, **common)
     return trained, model

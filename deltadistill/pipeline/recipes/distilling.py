@@ -1,6 +1,6 @@
 """The recipe of delta distillation (Eq. 5), and of its rivals, feature distillation and FGFI."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 
 import torch
@@ -15,16 +15,19 @@ from deltadistill.blocks.designs import student_design
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.batches import TrainingBatches
-from deltadistill.data.boxes import PADDING
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
-from deltadistill.distillation.near_objects import ADAPTATION, NearObjects, add_adaptation, drop_adaptation
+from deltadistill.distillation.layer_errors import layer_errors
 from deltadistill.distillation.search import gate_probabilities, learning_parameters
-from deltadistill.distillation.training import DistillTraining, SearchCourse, Weights, layer_errors
+from deltadistill.distillation.search_course import SearchCourse
+from deltadistill.distillation.training import DistillTraining
+from deltadistill.distillation.weighted import Terms, equation_5, further_terms, own_modules
 from deltadistill.evaluation.clips import clip_score, tune_windows
 from deltadistill.evaluation.frames import inputs, teacher_reference
-from deltadistill.pipeline.params import Distill, DistillLoss, DistillOptimiser, Search
-from deltadistill.pipeline.recipes.running import Running, Trained, start_descent, train_on_clips
+from deltadistill.objectives.near_objects import NearObjects
+from deltadistill.objectives.setting import Setting
+from deltadistill.pipeline.params import Distill, DistillOptimiser, Search
+from deltadistill.pipeline.recipes.training_run import Trained, TrainingRun, optimise, train_on_clips
 from deltadistill.processes.group import device_of
 from deltadistill.stored.architecture import found_architecture
 from deltadistill.tasks.task import Reference, Task
@@ -38,15 +41,15 @@ def distill(
     *,
     predicts: str,
     seed: int,
-    running: Running,
+    run: TrainingRun,
     costs: CostTable | None = None,
-    near_objects: bool = False,
+    fgfi: bool = False,
 ) -> Trained:
     """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5).
 
-    The teacher is on the device of running's processes.
+    The teacher is on the device of the run's processes.
     costs: of every candidate, in any unit; None: MACs.
-    near_objects: imitate the maps that a detector's heads read, near objects, in place of every block's
+    fgfi: imitate the maps that a detector's heads read, near objects, in place of every block's
         output (FGFI). Raises ValueError for a data set without boxes.
     """
     students, where = student_design(settings.students.design), SELECTORS.find(settings.students.where)
@@ -61,34 +64,30 @@ def distill(
         predicts=predicts,
         clips=clips,
         example=probe[0, :2],
-        progress=running.group.is_first,
+        progress=run.group.is_first,
     )
     require_candidates(network)
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
     reference = _reference(teacher, task, store, settings)
-    if near_objects:
-        _require_objects(network, task, settings.augment.crop)
-        add_adaptation(network, probe[0])
+    terms = loss_terms(settings, Setting(network, probe[0], tuple(settings.augment.crop), task), fgfi=fgfi)
+    companions = own_modules(terms)
     errors_before = layer_errors(network, probe)
-    groups, fgfi = parameter_groups(network, settings.optimiser), settings.loss.fgfi
+    groups = parameter_groups(network, settings.optimiser, companions.values())
 
     def tune_score(between: Callable[[], None]) -> float:
-        shared = {"group": running.group, "between": between}
+        shared = {"group": run.group, "between": between}
         return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
 
     trainee = DistillTraining(
-        start_descent(network, groups, settings, running=running),
-        task,
-        weights=loss_weights(settings.loss, settings.steps, fgfi.weight if near_objects else None),
+        optimise(network, groups, settings, run=run, companions=companions),
+        terms,
+        beta=settings.loss.beta,
         search=search_course(settings.search, settings.steps),
         costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
         seed=seed,
         tune_score=tune_score,
-        near_objects=NearObjects(fgfi.threshold) if near_objects else None,
     )
-    outcome = train_on_clips(trainee, store, settings, running, seed=seed)
-    if near_objects:
-        drop_adaptation(network)
+    outcome = train_on_clips(trainee, store, settings, run, seed=seed)
     layers = layer_table(network, errors_before, layer_errors(network, probe))
     deployed = deploy(network)
     return Trained(
@@ -118,25 +117,22 @@ def layer_table(
     ]
 
 
-def _require_objects(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
-    """Raise what the task raises where it cannot tell which places are near objects."""
-    nothing = torch.full((1, 1, 5), PADDING, dtype=torch.float32)
-    task.near_objects(nothing, tuple(size), network=network, threshold=0.0)
-
-
 def _reference(teacher: nn.Module, task: Task, store: FrameStore, settings: Distill) -> Reference:
     if settings.loss.task == "labels":
         return task.reference(store)
     return teacher_reference(deepcopy(teacher), task, store)
 
 
-def loss_weights(loss: DistillLoss, steps: int, alpha: float | None = None) -> Weights:
-    """The weights of Eq. 5 that a params section describes, over so many steps.
-
-    alpha: in place of the section's own.
-    """
-    until = None if loss.alpha_until == 1 else round(loss.alpha_until * steps)
-    return Weights(loss.alpha if alpha is None else alpha, loss.beta, loss.task, until)
+def loss_terms(settings: Distill, setting: Setting, *, fgfi: bool = False) -> Terms:
+    """The weighted objectives that a params section describes: Eq. 5 (or FGFI's), and those beside it."""
+    loss, imitated = settings.loss, None
+    if fgfi:
+        imitated = NearObjects(setting, threshold=loss.fgfi.threshold)
+    until = None if loss.alpha_until == 1 else round(loss.alpha_until * settings.steps)
+    alpha = loss.fgfi.weight if fgfi else loss.alpha
+    terms = equation_5(setting, alpha=alpha, task=loss.task, alpha_steps=until, imitated=imitated)
+    chosen = {name: further.model_dump() for name, further in loss.objectives.items()}
+    return {**terms, **further_terms(chosen, setting)}
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:
@@ -176,15 +172,18 @@ def _initialisation_clips(
     return normalise(batches[0]["clip"].to(device))
 
 
-def parameter_groups(network: nn.Module, rates: DistillOptimiser) -> list[tuple[list[nn.Parameter], float]]:
-    """Parameters with their highest learning rates: the teacher's, the students', the gates'."""
+def parameter_groups(
+    network: nn.Module, rates: DistillOptimiser, companions: Iterable[nn.Module] = ()
+) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters with their highest learning rates: the teacher's, the students', the gates', and those of
+    the objectives' own modules, which learn at the students' rate.
+    """
     students, gates = learning_parameters(network)
-    adaptation = getattr(network, ADAPTATION, None)
-    students = [*students, *(adaptation.parameters() if adaptation else ())]
     known = {id(p) for p in (*students, *gates)}
     teacher = [p for p in network.parameters() if id(p) not in known]
     return [
         (teacher, rates.learning_rate_teacher),
         (students, rates.learning_rate_student),
         (gates, rates.learning_rate_gate),
+        ([p for module in companions for p in module.parameters()], rates.learning_rate_student),
     ]

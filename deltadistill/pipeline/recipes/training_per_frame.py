@@ -8,11 +8,11 @@ from torch import nn
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, split_frames
 from deltadistill.pipeline.params import Distill, PretrainTeacher
-from deltadistill.pipeline.recipes.running import (
-    Running,
+from deltadistill.pipeline.recipes.training_run import (
     Trained,
+    TrainingRun,
+    optimise,
     run_training,
-    start_descent,
     train_on_clips,
 )
 from deltadistill.tasks.task import Task
@@ -28,7 +28,7 @@ def train_per_frame(
     settings: PretrainTeacher,
     *,
     seed: int,
-    running: Running,
+    run: TrainingRun,
     teacher: nn.Module | None = None,
 ) -> Outcome:
     """Train `network` in place on single frames; it ends with the best weights by the tune split.
@@ -38,16 +38,16 @@ def train_per_frame(
     """
     frozen = settings.batch_norm == "frozen"
     if not frozen:
-        network = synchronised_batch_norm(network, running.group)
+        network = synchronised_batch_norm(network, run.group)
     groups = [(network.parameters(), settings.optimiser.learning_rate)]
     trainee = PerFrameTraining(
-        start_descent(network, groups, settings, running=running),
+        optimise(network, groups, settings, run=run),
         task,
-        tune_score=_tune_score(network, task, store, running),
+        tune_score=_tune_score(network, task, store, run),
         frozen_batch_norm=frozen,
         teacher=teacher,
     )
-    return run_training(trainee, store, settings, running, clip_length=1, max_distance=0, seed=seed)
+    return run_training(trainee, store, settings, run, clip_length=1, max_distance=0, seed=seed)
 
 
 def finetune(
@@ -57,28 +57,28 @@ def finetune(
     settings: Distill,
     *,
     seed: int,
-    running: Running,
+    run: TrainingRun,
 ) -> Trained:
     """Train a copy of the teacher on, per frame, on the frames and for the steps of the distillation."""
     network, rates = deepcopy(teacher), settings.optimiser
     groups = [(network.parameters(), rates.learning_rate_teacher)]
     trainee = PerFrameTraining(
-        start_descent(network, groups, settings, running=running),
+        optimise(network, groups, settings, run=run),
         task,
-        tune_score=_tune_score(network, task, store, running),
+        tune_score=_tune_score(network, task, store, run),
         frozen_batch_norm=True,
     )
-    outcome = train_on_clips(trainee, store, settings, running, seed=seed)
+    outcome = train_on_clips(trainee, store, settings, run, seed=seed)
     return Trained(network, outcome)
 
 
 def _tune_score(
-    network: nn.Module, task: Task, store: FrameStore, running: Running
+    network: nn.Module, task: Task, store: FrameStore, run: TrainingRun
 ) -> Callable[[Callable[[], None]], float]:
     frames = labelled_frames(store, "tune") or split_frames(store, "tune")
 
     def score(between: Callable[[], None]) -> float:
-        shared = {"group": running.group, "between": between}
+        shared = {"group": run.group, "between": between}
         metric = per_frame_score(network, task, store, frames, task.reference(store), **shared)
         return 100 * task.score(metric)
 

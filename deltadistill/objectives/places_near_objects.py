@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def near_objects(anchors: Sequence[Tensor], references: Tensor, *, threshold: float) -> list[Tensor]:
+def places_near_objects(anchors: Sequence[Tensor], references: Tensor, *, threshold: float) -> list[Tensor]:
     """Places at which some anchor fits an object nearly as well as the best of all anchors does.
 
     anchors: per map, boxes (h, w, A, 4) of the A anchors at each place. references: boxes (N, M, 5) of N

@@ -1,8 +1,8 @@
-"""What all recipes share: the descent that a params section describes, and the run of the loop."""
+"""What all recipes share: the optimiser that a params section describes, and the run of the loop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -15,14 +15,15 @@ from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import Outcome, Row, Trainee, train
 from deltadistill.training.moving_average import MovingAverage
+from deltadistill.training.optimised_network import OptimisedNetwork
 from deltadistill.training.passes import Passes
 from deltadistill.training.precision import Precision
 
 
 @dataclass(frozen=True)
-class Running:
+class TrainingRun:
     """What a training needs to run here and decides no result: checkpoints, progress, the bar's title, the
-    processes and passes that share a step, and how many threads read batches ahead of it.
+    processes and passes that share a step, and run many threads read batches ahead of it.
     """
 
     checkpoint: Checkpoint | None = None
@@ -40,7 +41,7 @@ class Running:
         checkpoint: Checkpoint,
         log: Callable[..., None],
         title: str,
-    ) -> "Running":
+    ) -> "TrainingRun":
         """As a stage's params section says; log(row, step=…) is called with every row of the curve."""
         passes = Passes(group, settings.frames_at_once)
         return cls(
@@ -51,6 +52,12 @@ class Running:
     def group(self) -> Group:
         """The processes that train together."""
         return self.passes.group
+
+
+class OptimisedTrainee(Trainee, Protocol):
+    """A training whose network and its companions are optimised together."""
+
+    optimised: OptimisedNetwork
 
 
 @dataclass(frozen=True)
@@ -68,15 +75,17 @@ class Trained:
     layers: Sequence[Mapping[str, Any]] = ()
 
 
-def start_descent(
+def optimise(
     network: nn.Module,
     groups: optimisers.Groups,
     settings: PretrainTeacher | Distill,
     *,
-    running: Running,
-) -> optimisers.Descent:
-    """Make the descent of a network; `groups` are (parameters, highest learning rate).
+    run: TrainingRun,
+    companions: Mapping[str, nn.Module] | None = None,
+) -> OptimisedNetwork:
+    """Make the optimiser of a network; `groups` are (parameters, highest learning rate).
 
+    companions: modules that learn with the network and are no part of it.
     Raises ValueError for a precision that the device does not have.
     """
     chosen, schedule = settings.optimiser, settings.schedule
@@ -84,26 +93,27 @@ def start_descent(
         chosen.name, groups, weight_decay=chosen.weight_decay, momentum=chosen.momentum
     )
     course = optimisers.Course(settings.steps, schedule.name, schedule.power, tuple(schedule.drops))
-    return optimisers.Descent(
+    return OptimisedNetwork(
         network,
         optimiser,
         course,
         chosen.clip_norm,
-        running.passes,
-        Precision(settings.precision, running.group.device),
+        run.passes,
+        Precision(settings.precision, run.group.device),
         MovingAverage(settings.ema_decay) if settings.ema_decay else None,
+        companions or {},
     )
 
 
 def train_on_clips(
-    trainee: Trainee, store: FrameStore, settings: Distill, running: Running, *, seed: int
+    trainee: OptimisedTrainee, store: FrameStore, settings: Distill, run: TrainingRun, *, seed: int
 ) -> Outcome:
     """Train on the clips of distillation: a key frame and frames that follow, or precede it."""
     return run_training(
         trainee,
         store,
         settings,
-        running,
+        run,
         clip_length=settings.clip_length,
         max_distance=settings.max_distance,
         directions=settings.directions,
@@ -112,10 +122,10 @@ def train_on_clips(
 
 
 def run_training(
-    trainee: Trainee,
+    trainee: OptimisedTrainee,
     store: FrameStore,
     settings: PretrainTeacher | Distill,
-    running: Running,
+    run: TrainingRun,
     *,
     clip_length: int,
     max_distance: int,
@@ -136,20 +146,20 @@ def run_training(
         directions=directions,
         augment=Augment(**settings.augment.model_dump()),
         seed=seed,
-        rows=running.passes.share(settings.batch, clip_length),
+        rows=run.passes.share(settings.batch, clip_length),
     )
-    running.group.copy_from_first(trainee.network.state_dict().values())
+    run.group.copy_from_first(trainee.optimised.tensors())
     outcome = train(
         trainee,
         batches,
         steps=settings.steps,
         evaluate_every=settings.evaluate_every,
         seed=seed,
-        checkpoint=running.checkpoint,
-        on_row=running.on_row,
-        title=running.title,
-        group=running.group,
-        loading_threads=running.loading_threads,
+        checkpoint=run.checkpoint,
+        on_row=run.on_row,
+        title=run.title,
+        group=run.group,
+        loading_threads=run.loading_threads,
     )
     trainee.network.load_state_dict(outcome.best_state)
     return outcome

@@ -6,8 +6,7 @@ from tasks.boxes_by_hand import LAYOUT, Anchored, detection, references
 from tasks.detectors import SIZE, build
 
 from deltadistill.data.boxes import UNKNOWN
-from deltadistill.tasks.near_objects import near_objects
-from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.objectives.places_near_objects import places_near_objects
 
 # Two maps: squares of 10 side by side in a row of four places, and one of 40 by 20 over all of them.
 SMALL = torch.tensor([[[[10.0 * x, 0, 10.0 * x + 10, 10]] for x in range(4)]])
@@ -15,7 +14,7 @@ LARGE = torch.tensor([[[[0.0, 0, 40, 20]]]])
 
 
 def masks(*frames, threshold=0.5):
-    found = near_objects([SMALL, LARGE], references(*frames), threshold=threshold)
+    found = places_near_objects([SMALL, LARGE], references(*frames), threshold=threshold)
     return [mask.flatten(1).tolist() for mask in found]
 
 
@@ -41,27 +40,25 @@ def test_an_object_that_no_anchor_touches_counts_nowhere():
     assert masks([(100, 100, 110, 110, 0)], threshold=0.0) == [[[False] * 4], [[False]]]
 
 
+def places(task, network, size, references):
+    grids = task.anchor_grids(size, references.device, network=network)
+    return places_near_objects(grids, references, threshold=0.9)
+
+
 def test_anchors_of_a_pyramid_lie_where_they_predict():
-    grids = detection().near_objects(
-        references([(28, 20, 60, 52, 0)]), (128, 128), network=Anchored(), threshold=0.9
-    )
+    grids = places(detection(), Anchored(), (128, 128), references([(28, 20, 60, 52, 0)]))
     assert [tuple(mask.shape[1:]) for mask in grids] == LAYOUT.level_sizes
     (place,) = grids[0][0].nonzero().tolist()  # middle at x 44, y 36, 4 strides of 8 long
     assert place == [4, 5]
     assert not any(mask.any() for mask in grids[1:])
     with pytest.raises(ValueError, match=r"anchors are for frames of \(128, 128\), got \(64, 64\)"):
-        detection().near_objects(references([]), (64, 64), network=Anchored(), threshold=0.5)
+        places(detection(), Anchored(), (64, 64), references([]))
 
 
 @pytest.mark.parametrize(("size", "scale"), [(SIZE, 1), ((64, 64), 2)])
 def test_anchors_of_regions_lie_where_the_resized_frame_has_them(size, scale):
     network = build("faster_rcnn_r101")
     box = [value / scale for value in (48 - 16, 32 - 16, 48 + 16, 32 + 16)]  # the place in row 2, column 3
-    (mask,) = detection(3).near_objects(references([(*box, 2)]), size, network=network, threshold=0.9)
+    (mask,) = places(detection(3), network, size, references([(*box, 2)]))
     assert mask.shape == (1, 8, 8)
     assert mask[0].nonzero().tolist() == [[2, 3]]
-
-
-def test_label_maps_tell_no_objects_apart():
-    with pytest.raises(ValueError, match="this data set has label maps and no boxes; take method feature"):
-        Segmentation(3).near_objects(torch.zeros(1, 4, 4), (4, 4), network=None, threshold=0.5)

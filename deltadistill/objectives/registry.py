@@ -1,0 +1,13 @@
+"""The objectives of a distillation, by the names that params.yaml uses."""
+
+from deltadistill.registry import Registry
+
+OBJECTIVES = Registry(
+    "objective",
+    {
+        "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
+        "near_objects": "deltadistill.objectives.near_objects:NearObjects",
+        "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
+        "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",
+    },
+)

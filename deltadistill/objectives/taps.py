@@ -1,0 +1,74 @@
+"""Where objectives look into a network: its blocks, modules by name, its output; the teacher's likewise."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+Maps = dict[str, list[Tensor]]
+"""What modules returned, by their names: the tensors of each, in the order in which they were made."""
+
+
+@dataclass(frozen=True)
+class Taps:
+    """What an objective asks to see of a pass; the batch itself can always be seen.
+
+    blocks: the error of every block's students (Eq. 1 or 2). modules: names of modules whose outputs, of the
+    delta network and of the teacher, are seen; their first axis is frames, and what a later layer changes
+    in place is seen as changed. output: the network's output. teacher_output: the teacher's own, for the
+    later frames.
+    """
+
+    blocks: bool = False
+    modules: tuple[str, ...] = ()
+    output: bool = False
+    teacher_output: bool = False
+
+    @property
+    def need_teacher(self) -> bool:
+        """Whether the teacher must run on the later frames by itself."""
+        return self.blocks or bool(self.modules) or self.teacher_output
+
+    @classmethod
+    def of_all(cls, several: Iterable["Taps"]) -> "Taps":
+        """Everything that any of several asks for."""
+        several = list(several)
+        return cls(
+            blocks=any(taps.blocks for taps in several),
+            modules=tuple(dict.fromkeys(name for taps in several for name in taps.modules)),
+            output=any(taps.output for taps in several),
+            teacher_output=any(taps.teacher_output for taps in several),
+        )
+
+
+@contextmanager
+def tapped(network: nn.Module, modules: Sequence[str]) -> Iterator[Maps]:
+    """Collect what modules return in the forward pass inside.
+
+    Raises ValueError for a name that the network does not have.
+    """
+    seen: Maps = {name: [] for name in modules}
+    with ExitStack() as hooks:
+        for name, made in seen.items():
+            hooks.callback(_module(network, name).register_forward_hook(_noting(made)).remove)
+        yield seen
+
+
+def _noting(made: list[Tensor]):
+    def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+        made.extend(leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+
+    return hook
+
+
+def _module(network: nn.Module, name: str) -> nn.Module:
+    try:
+        return network.get_submodule(name)
+    except AttributeError:
+        children = ", ".join(child for child, _ in network.named_children())
+        raise ValueError(
+            f"an objective looks at the module {name!r}, which {type(network).__name__} does not have; its "
+            f"children are {children}"
+        ) from None

@@ -7,6 +7,9 @@ from typing import Literal
 
 from deltadistill.account.operators import Convention
 
+Chosen = Literal["uncompressed", "compressed"]
+Frames = Literal["every", "key", "delta"]
+
 
 @dataclass(frozen=True)
 class LayerMacs:
@@ -26,7 +29,7 @@ class LayerMacs:
     teacher_macs: int
     uncompressed_macs: int | None = None
     compressed_macs: int | None = None
-    chosen: Literal["uncompressed", "compressed"] | None = None
+    chosen: Chosen | None = None
     kernel: tuple[int, ...] | None = None
     stride: tuple[int, ...] | None = None
     groups: int | None = None
@@ -37,14 +40,16 @@ class LayerMacs:
     def key_macs(self) -> int:
         """MACs on a key frame: the teacher's, and what the chosen candidate prepares for delta frames."""
         prepared = {"compressed": self.compressed_key_macs, "uncompressed": self.uncompressed_key_macs}
-        return self.teacher_macs + prepared.get(self.chosen, 0)
+        return self.teacher_macs + (prepared[self.chosen] if self.chosen else 0)
 
     @property
     def delta_macs(self) -> int:
         """MACs on a delta frame: the chosen candidate's, or all of a layer that was not converted."""
         if self.chosen is None:
             return self.teacher_macs
-        return self.compressed_macs if self.chosen == "compressed" else self.uncompressed_macs
+        macs = self.compressed_macs if self.chosen == "compressed" else self.uncompressed_macs
+        assert macs is not None, "the chosen candidate is there"
+        return macs
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Uncounted:
     operator: str
     calls: int
     elements: int
-    frames: Literal["every", "key", "delta"]
+    frames: Frames
 
 
 @dataclass(frozen=True)

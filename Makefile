@@ -140,7 +140,7 @@ bench: $(INSTALLED) ## the benchmarks: speed of data, training step, stream
 headlines: $(INSTALLED) ## put the tables of the committed results into README.md and docs/results.md
 	@python workflow/headlines.py
 
-schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/params
+schema: $(INSTALLED) ## write workflow/params.schema.yaml again after a change of deltadistill/pipeline/params
 	@python -m workflow.schema
 
 install: $(INSTALLED) ## the virtual environment alone

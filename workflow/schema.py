@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from deltadistill.pipeline.params import Params
 
 PATH = Path(__file__).with_name("params.schema.yaml")
-HEAD = "# Made by `make schema` from deltadistill/params; a test fails when it is out of date.\n"
+HEAD = "# Made by `make schema` from deltadistill/pipeline/params; a test fails when it is out of date.\n"
 
 
 def text() -> str:

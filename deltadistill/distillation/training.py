@@ -100,7 +100,7 @@ class DistillTraining:
     Batch norm keeps its statistics throughout, so that the target pass and the main pass agree: with
     other statistics even an exact student would show an error.
     near_objects: what to imitate in place of every block's output (FGFI); the network has the convolution
-        that goes with it (training.near_objects.add_adaptation).
+        that goes with it (distillation/near_objects.py, add_adaptation).
     Raises ValueError, before anything is trained, where the search's bound is out of reach.
     """
 

@@ -14,6 +14,9 @@ from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
+from deltadistill.models import own
+from deltadistill.models.building import REGISTERED
+from deltadistill.models.registry import MODELS
 from deltadistill.stored.network_file import load_weights_into, read_network_file, take_dtypes
 
 
@@ -145,7 +148,7 @@ def load_network(path: str | Path) -> nn.Module:
 
 
 def _require_builder(name: str, path: str | Path) -> None:
-    known = [*sorted(models.MODELS), *models.own.names()]
+    known = [*sorted([*MODELS, *REGISTERED]), *own.names()]
     if name not in known:
         raise ValueError(
             f"{path}: the network it describes, {name!r:.100}, cannot be built: unknown model; before "

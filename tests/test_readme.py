@@ -82,6 +82,14 @@ def test_every_source_file_and_room_that_a_page_names_exists(page):
     ]
 
 
+def test_every_decision_is_in_the_index_with_its_date_and_state():
+    text = (ROOT / "docs/decisions.md").read_text()
+    headings = re.findall(r"^## (.*)$", text, flags=re.M)
+    state = r"(?:holds|replaced by|open)"
+    rows = re.findall(r"^\| \[.*\]\(#(\S+)\) \| \d{4}-\d\d-\d\d \| " + state, text, flags=re.M)
+    assert rows == [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
 def top_entries(folder: Path) -> set[str]:
     """Tracked files and folders right below a folder, but for those that only tools look for."""
     command = ["git", "ls-files", "--", "."]

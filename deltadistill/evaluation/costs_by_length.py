@@ -13,7 +13,7 @@ def costs_by_length(
 ) -> dict[int, dict[str, float]]:
     """Per sequence length the MACs of a frame, amortised over the sequence: in 10⁹, and over the teacher's.
 
-    predict: how the variant predicts with `network` (see predictors.predictor.build); size: of a frame, (C, H, W).
+    predict: how the variant predicts with `network` (predictors/predictor.py); size: of a frame, (C, H, W).
     """
     macs, teacher_macs = count_macs(network, size), count_macs(teacher, size).teacher
     amortised = predictors.amortised(predict)

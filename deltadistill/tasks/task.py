@@ -38,9 +38,9 @@ class Scores:
 class Task(Protocol):
     """What the network learns to say about a frame, and how good that is.
 
-    An output is whatever tree of tensors a network has for frames, frames first (forward/outputs.py). `network`
-    is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
-    one per frame.
+    An output is whatever tree of tensors a network has for frames, frames first (forward/outputs.py).
+    `network` is the one whose output it is: a detection network knows its anchors. References of a batch
+    are (N, …), one per frame.
     """
 
     measure: Measure

@@ -41,7 +41,7 @@ HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
+.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint docs smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -74,8 +74,11 @@ test-published: $(INSTALLED) ## two steps of every stage of the published experi
 test-mutants: $(VENV)/.mutants ## put bugs into copies of the library and count those that its tests catch (an hour at most)
 	@OMP_NUM_THREADS=1 nice python -m workflow.mutants $(MUTANTS)
 
-lint: $(INSTALLED) ## style of the code, the stages and the Snakefile
-	@ruff check . && ruff format --check . && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
+lint: $(INSTALLED) ## style of the code, types of the library, the stages and the Snakefile
+	@ruff check . && ruff format --check . && mypy && snakemake --lint 2>&1 | tail -n 1 && dvc stage list > /dev/null
+
+docs: $(INSTALLED) ## the API reference, made from the docstrings: api/index.html
+	@rm -rf api && python -m workflow.api_reference
 
 smoke: $(INSTALLED) ## the whole pipeline at toy size in temporary copies, through DVC and through Snakemake
 	@python workflow/smoke.py

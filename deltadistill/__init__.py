@@ -3,7 +3,7 @@
 The public names are loaded when they are first used: many small processes of the pipeline need no torch.
 """
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 _HOMES = {
@@ -61,8 +61,12 @@ if TYPE_CHECKING:
     from deltadistill.stored.network_file import save_network as save_network
     from deltadistill.stored.weights import load_weights as load_weights
 
+    __version__: str
+
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return metadata.version("deltadistill")
     if name in _MODULES:
         return import_module(f"deltadistill.{name}")
     if name not in _HOMES:

@@ -12,13 +12,21 @@ from headlines import BLOCK, DOCUMENTS, refreshed
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Folders of data sets, what the pipeline makes, and names that a decision was against.
+MADE_OR_BROUGHT = {
+    *("artifacts/", "logs/", "logs/benchmarks/", "sweeps/beta/"),
+    *("leftImg8bit/", "leftImg8bit_sequence/", "gtFine/", "gtCoarse/"),
+    "convert/",
+}
+FOR_TOOLS = {"LICENSE", "README.md", "CITATION.cff", "constraints.txt", "dvc.lock", "py.typed", "__init__.py"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_tables_are_those_of_the_committed_results(document):
     text = (ROOT / document).read_text()
     assert BLOCK.search(text)
-    assert refreshed(text) == text
+    assert refreshed(text, DOCUMENTS[document]) == text
 
 
 def test_the_example_runs_as_written():
@@ -45,13 +53,46 @@ def test_every_linked_file_is_in_the_repository():
     assert [link for link in links if "://" not in link and link not in tracked.splitlines()] == []
 
 
-def test_every_name_of_the_tree_exists():
+def test_the_readme_can_be_read_in_one_go():
+    assert len(README.splitlines()) <= 150
+
+
+def test_every_name_of_the_tree_exists_and_every_entry_at_the_top_is_in_it():
     tree = re.search(r"## What is where\n\n```\n(.*?)```", README, flags=re.S).group(1)
-    missing = []
+    missing, named = [], set()
     for line in tree.splitlines():
         indent = len(line) - len(line.lstrip())
         for name in re.findall(r"[\w/]+(?:\.\w+|/)|Makefile|Snakefile", line[: 22 if indent == 0 else 80]):
             places = [ROOT / name, ROOT / "deltadistill" / name]
+            named.add((bool(indent), name.strip("/")))
             if not any(place.exists() for place in places):
                 missing.append(name)
     assert missing == []
+    for inside, folder in ((False, ROOT), (True, ROOT / "deltadistill")):
+        assert top_entries(folder) - {name for is_inside, name in named if is_inside == inside} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_source_file_and_room_that_a_page_names_exists(page):
+    """Paths are below the project, the library, the tests, or what pages say is made or brought."""
+    named = re.findall(r"`((?:[\w-]+/)+(?:[\w-]+\.py)?|[\w-]+\.py)`", page.read_text())
+    homes = [ROOT, ROOT / "deltadistill", ROOT / "tests"]
+    assert [name for name in named if not any((home / name).exists() for home in homes)] == [
+        name for name in named if name in MADE_OR_BROUGHT
+    ]
+
+
+def test_every_decision_is_in_the_index_with_its_date_and_state():
+    text = (ROOT / "docs/decisions.md").read_text()
+    headings = re.findall(r"^## (.*)$", text, flags=re.M)
+    state = r"(?:holds|replaced by|open)"
+    rows = re.findall(r"^\| \[.*\]\(#(\S+)\) \| \d{4}-\d\d-\d\d \| " + state, text, flags=re.M)
+    assert rows == [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def top_entries(folder: Path) -> set[str]:
+    """Tracked files and folders right below a folder, but for those that only tools look for."""
+    command = ["git", "ls-files", "--", "."]
+    paths = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    entries = {path.split("/")[0] for path in paths.splitlines()}
+    return {name for name in entries if not name.startswith(".")} - FOR_TOOLS

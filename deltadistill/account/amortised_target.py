@@ -13,7 +13,7 @@ class AmortisedTarget:
     cost: float
     length: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.length < 2:
             raise ValueError(f"length {self.length} must be at least 2; 1 has no delta frames")
         if not 1 / self.length < self.cost <= 1:

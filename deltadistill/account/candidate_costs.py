@@ -28,7 +28,7 @@ class CostTable:
     rest: float
     teacher: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, pair in self.blocks.items():
             if len(pair) != 2 or not all(isfinite(cost) and cost >= 0 for cost in pair):
                 raise ValueError(
@@ -92,7 +92,8 @@ def macs_of_blocks(table: MacTable, *, length: int | None = None) -> CostTable:
     """
     later_frames = length - 1 if length else None
 
-    def cost(delta: int, key: int) -> float:
+    def cost(delta: int | None, key: int) -> float:
+        assert delta is not None, "a converted block has both candidates until it is deployed"
         return delta + (key / later_frames if later_frames else 0)
 
     return CostTable(

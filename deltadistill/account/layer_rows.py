@@ -1,9 +1,9 @@
 """Rows of macs.csv: every counted layer, its cost, and whether it was converted."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from deltadistill import models
 from deltadistill.account.macs_table import LayerMacs, MacTable
@@ -38,7 +38,7 @@ def layer_rows(network: nn.Module, table: MacTable) -> list[dict[str, Any]]:
 def _rank(block: DeltaBlock | None) -> int | None:
     """Intermediate channels of a linear student."""
     student = block.compressed if block else None
-    return student[0].weight.shape[0] if isinstance(student, nn.Sequential) else None
+    return cast(Tensor, student[0].weight).shape[0] if isinstance(student, nn.Sequential) else None
 
 
 def _shapes(row: LayerMacs) -> dict[str, str]:

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from deltadistill.account.macs_table import LayerMacs, MacTable, Uncounted
+from deltadistill.account.macs_table import Chosen, Frames, LayerMacs, MacTable, Uncounted
 from deltadistill.account.operators import Convention, check_convention
 from deltadistill.account.recording import Call, Recording, meta_copy, record, value_copy
 from deltadistill.blocks.candidates import COMPRESSED, RULE, UNCOMPRESSED
@@ -46,7 +47,7 @@ def count_macs(
     """
     check_convention(convention)
     if run is None and hasattr(network, "fixed_shapes") and _is_shape(inputs):
-        network = network.fixed_shapes()
+        network = cast(Callable[[], nn.Module], network.fixed_shapes)()
     try:
         return _account(network, inputs, convention, run, device="meta")
     except _NeedsValues as error:
@@ -123,7 +124,7 @@ def _dtype(network: nn.Module) -> torch.dtype:
     return next(floating, torch.get_default_dtype())
 
 
-def _inputs(inputs: Sequence[int] | Sequence[Tensor], dtype: torch.dtype, device: str) -> tuple:
+def _inputs(inputs: Sequence[int] | Sequence[Tensor], dtype: torch.dtype, device: str) -> tuple[Any, ...]:
     if _is_shape(inputs):
         return (torch.zeros(1, *inputs, device=device, dtype=dtype),)
     return tree_map_only(Tensor, lambda tensor: _moved(tensor, device), tuple(inputs))
@@ -135,7 +136,9 @@ def _moved(tensor: Tensor, device: str) -> Tensor:
     return tensor.detach().to(device, copy=True)
 
 
-def _record(run, arguments: Sequence, convention: Convention, *, device: str, **options) -> Recording:  # noqa: ANN001
+def _record(
+    run: Callable[..., Any], arguments: Sequence[Any], convention: Convention, *, device: str, **options: Any
+) -> Recording:
     try:
         return record(run, arguments, convention, device=device, **options)
     except (NotImplementedError, RuntimeError) as error:
@@ -151,7 +154,7 @@ def _run_candidates(
     """Run each candidate of each block on the input of each of its calls, as streamed frames would."""
     candidates: dict[tuple[str, str], _Candidate] = {}
     for name, (x, *_) in recording.arguments:
-        block = copy.get_submodule(name)
+        block = cast(DeltaBlock, copy.get_submodule(name))
         for choice in block.candidates or (RULE,):  # without those that deploy dropped
             block.decide(choice)
             candidate = candidates.setdefault((name, choice), _Candidate())
@@ -177,8 +180,8 @@ def _total(calls: Iterable[Call]) -> int:
     return sum(call.macs or 0 for call in calls)
 
 
-def _row(calls: list[Call], candidates: dict[str, _Candidate], chosen: str | None) -> LayerMacs:
-    first = max(calls, key=lambda call: call.macs)  # of a block of several operators: the dearest
+def _row(calls: list[Call], candidates: dict[str, _Candidate], chosen: Chosen | None) -> LayerMacs:
+    first = max(calls, key=lambda call: call.macs or 0)  # of a block of several operators: the dearest
     delta = {choice: _total(candidate.delta) for choice, candidate in candidates.items()}
     key = {choice: _total(candidate.key) for choice, candidate in candidates.items()}
     return LayerMacs(
@@ -202,15 +205,17 @@ def _row(calls: list[Call], candidates: dict[str, _Candidate], chosen: str | Non
 
 
 def _uncounted(
-    recording: Recording, candidates: dict[tuple[str, str], _Candidate], chosen: dict[str, str]
+    recording: Recording, candidates: dict[tuple[str, str], _Candidate], chosen: dict[str, Chosen]
 ) -> Iterable[Uncounted]:
     every = [call for call in recording.calls if call.module not in chosen]
     used = [candidates[item] for item in chosen.items() if item in candidates]
     key = [call for call in recording.calls if call.module in chosen]
     key += [call for candidate in used for call in candidate.key]
     delta = [call for candidate in used for call in candidate.delta]
-    for frames, calls in (("every", every), ("key", key), ("delta", delta)):
-        number, elements = Counter(), Counter()
+    by_frames: dict[Frames, list[Call]] = {"every": every, "key": key, "delta": delta}
+    for frames, calls in by_frames.items():
+        number: Counter[str] = Counter()
+        elements: Counter[str] = Counter()
         for call in calls:
             if call.macs is None:
                 number[call.operator] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -29,9 +30,9 @@ def draw(rows: Sequence[LayerMacs], parts: Mapping[str, str], *, layers: int) ->
     for place, row in enumerate(shown):
         colour, megamacs = colours[parts[row.name]], row.teacher_macs / 1e6
         kept = row.compressed_macs is None
-        hatch = {"hatch": "/////", "edgecolor": colour, "linewidth": 0} if kept else {}
+        hatch: dict[str, Any] = {"hatch": "/////", "edgecolor": colour, "linewidth": 0} if kept else {}
         axes.barh(place, megamacs, height=0.74, color=(colour, _PALE), **hatch)
-        if not kept:
+        if row.compressed_macs is not None:
             axes.barh(place, row.compressed_macs / 1e6, height=0.74, color=colour)
             ratio = row.compressed_macs / row.teacher_macs
             axes.annotate(

@@ -7,6 +7,9 @@ from typing import Literal
 
 from deltadistill.account.operators import Convention
 
+Chosen = Literal["uncompressed", "compressed"]
+Frames = Literal["every", "key", "delta"]
+
 
 @dataclass(frozen=True)
 class LayerMacs:
@@ -27,7 +30,7 @@ class LayerMacs:
     teacher_macs: int
     uncompressed_macs: int | None = None
     compressed_macs: int | None = None
-    chosen: Literal["uncompressed", "compressed", "rule"] | None = None
+    chosen: Chosen | None = None
     kernel: tuple[int, ...] | None = None
     stride: tuple[int, ...] | None = None
     groups: int | None = None
@@ -44,18 +47,20 @@ class LayerMacs:
             "uncompressed": self.uncompressed_key_macs,
             "rule": self.rule_key_macs,
         }
-        return self.teacher_macs + prepared.get(self.chosen, 0)
+        return self.teacher_macs + (prepared[self.chosen] if self.chosen else 0)
 
     @property
     def delta_macs(self) -> int:
         """MACs on a delta frame: the chosen candidate's, or all of a layer that was not converted."""
-        costs = {
-            None: self.teacher_macs,
+        if self.chosen is None:
+            return self.teacher_macs
+        macs = {
             "compressed": self.compressed_macs,
             "uncompressed": self.uncompressed_macs,
             "rule": self.rule_macs,
-        }
-        return costs[self.chosen]
+        }[self.chosen]
+        assert macs is not None, "the chosen candidate is there"
+        return macs
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Uncounted:
     operator: str
     calls: int
     elements: int
-    frames: Literal["every", "key", "delta"]
+    frames: Frames
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ MACs are multiply-accumulates: one multiplication and one addition together coun
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -35,31 +35,31 @@ BIAS_ARGUMENT = {
 }
 
 
-def _convolution(operator: str, args: Sequence, output: Tensor) -> int:
+def _convolution(operator: str, args: Sequence[Any], output: Tensor) -> int:
     inputs, weight, transposed = args[0], args[1], args[6]
     # Each output element is the product with one kernel; transposed, each input element is spread by one.
     return (inputs if transposed else output).numel() * weight[0].numel()
 
 
-def _deformable_convolution(operator: str, args: Sequence, output: Tensor) -> int:
+def _deformable_convolution(operator: str, args: Sequence[Any], output: Tensor) -> int:
     return output.numel() * args[1][0].numel()
 
 
-def _matrix_product(operator: str, args: Sequence, output: Tensor) -> int:
+def _matrix_product(operator: str, args: Sequence[Any], output: Tensor) -> int:
     return output.numel() * args[INPUT_ARGUMENT.get(operator, 0)].shape[-1]
 
 
-def _summed_product(operator: str, args: Sequence, output: Tensor) -> int:
+def _summed_product(operator: str, args: Sequence[Any], output: Tensor) -> int:
     return args[1].numel() * args[2].shape[-1]  # the batch is summed away in the output
 
 
-def _attention(operator: str, args: Sequence, output: Tensor) -> int:
+def _attention(operator: str, args: Sequence[Any], output: Tensor) -> int:
     query, key, value = args[:3]  # (N, heads, L, E), (N, heads, S, E), (N, heads, S, E')
     scores = query.shape[:-1].numel() * key.shape[-2]
     return scores * (query.shape[-1] + value.shape[-1])
 
 
-PRODUCTS: dict[str, Callable[[str, Sequence, Tensor], int]] = {
+PRODUCTS: dict[str, Callable[[str, Sequence[Any], Tensor], int]] = {
     "aten.convolution": _convolution,
     "torchvision.deform_conv2d": _deformable_convolution,
     "aten.addbmm": _summed_product,
@@ -95,7 +95,7 @@ PER_ELEMENT = {
 WITHOUT_WORK = {"aten.empty", "aten.empty_like", "aten.detach", "aten._unsafe_view", "aten.lift_fresh"}
 
 
-def operator_macs(operator: str, args: Sequence, output: Tensor, convention: Convention) -> int | None:
+def operator_macs(operator: str, args: Sequence[Any], output: Tensor, convention: Convention) -> int | None:
     """Return the MACs of one call, or None where the convention does not count the operator.
 
     `operator` is the name in PyTorch's dispatcher ("aten.convolution"), `args` its positional arguments

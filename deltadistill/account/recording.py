@@ -43,7 +43,7 @@ class Recording:
     """The operator calls of one forward pass, and the arguments of each call of a watched module."""
 
     calls: list[Call] = field(default_factory=list)
-    arguments: list[tuple[str, tuple]] = field(default_factory=list)
+    arguments: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
 
 
 def meta_copy(model: nn.Module, *, instead: Mapping[int, Any] | None = None) -> nn.Module:
@@ -71,7 +71,7 @@ def _meta_twin(tensor: Tensor) -> Tensor:
 
 def record(
     run: Callable[..., Any],
-    arguments: Sequence,
+    arguments: Sequence[Any],
     convention: Convention,
     *,
     device: str = "meta",
@@ -101,12 +101,14 @@ class _Recorder(TorchDispatchMode):
     """Sees every operator on its way to the device; `running` is the stack of names of running modules."""
 
     def __init__(self, convention: Convention) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.convention = convention
         self.recording = Recording()
         self.running = [""]
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         operator = str(func.overloadpacket)
         output = next(_tensors(result), None)
@@ -115,9 +117,9 @@ class _Recorder(TorchDispatchMode):
             self.recording.calls.append(self._call(operator, args, output))
         return result
 
-    def _call(self, operator: str, args: Sequence, output: Tensor) -> Call:
+    def _call(self, operator: str, args: Sequence[Any], output: Tensor) -> Call:
         tensors = [arg for arg in args[INPUT_ARGUMENT.get(operator, 0) :] if isinstance(arg, Tensor)]
-        extra = {}
+        extra: dict[str, Any] = {}
         if operator == "aten.convolution":
             extra = {"kernel": tuple(args[1].shape[2:]), "stride": tuple(args[3]), "groups": args[8]}
         return Call(
@@ -134,7 +136,7 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
     return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
 
 
-def _of_note(output: Tensor, args: Sequence) -> bool:
+def _of_note(output: Tensor, args: Sequence[Any]) -> bool:
     """Whether a call does more than make a few indices or flags."""
     if output.is_floating_point() or output.is_complex():
         return True
@@ -151,7 +153,7 @@ def _naming(model: nn.Module, recorder: _Recorder, watch: Callable[[nn.Module], 
         if id(module) in hidden:
             continue
 
-        def enter(module: nn.Module, args: tuple, named: dict, name: str = name) -> None:
+        def enter(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any], name: str = name) -> None:
             recorder.running.append(name)
             if watch(module):
                 recorder.recording.arguments.append((name, (*args, *named.values())))

@@ -59,7 +59,7 @@ class Seat:
     Copies and pickles of a seat are empty.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._occupations: tuple[_Occupation, ...] = ()  # of all threads
         self._lock = Lock()
         self._clip_backwards: set[int] = set()

@@ -1,7 +1,4 @@
-"""Networks by name: plain modules that know nothing about delta distillation.
-
-The public names are loaded when they are first used: the table of names alone needs no torch.
-"""
+"""Networks by name: plain modules that know nothing about delta distillation."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -12,6 +9,7 @@ if TYPE_CHECKING:
     from deltadistill.models.excluded import published_convolutions as published_convolutions
     from deltadistill.models.network_parts import part_of as part_of
 
+# The public names are loaded when they are first used: the table of names alone needs no torch.
 _HOMES = {
     "build": "building",
     "register": "building",

@@ -41,8 +41,8 @@ class Scores:
 class Task(Protocol):
     """What the network learns to say about a frame, and how good that is.
 
-    An output is whatever tree of tensors a network has for frames, frames first (models.outputs). `network`
-    is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
+    An output is whatever tree of tensors a network has for frames, frames first (forward/outputs.py).
+    `network` is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
     one per frame.
 
     A task that is derived from this class has what has a body here: references as they are, and a loss that

@@ -1,4 +1,4 @@
-"""workflow/params.schema.yaml says what deltadistill/params says."""
+"""workflow/params.schema.yaml says what deltadistill/pipeline/params says."""
 
 from pathlib import Path
 from runpy import run_path

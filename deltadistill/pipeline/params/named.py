@@ -9,7 +9,7 @@ from deltadistill.registry import Registry
 
 
 def named_in(registry: Registry, *, or_none: bool = False) -> Any:
-    """The type of a value, or of a mapping's key, that names an entry of `registry`, or may be None as well."""
+    """The type of a value, or of a mapping's key, that names an entry of `registry` (or is None)."""
 
     def known(name: str | None) -> str | None:
         if name is not None:

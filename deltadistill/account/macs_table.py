@@ -7,7 +7,7 @@ from typing import Literal
 
 from deltadistill.account.operators import Convention
 
-Chosen = Literal["uncompressed", "compressed"]
+Chosen = Literal["uncompressed", "compressed", "rule"]
 Frames = Literal["every", "key", "delta"]
 
 

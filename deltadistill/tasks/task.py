@@ -42,8 +42,8 @@ class Task(Protocol):
     """What the network learns to say about a frame, and how good that is.
 
     An output is whatever tree of tensors a network has for frames, frames first (forward/outputs.py).
-    `network` is the one whose output it is: a detection network knows its anchors. References of a batch are (N, …),
-    one per frame.
+    `network` is the one whose output it is: a detection network knows its anchors. References of a batch
+    are (N, …), one per frame.
 
     A task that is derived from this class has what has a body here: references as they are, and a loss that
     is a mean over frames.

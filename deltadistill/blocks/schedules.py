@@ -30,7 +30,7 @@ class KeySchedule(Protocol):
 class OnDemand:
     """The first frame, and whichever one follows a `refresh()`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._answered: object = None
         self.refresh()
 

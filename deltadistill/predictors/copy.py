@@ -34,6 +34,7 @@ class Copy(Predictor):
             output = frame_outputs(self._network, frame.normalised.to(self._device))
             self._prediction = on_processor(self._task.predict(output, network=self._network))
         self._schedule.note(frame.pictures, is_key=self.is_key_frame)
+        assert self._prediction is not None  # the first frame of a stream is a key frame
         return self._prediction
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:

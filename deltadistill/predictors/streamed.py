@@ -27,12 +27,12 @@ class Streamed(Predictor):
         self._device = device_of(network)
 
     @property
-    def is_key_frame(self) -> bool:
+    def is_key_frame(self) -> bool:  # type: ignore[override]  # the stream's, only read here
         """Whether the last frame was a key frame."""
         return self._stream.is_key_frame
 
     @property
-    def state_bytes(self) -> int:
+    def state_bytes(self) -> int:  # type: ignore[override]  # the stream's, only read here
         """Memory that the stream keeps between frames, bytes."""
         return self._stream.state_bytes
 

@@ -63,7 +63,7 @@ class CallError:
 class ProbeSession:
     """Every frame by the teacher, keeping each block's output: the targets of distillation."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.outputs: dict[Call, Tensor] = {}
         self._counter = _CallCounter()
 

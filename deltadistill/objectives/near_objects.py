@@ -5,6 +5,7 @@ The features are the maps that a detector's heads read; the network names the mo
 """
 
 from collections.abc import Sequence
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,8 +51,8 @@ class NearObjects(Objective):
 
     def _masks(self, seen: Observation) -> list[Tensor]:
         if self not in seen.memo:
-            references, size = later_frames(seen.batch["label"]), tuple(seen.clip.shape[-2:])
-            seen.memo[self] = self._places(references, size, seen.network)
+            references, (height, width) = later_frames(seen.batch["label"]), seen.clip.shape[-2:]
+            seen.memo[self] = self._places(references, (height, width), seen.network)
         return seen.memo[self]
 
     def _places(self, references: Tensor, size: tuple[int, int], network: nn.Module) -> list[Tensor]:
@@ -79,14 +80,20 @@ def count(masks: Sequence[Tensor]) -> Tensor:
     return torch.stack([mask.sum() for mask in masks]).sum().double()
 
 
-def _knowing_objects(setting: Setting):
+class _KnowsObjects(Protocol):
+    def anchor_grids(
+        self, size: tuple[int, int], device: torch.device, *, network: nn.Module
+    ) -> Sequence[Tensor]: ...
+
+
+def _knowing_objects(setting: Setting) -> _KnowsObjects:
     task = setting.require_task("near_objects")
     if not hasattr(task, "anchor_grids"):
         raise ValueError(
             "method fgfi imitates features near objects, and this data set has label maps and no boxes; take "
             "method feature, or a data set with boxes"
         )
-    return task
+    return cast(_KnowsObjects, task)
 
 
 def _head_features(network: nn.Module) -> str:
@@ -109,5 +116,5 @@ def _identity(maps: Sequence[Tensor]) -> nn.Conv2d:
     (width,) = channels
     adaptation = nn.Conv2d(width, width, 3, padding=1).to(maps[0])
     nn.init.dirac_(adaptation.weight)
-    nn.init.zeros_(adaptation.bias)
+    nn.init.zeros_(cast(Tensor, adaptation.bias))
     return adaptation

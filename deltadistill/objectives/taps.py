@@ -1,6 +1,6 @@
 """Where objectives look into a network: its blocks, modules by name, its output; the teacher's likewise."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ def tapped(network: nn.Module, modules: Sequence[str]) -> Iterator[Maps]:
         yield seen
 
 
-def _noting(made: list[Tensor]):
+def _noting(made: list[Tensor]) -> Callable[[nn.Module, object, object], None]:
     def hook(_module: nn.Module, _inputs: object, output: object) -> None:
         made.extend(leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -47,11 +47,12 @@ class AnchorMaps:
 
     def image_size(self, network: nn.Module) -> tuple[int, int]:
         """(height, width) of the frames that the anchors are for, the only ones that it takes."""
-        return tuple(network.anchors.image_size)
+        height, width = _layout(network).image_size
+        return height, width
 
     def anchor_grids(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> list[Tensor]:
         """Boxes of the anchors in frames of `size`, per level: (h, w, A, 4)."""
-        layout = network.anchors
+        layout = _layout(network)
         if size != self.image_size(network):
             raise ValueError(f"the network's anchors are for frames of {layout.image_size}, got {size}")
         boxes = _anchor_boxes(layout, device)[:, [1, 0, 3, 2]]
@@ -63,7 +64,7 @@ class AnchorMaps:
 
     def targets(self, references: Tensor, network: nn.Module) -> AnchorTargets:
         """Match boxes (N, M, 5), see data.box_lists, with anchors."""
-        layout = network.anchors
+        layout = _layout(network)
         labeler = _labeler(layout, references.device)
         per_frame = [_frame_targets(labeler, boxes) for boxes in references]
         classes, offsets, counts = zip(*per_frame, strict=True)
@@ -75,15 +76,15 @@ class AnchorMaps:
 
     def loss(self, output: Maps, targets: AnchorTargets, network: nn.Module, of: Tensor) -> Tensor:
         """Focal and Huber loss of the maps, divided by the extent `of` and one."""
-        logits, offsets = output
-        _require_levels(logits, network.anchors)
+        (logits, offsets), layout = output, _layout(network)
+        _require_levels(logits, layout)
         return _effdet("loss").loss_fn(
             list(logits),
             list(offsets),
             targets.classes,
             targets.offsets,
             of.reshape(1),
-            num_classes=logits[0].shape[1] // network.anchors.per_position,
+            num_classes=logits[0].shape[1] // layout.per_position,
             alpha=FOCAL_ALPHA,
             gamma=FOCAL_GAMMA,
             delta=HUBER_DELTA,
@@ -99,7 +100,7 @@ class AnchorMaps:
         and the Huber loss of the offsets, weighted by how sure the teacher is of the anchor. Each frame's is
         divided by the number of anchors that the teacher takes for objects, and one.
         """
-        per_position = network.anchors.per_position
+        per_position = _layout(network).per_position
         logits, offsets = _flat(output, per_position)
         taught, taught_offsets = _flat(teacher_output, per_position)
         scores = taught.sigmoid()
@@ -113,7 +114,7 @@ class AnchorMaps:
 
     def predict(self, output: Maps, network: nn.Module, suppression: Suppression) -> list[Detections]:
         """Boxes of each frame by itself: the surest anchors, cut off at the image, doubles suppressed."""
-        layout = network.anchors
+        layout = _layout(network)
         _require_levels(output[0], layout)
         logits, offsets = _flat(output, layout.per_position)
         anchors = _anchor_boxes(layout, logits.device)
@@ -121,6 +122,10 @@ class AnchorMaps:
             _frame_detections(*frame, anchors, layout, suppression)
             for frame in zip(logits.sigmoid(), offsets, strict=True)
         ]
+
+
+def _layout(network: nn.Module) -> AnchorLayout:
+    return cast(AnchorLayout, network.anchors)
 
 
 def _frame_detections(
@@ -177,7 +182,7 @@ def _effdet_anchors(layout: AnchorLayout, device: torch.device) -> nn.Module:
 
 def _anchor_boxes(layout: AnchorLayout, device: torch.device) -> Tensor:
     """y0, x0, y1, x1 of all anchors (K, 4)."""
-    return _effdet_anchors(layout, device).boxes
+    return cast(Tensor, _effdet_anchors(layout, device).boxes)
 
 
 @lru_cache(maxsize=8)

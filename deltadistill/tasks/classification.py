@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deltadistill.data.dataset_info import DatasetInfo
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import DatasetInfo, Frame
+from deltadistill.data.manifest import Frame
 from deltadistill.metrics.measures import TOP1, Measure
 from deltadistill.metrics.top_classes import Ranking, TopClasses
 from deltadistill.processes.group import ALONE, Group
@@ -50,7 +51,7 @@ class Classification:
             )
         return cls(len(info.classes), loss.get("label_smoothing", 0.0))
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; expected 0 or more, below 1")
 

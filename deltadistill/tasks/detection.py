@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from deltadistill.data.boxes import Detections, Objects
+from deltadistill.data.dataset_info import DatasetInfo
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import DatasetInfo, Frame
+from deltadistill.data.manifest import Frame
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.metrics.motion_speed import motion_iou
+from deltadistill.models.faster_rcnn import FasterRCNN
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 from deltadistill.tasks.regions import Regions
 from deltadistill.tasks.suppression import Suppression
 from deltadistill.tasks.task import Form, Reference, Scores
+
+Network = TypeVar("Network", bound=nn.Module, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,35 @@ class Detection:
         return metric.precision(self.classes, self.suppression.max_detections)
 
 
-def detector_of(network: nn.Module) -> AnchorMaps | Regions:
+class Detector(Protocol[Network]):
+    """Reads the outputs of one kind of detector; `network` is the one whose output it is."""
+
+    def image_size(self, network: Network) -> tuple[int, int] | None:
+        """(height, width) of the only frames that the network takes; None: any."""
+
+    def anchor_grids(self, network: Network, size: tuple[int, int], device: torch.device) -> list[Tensor]:
+        """Boxes of the anchors in frames of `size`, per map that the heads read: (h, w, A, 4)."""
+
+    def targets(self, references: Tensor, network: Network) -> Any:
+        """What boxes (N, M, 5), see data.box_lists, ask of the network; its `extent` is a float64 scalar."""
+
+    def loss(self, output: Any, targets: Any, network: Network, of: Tensor) -> Tensor:
+        """The loss of a part of a batch whose extent is `of`; a scalar."""
+
+    def imitation_loss(self, output: Any, teacher_output: Any, network: Network, teacher: Network) -> Tensor:
+        """How far an output is from a teacher's, mean over frames; a scalar."""
+
+    def predict(self, output: Any, network: Network, suppression: Suppression) -> list[Detections]:
+        """Boxes of each frame, in pixels of the network's input."""
+
+
+def detector_of(network: nn.Module) -> Detector[nn.Module]:
     """How the network's outputs are read. ValueError for a network that is no detector."""
     if hasattr(network, "anchors"):
         return AnchorMaps()
     if hasattr(network, "propose"):
-        return Regions()
+        regions: Detector[FasterRCNN] = Regions()
+        return cast(Detector[nn.Module], regions)  # whatever proposes is taken for a FasterRCNN
     raise ValueError(
         f"{type(network).__name__} is no detector that can be read: the data set has boxes, and the network "
         "neither carries `anchors` (models.anchor_layout) nor proposes regions (models.faster_rcnn); choose "
@@ -155,6 +182,6 @@ def _shown(found: Detections, min_score: float) -> Detections:
 
 def _motions(store: FrameStore, frames: Sequence[Frame]) -> dict[int, np.ndarray]:
     """Motion IoU of the objects of every annotated frame of a clip, by its index."""
-    nothing = Objects(np.zeros((0, 4)), [])
+    nothing = Objects(np.zeros((0, 4)), np.zeros(0))
     clip = [store.boxes(frame) if store.is_annotated(frame) else nothing for frame in frames]
     return {frame.index: motion for frame, motion in zip(frames, motion_iou(clip), strict=True)}

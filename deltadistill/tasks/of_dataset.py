@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from deltadistill.data.manifest import DatasetInfo
+from deltadistill.data.dataset_info import DatasetInfo
 from deltadistill.tasks.registry import TASKS
 from deltadistill.tasks.task import Task
 

@@ -98,9 +98,9 @@ def _frame_detections(
 ) -> Detections:
     """Scores (n, C) and boxes (n, C, 4) of one frame's regions, in pixels of the resized frame."""
     found, places = suppression.candidates_of(scores.flatten())
-    size, resized = sizes
-    boxes = boxes.flatten(0, 1)[places] * _factors(resized, size).to(boxes)
-    return suppression.detections(boxes, found, places % scores.shape[1], tuple(size))
+    (height, width), resized = sizes
+    boxes = boxes.flatten(0, 1)[places] * _factors(resized, (height, width)).to(boxes)
+    return suppression.detections(boxes, found, places % scores.shape[1], (height, width))
 
 
 def _factors(before: Sequence[int], after: Sequence[int]) -> Tensor:

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deltadistill.data.dataset_info import DatasetInfo
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import DatasetInfo, Frame
+from deltadistill.data.manifest import Frame
 from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes.group import ALONE, Group
@@ -60,7 +61,7 @@ class Segmentation:
         mine = {name: value for name, value in (loss or {}).items() if name != "label_smoothing"}
         return cls(len(info.classes), **mine)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.class_weights is not None and len(self.class_weights) != self.classes:
             raise ValueError(
                 f"class_weights has {len(self.class_weights)} entries; expected one per class: {self.classes}"
@@ -108,6 +109,7 @@ class Segmentation:
         for logits, label in parts:  # one after the other, so that no two parts' logits are held at once
             labels.append(label)
             if self.extent_needs_outputs:
+                assert logits is not None  # see extent_needs_outputs
                 losses.append(_pixel_losses(logits, label))
         return self._extent_of(losses, labels, group)
 
@@ -123,9 +125,9 @@ class Segmentation:
 
         Both are logits (N, classes, H, W).
         """
-        student, teacher = logits.log_softmax(1), teacher_logits.log_softmax(1)
+        student, taught = logits.log_softmax(1), teacher_logits.log_softmax(1)
         pixels = logits.numel() / logits.shape[1]
-        return (teacher.exp() * (teacher - student)).sum() / pixels
+        return (taught.exp() * (taught - student)).sum() / pixels
 
     def predict(self, logits: Tensor, *, network: nn.Module | None = None) -> Tensor:
         """Labels (N, H, W), uint8, of logits (N, classes, H, W)."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
+from deltadistill.data.dataset_info import DatasetInfo
 from deltadistill.data.frames import FrameStore
-from deltadistill.data.manifest import DatasetInfo, Frame
+from deltadistill.data.manifest import Frame
 from deltadistill.metrics.counters import Counter
 from deltadistill.metrics.measures import Measure
 from deltadistill.processes.group import ALONE, Group

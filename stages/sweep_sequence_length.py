@@ -32,6 +32,7 @@ def main() -> None:
     from deltadistill.evaluation.frames import teacher_reference
     from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
     from deltadistill.files import atomic
+    from deltadistill.metrics.measures import make_known
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
     from deltadistill.pipeline.own_designs import import_own_designs
@@ -84,6 +85,7 @@ def main() -> None:
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():
             run.log({name: scores[name] for name in (task.measure.key, "macs_ratio")}, step=length)
+        make_known(task.measure)
         _write_scores(args, mine.reference, len(scored(runs)), lengths)
         shown = dict(list(clips.items())[: mine.example_clips])
         with atomic.file(args.artifacts / "examples.npz") as path:

@@ -54,3 +54,14 @@ MEASURES = {measure.key: measure for measure in (MIOU, MAP50, TOP1)}
 def measure_in(found: Any) -> Measure | None:
     """The measure under whose key a file's mapping has a score; None where it has none, or is no mapping."""
     return next((m for m in MEASURES.values() if isinstance(found, dict) and m.key in found), None)
+
+
+def make_known(measure: Measure) -> None:
+    """Let this process read and write the scores of a task of one's own.
+
+    Raises ValueError where another measure has the same key.
+    """
+    if MEASURES.setdefault(measure.key, measure) != measure:
+        raise ValueError(
+            f"the measure {measure.key!r} is taken by {MEASURES[measure.key].name}; rename yours"
+        )

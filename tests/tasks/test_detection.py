@@ -12,7 +12,9 @@ from deltadistill.data.boxes import UNKNOWN, Detections, Objects
 from deltadistill.data.manifest import DatasetInfo, Frame
 from deltadistill.metrics.counters import add_up
 from deltadistill.tasks import of_dataset as tasks
+from deltadistill.tasks.detection import Detection
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
+from deltadistill.tasks.segmentation import Segmentation
 
 NETWORK = Anchored()
 # Of level 3 the position in row 4, column 5 has its middle at x 44, y 36; its first anchor is 4 strides long.
@@ -182,7 +184,7 @@ def test_a_network_that_is_no_detector_is_refused():
 
 def test_the_data_set_decides_on_the_task():
     boxes = {"min_score": 0.1, "max_iou": 0.5, "candidates": 10, "max_detections": 5, "shown_score": 0.2}
-    for kind, made in (("imagenet_vid", tasks.Detection), ("video", tasks.Segmentation)):
+    for kind, made in (("imagenet_vid", Detection), ("video", Segmentation)):
         task = tasks.build(DatasetInfo(kind, LAYOUT.image_size, ()), boxes=boxes)
         assert isinstance(task, made)
 

@@ -1,11 +1,13 @@
 """consistency.json and consistency.csv: how well successive predictions of one variant agree."""
 
-from typing import Literal
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
 from deltadistill.pipeline.results.fields import Length, Percent, is_absent
+
+_BUILT_IN = ("exact", "dis", "tracks", "classes")
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,47 @@ class LengthConsistency:
     dis: FlowScore | None = Field(default=None, exclude_if=is_absent)
     tracks: TrackScore | None = Field(default=None, exclude_if=is_absent)
     classes: TrackScore | None = Field(default=None, exclude_if=is_absent)
+    others: dict[str, dict[str, Warped]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _others_stand_beside(cls, found: Any) -> Any:
+        """Ways that a task of one's own compares in stand in the file as the built-in ones do."""
+        if not isinstance(found, dict):
+            return found
+        own = {name: value for name, value in found.items() if name not in _BUILT_IN}
+        return {name: found[name] for name in _BUILT_IN if name in found} | {"others": own}
+
+    @model_serializer(mode="wrap")
+    def _as_the_file_has_it(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written = dump(self)
+        return written | written.pop("others")
 
     @model_validator(mode="after")
     def _there_is_one(self) -> "LengthConsistency":
-        if not (self.dis or self.tracks or self.classes):
-            raise ValueError("there is neither dis nor tracks nor classes")
+        if not (self.dis or self.tracks or self.classes or self.others):
+            raise ValueError("there is neither dis nor tracks nor classes, nor a way of a task of one's own")
         return self
 
     @property
-    def headline(self) -> Warped:
-        """The visible pixels under exact flow, or under DIS flow where no flow is known; tracks; classes."""
-        whole = self.tracks or self.classes
-        return whole.all if whole else (self.exact or self.dis).visible
+    def counted(self) -> dict[str, dict[str, Warped]]:
+        """What was counted, by what predictions were carried along, and over which pixels or pairs."""
+        built_in = {way: vars(found) for way in _BUILT_IN if (found := getattr(self, way)) is not None}
+        return built_in | self.others
 
     @property
-    def along(self) -> Literal["exact", "dis", "tracks", "classes"]:
+    def headline(self) -> Warped:
+        """Visible pixels under exact flow, or under DIS flow where none is known; tracks; classes; others."""
+        whole, flow = self.tracks or self.classes, self.exact or self.dis
+        if whole:
+            return whole.all
+        return flow.visible if flow else next(iter(self.others[self.along].values()))
+
+    @property
+    def along(self) -> str:
         """What the headline's predictions were carried along."""
-        return next(way for way in ("tracks", "classes", "exact", "dis") if getattr(self, way))
+        built_in = (way for way in ("tracks", "classes", "exact", "dis") if getattr(self, way))
+        return next(built_in, None) or next(iter(self.others))
 
 
 @dataclass(frozen=True)
@@ -66,8 +92,8 @@ class ConsistencyRow:
     """A row of consistency.csv."""
 
     length: Length
-    along: Literal["exact", "dis", "tracks", "classes"]
-    over: Literal["all", "visible"]
+    along: str
+    over: str
     consistency: Percent | None
     coverage: Percent | None
 
@@ -85,7 +111,6 @@ class Consistency:
         return [
             ConsistencyRow(length, along, over, warped.consistency, warped.coverage)
             for length, ways in self.lengths.items()
-            for along, counted in vars(ways).items()
-            if counted is not None
-            for over, warped in vars(counted).items()
+            for along, counted in ways.counted.items()
+            for over, warped in counted.items()
         ]

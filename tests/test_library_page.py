@@ -1,4 +1,4 @@
-"""docs/library.md and docs/distilling.md run as written, from top to bottom."""
+"""docs/library.md, docs/distilling.md and docs/streams.md run as written, from top to bottom."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+import deltadistill as dd
 from deltadistill.models import building
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text()
@@ -59,3 +60,14 @@ def test_the_page_about_distilling_runs_as_written():
     for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
         exec(code, names)
     assert names["denoised"].shape == (1, 3, 16, 24)
+
+
+def test_the_page_about_streams_runs_as_written(capsys):
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 3)).eval()
+    still = torch.rand(1, 3, 16, 24)
+    names = {"deployed": dd.convert(network, dd.LinearStudent(), dd.all_convolutions)}
+    names["frames"] = [still, still, still + 0.1]
+    page = (Path(__file__).resolve().parents[1] / "docs/streams.md").read_text()
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
+        exec(code, names)
+    assert capsys.readouterr().out.split() == ["True", "False", "True"]

@@ -27,7 +27,13 @@ from deltadistill.files.strict_json import read_json as read_strictly
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
 from deltadistill.pipeline.report import page, scenes
-from deltadistill.pipeline.results import files, records
+from deltadistill.pipeline.results import dataset_file, files
+from deltadistill.pipeline.results.consistency_file import Consistency
+from deltadistill.pipeline.results.latency_file import Latency
+from deltadistill.pipeline.results.macs_files import MacLayer, MacTotals
+from deltadistill.pipeline.results.provenance_file import Provenance
+from deltadistill.pipeline.results.sweep_file import Sweep
+from deltadistill.pipeline.results.training_files import Architecture, LayerError, TrainingStep
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
@@ -357,16 +363,16 @@ READERS = {
         partial(read_all, name="ride.avi", damaged="skip"),
     ),
     "examples": Reader(make_examples, read_examples),
-    "sweep": _result(_SEED / "sweep_sequence_length" / "delta" / "sweep.json", records.Sweep),
-    "consistency": _result(_SEED / "analyze_consistency" / "delta" / "consistency.json", records.Consistency),
-    "found": _result(_SEED / "distill" / "delta" / "architecture.json", records.Architecture),
-    "layers": _result(_SEED / "distill" / "delta" / "layers.csv", records.LayerError),
-    "curve": _result(_SEED / "distill" / "delta" / "curve.csv", records.TrainingStep),
-    "macs": _result(STREET / "profile_macs" / "macs.csv", records.MacLayer),
-    "totals": _result(STREET / "profile_macs" / "totals.json", records.MacTotals),
-    "latency": _result(STREET / "measure_latency" / "latency.json", records.Latency),
-    "provenance": _result(STREET / "provenance.json", records.Provenance),
-    "described": _result(STREET / "prepare_dataset" / "dataset.json", records.DatasetInfo),
+    "sweep": _result(_SEED / "sweep_sequence_length" / "delta" / "sweep.json", Sweep),
+    "consistency": _result(_SEED / "analyze_consistency" / "delta" / "consistency.json", Consistency),
+    "found": _result(_SEED / "distill" / "delta" / "architecture.json", Architecture),
+    "layers": _result(_SEED / "distill" / "delta" / "layers.csv", LayerError),
+    "curve": _result(_SEED / "distill" / "delta" / "curve.csv", TrainingStep),
+    "macs": _result(STREET / "profile_macs" / "macs.csv", MacLayer),
+    "totals": _result(STREET / "profile_macs" / "totals.json", MacTotals),
+    "latency": _result(STREET / "measure_latency" / "latency.json", Latency),
+    "provenance": _result(STREET / "provenance.json", Provenance),
+    "described": _result(STREET / "prepare_dataset" / "dataset.json", dataset_file.DatasetInfo),
     "boxes": Reader(make_boxes, lambda folder: read_box_file(folder / "boxes.json", ["car", "person"])),
     "classes": Reader(make_classes, lambda folder: read_class_table(folder / "classes.csv")),
     "annotation": Reader(make_annotation, lambda folder: read_annotation(folder / "000000.xml")),

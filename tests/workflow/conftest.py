@@ -131,6 +131,7 @@ def finished(_finished):
     before = outputs(_finished)
     yield _finished
     _finished.run("git", "reset", "--quiet", "--hard")
+    _finished.run("git", "clean", "--quiet", "--force", "-d", "--", "deltadistill", "networks", "stages")
     if outputs(_finished) != before:  # most tests only look, and DVC takes a second to find that out
         _finished.run("dvc", "checkout", "--quiet")
 

@@ -181,6 +181,7 @@ def test_a_setting_reads_its_own_parameters_and_what_it_shares():
     assert distill["matrix"] == {"seed": [0, 1]}
     assert distill["cmd"] == (
         "python stages/distill.py --params sweeps/toy/settings/beta0p3_width24/parameters.yaml "
+        "--noted-code sweeps/toy/settings/beta0p3_width24/code/distill/delta.json "
         "--data data/sweeps/toy/base "
         f"--teacher artifacts/sweeps/toy/teachers/width24/{seed}/pretrain_teacher/teacher.pt "
         "--variant delta --seed ${item.seed} "

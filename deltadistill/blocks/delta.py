@@ -26,6 +26,7 @@ class DeltaBlock(nn.Module):
     frame: 1, or the number of windows. probed: whether that was seen on an example. All are set by `convert`.
     """
 
+    gate: Gate | None
     name: str = ""
     rows_per_frame: int = 1
     probed: bool = False
@@ -75,7 +76,8 @@ class DeltaBlock(nn.Module):
             return self.decided
         if not self.candidates:
             return RULE
-        return UNCOMPRESSED if self.gate.prefers_uncompressed else COMPRESSED
+        gate: Any = self.gate  # there, as deployed blocks have decided
+        return UNCOMPRESSED if gate.prefers_uncompressed else COMPRESSED
 
     def undecide(self) -> None:
         """Give the choice back to the gate."""
@@ -142,6 +144,7 @@ class DeltaBlock(nn.Module):
 
     def target(self, z: Tensor, z_key: Tensor) -> Tensor:
         """What the student's prediction should be, from the teacher's outputs (Eq. 1 or 2)."""
+        assert self.rule.prediction is not None  # a rule with candidates has one
         return self.rule.prediction.target(z, z_key)
 
 

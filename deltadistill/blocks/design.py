@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from torch import nn
 
@@ -50,7 +50,7 @@ class StudentDesign:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the kind and the settings as plain values, for an architecture file."""
-        return {"kind": _kind(type(self)), **asdict(self)}
+        return {"kind": _kind(type(self)), **asdict(cast(Any, self))}  # every design is a dataclass
 
 
 def _kind(design: type) -> str:

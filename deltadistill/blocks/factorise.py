@@ -1,5 +1,7 @@
 """Factors of a kernel: W ≈ second · first, by singular values or at random."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -32,10 +34,15 @@ def kernel_matrices(teacher: Teacher) -> Tensor:
     return kernels.permute(0, 2, 3, 1, 4).reshape(groups, inputs * kernel_h, outputs * kernel_w)
 
 
+def _weights(student: nn.Sequential) -> tuple[Tensor, Tensor]:
+    first, second = (cast(Teacher, layer).weight for layer in student)
+    return first, second
+
+
 @torch.no_grad()
 def set_first_factor(student: nn.Sequential, factor: Tensor) -> None:
     """Write (groups, inputs·k_h, rank per group) into the student's first layer."""
-    weight = student[0].weight
+    weight, _ = _weights(student)
     groups, _, rank = factor.shape
     if weight.dim() == 2:
         weight.copy_(factor[0].T)
@@ -47,7 +54,7 @@ def set_first_factor(student: nn.Sequential, factor: Tensor) -> None:
 @torch.no_grad()
 def set_second_factor(student: nn.Sequential, factor: Tensor) -> None:
     """Write (groups, rank per group, outputs·k_w) into the student's second layer."""
-    weight = student[1].weight
+    _, weight = _weights(student)
     groups, rank, _ = factor.shape
     if weight.dim() == 2:
         weight.copy_(factor[0].T)
@@ -65,7 +72,7 @@ def initialise_by_svd(student: nn.Sequential, teacher: Teacher) -> None:
     if teacher.weight.is_meta:
         return
     matrices = kernel_matrices(teacher)
-    rank = student[0].weight.shape[0] // len(matrices)
+    rank = _weights(student)[0].shape[0] // len(matrices)
     left, values, right = leading_factors(matrices, rank)
     root = values.sqrt()
     set_first_factor(student, left * root[:, None, :])
@@ -98,7 +105,7 @@ def balance(student: nn.Sequential) -> None:
 
     An optimiser takes equal steps in both, so that a tiny factor beside a huge one would be thrown about.
     """
-    first, second = (layer.weight for layer in student)
+    first, second = _weights(student)
     groups = len(first) // second.shape[1]
     into = first.unflatten(0, (groups, -1)).flatten(2)  # (groups, rank, inputs·k_h), a view
     out_of = second.unflatten(0, (groups, -1)).transpose(1, 2)  # (groups, rank, outputs, …), a view
@@ -111,5 +118,5 @@ def balance(student: nn.Sequential) -> None:
 
 def initialise_randomly(student: nn.Sequential, generator: torch.Generator | None) -> None:
     """Draw both factors as the paper does, keeping the scale of what passes through."""
-    for layer in student:
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="linear", generator=generator)
+    for weight in _weights(student):
+        nn.init.kaiming_normal_(weight, nonlinearity="linear", generator=generator)

@@ -1,5 +1,7 @@
 """The rule of feature distillation, the rival of delta distillation: the student's output itself (Eq. 1)."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from deltadistill.blocks.delta_rule import run_candidates
@@ -27,7 +29,7 @@ class FeatureRule(Rule):
     def predict(self, parts: Parts, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
         """g(x) plus the teacher's bias (see Rule.predict)."""
         features = run_candidates(parts, self.student_input(x, x_key), choice)
-        bias = parts.teacher.bias
+        bias: Any = parts.teacher.bias
         if bias is None:
             return features
         return features + (bias if isinstance(parts.teacher, nn.Linear) else bias[:, None, None])

@@ -4,13 +4,16 @@ Forwards ask what their children are. A block's class is therefore a subclass of
 which it inherits nothing: what `nn.Module` or the block has is theirs, and the teacher answers for the rest.
 """
 
+from collections.abc import Callable
 from functools import cache
 from inspect import getattr_static
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.utils.parametrize import type_before_parametrizations
+
+Block = TypeVar("Block", bound=nn.Module)
 
 OWN_ATTRIBUTES = (
     "teacher",
@@ -27,7 +30,7 @@ OWN_ATTRIBUTES = (
 _HOOKS_OF_CLASSES = ("__new__", "__init_subclass__")  # would run code of the teacher's for the block
 
 
-def passing_for(block_type: type[nn.Module], teacher: nn.Module) -> type[nn.Module]:
+def passing_for(block_type: type[Block], teacher: nn.Module) -> type[Block]:
     """Return the subclass of `block_type` whose instances pass for the type of `teacher`.
 
     It is `block_type` itself for teachers that no block can pass for: containers, whose children a caller
@@ -36,8 +39,7 @@ def passing_for(block_type: type[nn.Module], teacher: nn.Module) -> type[nn.Modu
     return _class_for(block_type, type_before_parametrizations(teacher))
 
 
-@cache
-def _class_for(block_type: type[nn.Module], teacher_type: type[nn.Module]) -> type[nn.Module]:
+def _made_class(block_type: type, teacher_type: type) -> Any:
     inherited = _inherited(block_type, teacher_type)
     if not _can_be_passed_for(block_type, teacher_type, inherited):
         return block_type
@@ -50,6 +52,9 @@ def _class_for(block_type: type[nn.Module], teacher_type: type[nn.Module]) -> ty
         block.__getstate__(),
     )
     return type(f"{block_type.__name__}[{teacher_type.__name__}]", (block_type, teacher_type), attributes)
+
+
+_class_for: Callable[[type, type], Any] = cache(_made_class)
 
 
 def _inherited(block_type: type, teacher_type: type) -> dict[str, Any]:
@@ -92,7 +97,7 @@ def _of_teacher(name: str) -> property:
     return property(read, write)
 
 
-def _blank(block_type: type[nn.Module], teacher_type: type[nn.Module]) -> nn.Module:
+def _blank(block_type: type, teacher_type: type) -> Any:
     """Make the instance that copies and pickles fill: the class is made anew, not looked up by its name."""
     made = _class_for(block_type, teacher_type)
     return made.__new__(made)

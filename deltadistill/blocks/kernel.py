@@ -6,7 +6,7 @@ kernel.
 """
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from deltadistill.forward.modes import copy_with_modes, evaluation_mode
 
 Layer = nn.Conv2d | nn.Linear
+Plain = TypeVar("Plain", nn.Conv2d, nn.Linear)
 
 _WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)  # set `weight` anew before every forward
 _DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
@@ -55,7 +56,7 @@ def _weight_hooks(layer: Layer) -> list[Any]:
     return [hook for hook in layer._forward_pre_hooks.values() if isinstance(hook, _WEIGHT_HOOKS)]
 
 
-def _keeps_forward(layer: Layer, kind: type) -> bool:
+def _keeps_forward(layer: Layer, kind: Any) -> bool:
     if "forward" in vars(layer):
         return False
     if isinstance(layer, nn.Linear):
@@ -85,12 +86,13 @@ def _linear(weight: Tensor, bias: Tensor | None, layer: Layer) -> nn.Linear:
 def _convolution(
     weight: Tensor, bias: Tensor | None, layer: Layer, *, groups: int, **settings: Any
 ) -> nn.Conv2d:
-    outputs, inputs, *kernel = weight.shape
-    options = {"groups": groups, "bias": bias is not None, "device": "meta", **settings}
-    return _filled(nn.Conv2d(inputs * groups, outputs, tuple(kernel), **options), weight, bias, layer)
+    outputs, inputs, kernel_h, kernel_w = weight.shape
+    options: dict[str, Any] = {"groups": groups, "bias": bias is not None, "device": "meta", **settings}
+    plain = nn.Conv2d(inputs * groups, outputs, (kernel_h, kernel_w), **options)
+    return _filled(plain, weight, bias, layer)
 
 
-def _filled(plain: Layer, weight: Tensor, bias: Tensor | None, layer: Layer) -> Layer:
+def _filled(plain: Plain, weight: Tensor, bias: Tensor | None, layer: Layer) -> Plain:
     plain.weight = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
     if bias is not None:
         plain.bias = nn.Parameter(bias.detach().clone())
@@ -105,7 +107,7 @@ class _Watch(TorchFunctionMode):
         self._x = x
         self.calls: list[tuple[dict[str, Any], Tensor, int]] = []
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: ANN001
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = self._x._version
         result = func(*args, **(kwargs or {}))
         if func in (F.conv2d, F.linear):
@@ -163,7 +165,7 @@ def _applied(layer: Layer, extra: tuple[int, int]) -> dict[str, Any]:
 def _noise(layer: Layer, extra: tuple[int, int]) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     if isinstance(layer, nn.Linear):
-        shape = (*extra[:1], layer.in_features)
+        shape: tuple[int, ...] = (*extra[:1], layer.in_features)
     else:
         reach = zip(layer.kernel_size, layer.dilation, extra, strict=True)
         shape = (2, layer.in_channels, *((kernel - 1) * dilation + more for kernel, dilation, more in reach))

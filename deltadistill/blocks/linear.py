@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import lcm
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
@@ -43,7 +43,7 @@ class LinearStudent(StudentDesign):
     pointwise_stride: Literal["first", "split"] = "first"
     keep_dearer: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.gamma < 1:
             raise ValueError(f"gamma {self.gamma} must be at least 1")
         if self.multiple < 1:
@@ -63,14 +63,15 @@ class LinearStudent(StudentDesign):
 
     def candidates(self, teacher: nn.Module) -> dict[str, nn.Module | None]:
         """Make both candidates for a block."""
-        return {UNCOMPRESSED: self.build_uncompressed(teacher), COMPRESSED: self.build(teacher)}
+        layer = cast(Teacher, teacher)
+        return {UNCOMPRESSED: self.build_uncompressed(layer), COMPRESSED: self.build(layer)}
 
     def reason_against(self, module: nn.Module) -> str | None:
         """Say why `module` cannot or should not be converted; None where it can."""
         if reason := reason_against_kind(module):
             return reason
         try:
-            plain = plain_layer(module)
+            plain = plain_layer(cast(Teacher, module))
         except NoKernelError as error:
             return str(error)
         teacher, student = _macs_per_position(plain), self._student_cost(plain)
@@ -107,7 +108,7 @@ class LinearStudent(StudentDesign):
 
     def _linear_factors(self, teacher: nn.Linear) -> nn.Sequential:
         rank = self.intermediate_channels(teacher)
-        like = {"bias": False, "device": teacher.weight.device, "dtype": teacher.weight.dtype}
+        like: dict[str, Any] = {"bias": False, "device": teacher.weight.device, "dtype": teacher.weight.dtype}
         return nn.Sequential(
             nn.Linear(teacher.in_features, rank, **like), nn.Linear(rank, teacher.out_features, **like)
         )
@@ -121,7 +122,7 @@ class LinearStudent(StudentDesign):
         if self._strides_first(teacher):
             first_stride, second_stride = (stride_h, stride_w), (1, 1)
             first_padding, second_padding = teacher.padding, 0  # a stride skips what was padded before it
-        like = {
+        like: dict[str, Any] = {
             "groups": teacher.groups,
             "bias": False,
             "padding_mode": teacher.padding_mode,
@@ -165,7 +166,7 @@ def _macs_per_position(teacher: Teacher) -> int:
     return inputs // groups * outputs * kernel_h * kernel_w
 
 
-def _kernel_size(teacher: Teacher) -> tuple[int, int]:
+def _kernel_size(teacher: Teacher) -> tuple[int, ...]:
     return (1, 1) if isinstance(teacher, nn.Linear) else teacher.kernel_size
 
 
@@ -180,7 +181,7 @@ def _horizontal_stride(teacher: Teacher) -> int:
     return 1 if isinstance(teacher, nn.Linear) else teacher.stride[1]
 
 
-def _split_padding(padding: str | tuple[int, int]) -> tuple[Any, Any]:
+def _split_padding(padding: str | tuple[int, ...]) -> tuple[Any, Any]:
     """The padding of k×1 and of 1×k."""
     if isinstance(padding, str):
         return padding, padding

@@ -1,5 +1,7 @@
 """Mirrors of a block: the same layers with fewer channels (§3.1)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
@@ -7,7 +9,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from deltadistill.blocks.kernel import Layer, NoKernelError, plain_layer
 from deltadistill.forward.modes import copy_with_modes
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.SyncBatchNorm
+_KEPT = ("kernel_size", "stride", "padding", "dilation", "padding_mode")  # of a convolution
 _PER_CHANNEL = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -42,7 +45,8 @@ def _narrowed(module: nn.Module, gamma: int, made: dict[nn.Module, nn.Module]) -
 
 def _narrow_layer(layer: nn.Module, gamma: int) -> nn.Module:
     """Return a narrow layer in place of `layer`, which belongs to the mirror and may be changed."""
-    like = {"device": next(layer.parameters()).device, "dtype": next(layer.parameters()).dtype}
+    weight = next(layer.parameters())
+    like: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype}
     if isinstance(layer, nn.Conv2d | nn.Linear):
         layer = _plain(layer)
     if isinstance(layer, nn.Conv2d):
@@ -50,7 +54,7 @@ def _narrow_layer(layer: nn.Module, gamma: int) -> nn.Module:
     if isinstance(layer, nn.Linear):
         inputs, outputs = (narrow_channels(c, gamma) for c in (layer.in_features, layer.out_features))
         return nn.Linear(inputs, outputs, bias=layer.bias is not None, **like).train(layer.training)
-    if isinstance(layer, _NORMS):
+    if isinstance(layer, _Norm):
         return _narrowed_norm(layer, gamma)
     raise NoMirrorError(f"it holds a {type(layer).__name__}, which has no narrower mirror")
 
@@ -63,7 +67,7 @@ def _plain(layer: Layer) -> Layer:
         raise NoMirrorError(f"it holds a layer without a mirror: {error}") from None
 
 
-def _narrowed_norm(layer: nn.Module, gamma: int) -> nn.Module:
+def _narrowed_norm(layer: _Norm, gamma: int) -> nn.Module:
     """Make the norm itself narrower: a subclass may hold more (timm's hold their activation)."""
     tensors = {**layer._parameters, **layer._buffers}
     unknown = [name for name in tensors if name not in (*_PER_CHANNEL, "num_batches_tracked")]
@@ -71,14 +75,14 @@ def _narrowed_norm(layer: nn.Module, gamma: int) -> nn.Module:
         raise NoMirrorError(f"it holds a {type(layer).__name__}, whose {unknown} have no narrower mirror")
     layer.num_features = narrow_channels(layer.num_features, gamma)
     for name in _PER_CHANNEL:
-        if tensors.get(name) is not None:
-            narrow = torch.empty_like(tensors[name][: layer.num_features])
+        if (tensor := tensors.get(name)) is not None:
+            narrow = torch.empty_like(tensor[: layer.num_features])
             setattr(layer, name, nn.Parameter(narrow) if name in layer._parameters else narrow)
     nn.BatchNorm2d.reset_parameters(layer)
     return layer
 
 
-def _narrow_convolution(layer: nn.Conv2d, gamma: int, like: dict) -> nn.Conv2d:
+def _narrow_convolution(layer: nn.Conv2d, gamma: int, like: dict[str, Any]) -> nn.Conv2d:
     inputs, outputs = (narrow_channels(c, gamma) for c in (layer.in_channels, layer.out_channels))
     groups = inputs if layer.groups == layer.in_channels else layer.groups
     if inputs % groups or outputs % groups:
@@ -86,13 +90,9 @@ def _narrow_convolution(layer: nn.Conv2d, gamma: int, like: dict) -> nn.Conv2d:
     narrow = nn.Conv2d(
         inputs,
         outputs,
-        layer.kernel_size,
-        stride=layer.stride,
-        padding=layer.padding,
-        dilation=layer.dilation,
         groups=groups,
         bias=layer.bias is not None,
-        padding_mode=layer.padding_mode,
+        **{name: getattr(layer, name) for name in _KEPT},
         **like,
     )
     with torch.no_grad():

@@ -37,7 +37,7 @@ class NonlinearStudent(nn.Module):
     def __init__(self, mirror: nn.Module, *, inputs: int, inner: tuple[int, int], outputs: int, stride: int):
         super().__init__()
         weight = next(mirror.parameters())
-        like = {"bias": False, "device": weight.device, "dtype": weight.dtype}
+        like: dict[str, Any] = {"bias": False, "device": weight.device, "dtype": weight.dtype}
         self.of_key = nn.Conv2d(inputs, inner[0], 1, stride=stride, **like)
         self.of_residual = nn.Conv2d(inputs, inner[0], 1, stride=stride, **like)
         self.mirror = mirror
@@ -63,10 +63,18 @@ class _Reduction(StudentDesign):
     """What the three designs share; each has as its settings what it reduces, and by how much."""
 
     kind: ClassVar[str]
-    gamma: ClassVar[int] = 1  # of the channels
-    stride: ClassVar[int] = 1  # of the resolution
 
-    def __post_init__(self):
+    @property
+    def gamma(self) -> int:
+        """Reduction of the channels."""
+        return 1
+
+    @property
+    def stride(self) -> int:
+        """Reduction of the resolution."""
+        return 1
+
+    def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value < 2:
                 raise ValueError(f"{name} {value} must be at least 2; 1 reduces nothing")

@@ -1,5 +1,7 @@
 """The rule of non-linear students: Δz = h(x_key, x − x_key) − h(x_key, 0) (§3.1)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,15 +25,17 @@ class NonlinearRule(Rule):
         """The student's key part, and z − h(x, 0); nothing for the uncompressed candidate."""
         if parts.choice == UNCOMPRESSED:
             return ()
-        key_part = parts.compressed.key_part(x)
-        return key_part, z - parts.compressed(x, key_part, z.shape[-2:])
+        student: Any = parts.compressed
+        key_part = student.key_part(x)
+        return key_part, z - student(x, key_part, z.shape[-2:])
 
     def delta(self, parts: Parts, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Output for a later frame."""
         if parts.choice == UNCOMPRESSED:
             return parts.teacher(x), state
+        student: Any = parts.compressed
         key_part, base = state
-        return base + parts.compressed(x, key_part, base.shape[-2:]), state
+        return base + student(x, key_part, base.shape[-2:]), state
 
     def predict(self, parts: Parts, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
         """What the candidate predicts, Δz, for M later frames (see Rule.predict)."""
@@ -57,7 +61,7 @@ class NonlinearRule(Rule):
 
 
 def _change(parts: Parts, x: Tensor, x_key: Tensor, size: torch.Size) -> Tensor:
-    student = parts.compressed
+    student: Any = parts.compressed
     key_part = student.key_part(x_key)
     at_rest = student(x_key, key_part, size)
     moved = student(x, for_each_later_frame(key_part, x), size)

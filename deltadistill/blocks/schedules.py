@@ -145,6 +145,7 @@ class Adaptive(OnDemand):
 
     def _change_at(self, frame: Tensor) -> Tensor:
         """What has changed since the key frame, of each stream (N,)."""
+        assert self._before is not None  # the first frame is a key frame
         dtype = frame.dtype if frame.is_floating_point() else torch.float32
         difference = frame.to(dtype) - self._before.to(dtype)
         return self._change + difference.abs().flatten(1).mean(1)

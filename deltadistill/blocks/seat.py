@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ class Session(Protocol):
 
     def run(self, block: Any, x: Tensor) -> Tensor:
         """Return the block's output for `x`."""
+
+
+Taken = TypeVar("Taken", bound=Session)
 
 
 class PerFrameSession:
@@ -69,7 +72,7 @@ class Seat:
         return Seat, ()
 
     @contextmanager
-    def taken_by(self, session: Session) -> Iterator[Session]:
+    def taken_by(self, session: Taken) -> Iterator[Taken]:
         """Let `session` decide inside the with statement, for this thread; then the one before.
 
         Raises RuntimeError where the network ran in another thread instead, which knows no session.

@@ -25,7 +25,7 @@ Call = tuple[DeltaBlock, int]
 class _CallCounter:
     """Tells a block's calls within one forward apart."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._calls: dict[DeltaBlock, int] = {}
 
     def next(self, block: DeltaBlock) -> Call:
@@ -122,6 +122,7 @@ class ClipSession:
         if self.frames == 1:
             return z_key
         rule, choice = block.rule, self._choose(block)
+        assert rule.prediction is not None  # a rule with candidates has one
         if self.relative_to == "previous":
             prediction = rule.predict_steps(block, x, z_key, choice)
             later = rule.prediction.integrate_steps(prediction, z_key)

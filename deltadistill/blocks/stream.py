@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,8 @@ class Stream:
                 f"period {period} and a schedule are given; which frames are key frames hangs on one"
             )
         self.network = network
-        self._schedule = FixedPeriod(period) if schedule is None else schedule
+        # FixedPeriod refuses None itself
+        self._schedule = FixedPeriod(cast(int, period)) if schedule is None else schedule
         self._nonfinite = nonfinite
         self._run = run or _call
         self._seat = seat_of(network)
@@ -181,7 +182,7 @@ def _shown(value: Any) -> str:
 class _OneAtATime:
     """Refuses a frame while another runs; copies and pickles are free."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[type["_OneAtATime"], tuple[()]]:

@@ -45,7 +45,7 @@ def run_before(network: nn.Module, layers: Mapping[str, nn.Module], example: Exa
 class _CallCount:
     """A session that computes per frame by the teacher and counts the calls of every block."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
 
     def run(self, block: DeltaBlock, x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from deltadistill.conversion.comparison import require_same, run_before
 from deltadistill.conversion.data_aware import Run
 from deltadistill.conversion.example import Example
 from deltadistill.conversion.replacing import replace_modules
-from deltadistill.conversion.report import nothing_converted, report_of
+from deltadistill.conversion.report import conversion_report, keep_report, nothing_converted, report_of
 from deltadistill.conversion.requirements import copied, known_names
 from deltadistill.conversion.selectors import Selector, inner_convolutions
 from deltadistill.forward.modes import copy_with_modes
@@ -82,17 +82,16 @@ def convert(
     network = replace_modules(network, blocks)
     for name, block in delta_blocks(network).items():
         block.name = name
-    network.conversion = report
-    if before is not None:
+    keep_report(network, report)
+    if example is not None and before is not None:
         require_same(network, seat, before, original, example)
-    if from_data:
+    if clips is not None:
         starts = data_aware.initialise_from_data(
             network, list(blocks.values()), clips, run=run, progress=progress
         )
         begins = {block.name: start for block, start in starts.items()}
-        network.conversion = tuple(
-            replace(row, start=begins[row.block]) if row.converted else row for row in report
-        )
+        rows = (replace(row, start=begins[row.block]) if row.converted else row for row in report)
+        keep_report(network, tuple(rows))
     return network
 
 
@@ -112,5 +111,5 @@ def deploy(network: nn.Module) -> nn.Module:
     for block in delta_blocks(copy).values():
         block.drop_unused()
     if hasattr(network, "conversion"):
-        copy.conversion = network.conversion  # copies of networks traced by torch.fx lose it
+        keep_report(copy, conversion_report(network))  # copies of networks traced by torch.fx lose it
     return copy

@@ -10,10 +10,11 @@ the true delta.
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]  # tqdm has no types of its own
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.sessions import hint_at_channels, require_frames
@@ -99,6 +100,10 @@ def _tell(fits: Mapping[DeltaBlock, Fit]) -> None:
         )
 
 
+class _RuleOfInputs(Protocol):
+    def student_input(self, x: Tensor, x_key: Tensor) -> Tensor: ...
+
+
 class _InputWatch:
     """A session that computes per frame by the teacher and shows the student inputs of the blocks watched."""
 
@@ -114,7 +119,8 @@ class _InputWatch:
     def _student_input(self, block: DeltaBlock, x: Tensor) -> Tensor:
         """As of the later frames, time first; the key frame is broadcast, where repeats would be copies."""
         x = x.unflatten(0, (self._frames, -1)).transpose(0, 1)  # (clips, frames, …)
-        return block.rule.student_input(x[:, 1:], x[:, :1]).transpose(0, 1).flatten(0, 1)
+        rule = cast(_RuleOfInputs, block.rule)  # of linear students
+        return rule.student_input(x[:, 1:], x[:, :1]).transpose(0, 1).flatten(0, 1)
 
 
 class _Watch:

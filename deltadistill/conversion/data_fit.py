@@ -1,12 +1,14 @@
 """One block on its way from plain SVD to the student fitted to its deltas, group by group."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.factorise import (
+    Teacher,
     balance,
     kernel_matrices,
     leading_factors,
@@ -15,6 +17,7 @@ from deltadistill.blocks.factorise import (
 )
 from deltadistill.conversion.second_moments import (
     energy_of_groups,
+    no_sum,
     output_square,
     patch_moments,
     patch_square,
@@ -39,15 +42,12 @@ class Fit:
         self.student = block.compressed
         self.by_svd = [layer.weight.clone() for layer in self.student]
         self.seen = False
-        self._matrices = kernel_matrices(block.teacher)  # (groups, features, outputs)
+        self._matrices = kernel_matrices(cast(Teacher, block.teacher))  # (groups, features, outputs)
         self._points = reads_points(self.student[1])
         groups, features, outputs = self._matrices.shape
         self._by_outputs = self._points and outputs < features
-        self._square: Tensor | float = 0.0
-        self._energy: Tensor | float = 0.0
-        self._second: Tensor | float = 0.0
-        self._cross: Tensor | float = 0.0
-        self._errors: dict[str, Tensor | float] = {"svd": 0.0, "data": 0.0}
+        self._square = self._energy = self._second = self._cross = no_sum()
+        self._errors = {"svd": no_sum(), "data": no_sum()}
         self._why: list[str] = [""] * groups
 
     def see_inputs(self, x: Tensor) -> None:
@@ -144,7 +144,7 @@ class Fit:
     def keep_the_better(self) -> None:
         """Leave each group of the student the weights that were better."""
         better = self._errors["data"] < self._errors["svd"]
-        self._hold(~torch.as_tensor(better).expand(len(self._why)), NO_BETTER)
+        self._hold(~better.expand(len(self._why)), NO_BETTER)
         self._set(self._mixed(self._by_data))
 
     def held(self) -> dict[str, int]:

@@ -49,7 +49,7 @@ class FrameAxis:
 @dataclass(frozen=True)
 class _Call:
     shape: tuple[int, ...] | None  # None: the module got something else than one tensor
-    rows: Tensor | None  # (rows, samples)
+    rows: Tensor  # (rows, samples); empty without a shape
     counted_by: tuple[str, ...]  # operators before the call whose number of rows depends on content
     chosen_by: tuple[str, ...]  # those and the ones that choose as many rows by content
 
@@ -92,14 +92,14 @@ def _joined(one: Any, other: Any) -> Any:
 
 
 def _run(
-    network: nn.Module, modules: Collection[nn.Module], arguments: tuple
+    network: nn.Module, modules: Collection[nn.Module], arguments: tuple[Any, ...]
 ) -> dict[nn.Module, list[_Call]]:
     calls: dict[nn.Module, list[_Call]] = {module: [] for module in modules}
     watch = _ContentWatch()
 
-    def record(module: nn.Module, args: tuple) -> None:
+    def record(module: nn.Module, args: tuple[Any, ...]) -> None:
         x = args[0] if len(args) == 1 and isinstance(args[0], Tensor) and args[0].dim() else None
-        shape, rows = (None, None) if x is None else (tuple(x.shape), _sampled(x))
+        shape, rows = (None, torch.empty(0)) if x is None else (tuple(x.shape), _sampled(x))
         counting, choosing = sorted(watch.counting), sorted(watch.choosing)
         calls[module].append(_Call(shape, rows, tuple(counting), tuple(counting + choosing)))
 
@@ -109,7 +109,9 @@ def _run(
 
 
 @contextmanager
-def calls_seen(modules: Collection[nn.Module], record: Callable[[nn.Module, tuple], None]) -> Iterator[None]:
+def calls_seen(
+    modules: Collection[nn.Module], record: Callable[[nn.Module, tuple[Any, ...]], None]
+) -> Iterator[None]:
     """Call `record(module, arguments)` before each forward.
 
     Not by hooks: transformer layers that see one go without their fused operator, which calls no layer.
@@ -142,12 +144,12 @@ def _sampled(x: Tensor) -> Tensor:
 class _ContentWatch(TorchDispatchMode):
     """Remembers the operators so far whose rows depend on what the tensors hold."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
         self.counting: set[str] = set()
         self.choosing: set[str] = set()
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name
         if name in _COUNTING or (name == "aten::index" and _has_mask(args[1])):
             self.counting.add(name)

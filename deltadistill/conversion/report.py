@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
@@ -28,6 +29,10 @@ class Conversion:
     start: str = ""
 
 
+class _Reported(Protocol):
+    conversion: tuple[Conversion, ...]
+
+
 def conversion_report(network: nn.Module) -> tuple[Conversion, ...]:
     """Tell for every layer with parameters whether it was converted, and why not.
 
@@ -35,7 +40,12 @@ def conversion_report(network: nn.Module) -> tuple[Conversion, ...]:
     """
     if not hasattr(network, "conversion"):
         raise ValueError("the network was not made by convert; it has no conversion report")
-    return network.conversion
+    return cast(_Reported, network).conversion
+
+
+def keep_report(network: nn.Module, report: tuple[Conversion, ...]) -> None:
+    """Let `conversion_report` of the network return `report`."""
+    cast(_Reported, network).conversion = report
 
 
 def report_of(

@@ -5,7 +5,7 @@ A student's kernels lie along one axis. There, the moments of taps (a, b) are th
 few rows at the edges, so that k products do instead of k².
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import gcd
 
 import torch
@@ -15,9 +15,18 @@ from torch.nn import functional
 _CHUNK = 2**19  # elements taken at once: copies in float64 stay small beside a batch of maps
 
 
+def no_sum() -> Tensor:
+    """What a sum of moments begins with: a zero that goes with tensors of any shape and device."""
+    return torch.zeros((), dtype=torch.float64, device="cpu")
+
+
+def _total(moments: Iterable[Tensor]) -> Tensor:
+    return sum(moments, start=no_sum())
+
+
 def patch_square(layer: nn.Conv2d | nn.Linear, x: Tensor) -> Tensor:
     """Sum of p pᵀ over the patches that `layer` reads of x: (groups, features, features)."""
-    return sum(_Patches(layer, some).square() for some in _chunks(_as_maps(layer, x)))
+    return _total(_Patches(layer, some).square() for some in _chunks(_as_maps(layer, x)))
 
 
 def patch_moments(layer: nn.Conv2d | nn.Linear, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,7 +35,7 @@ def patch_moments(layer: nn.Conv2d | nn.Linear, x: Tensor, y: Tensor) -> tuple[T
     Shapes (groups, features, features) and (groups, features, outputs).
     """
     x, y = _as_maps(layer, x), _as_maps(layer, y)
-    square = cross = 0.0
+    square = cross = no_sum()
     for some, outputs in zip(_chunks(x), y.split(_rows_at_once(x)), strict=True):
         patches = _Patches(layer, some)
         square, cross = square + patches.square(), cross + patches.cross(outputs)
@@ -37,12 +46,12 @@ def output_square(layer: nn.Conv2d | nn.Linear, y: Tensor) -> Tensor:
     """Sum of y yᵀ over the outputs y of `layer`: (groups, outputs, outputs)."""
     groups = groups_of(layer)
     found = (_by_group(some, groups).flatten(2) for some in _chunks(_as_maps(layer, y)))
-    return sum(outputs @ outputs.mT for outputs in found)
+    return _total(outputs @ outputs.mT for outputs in found)
 
 
 def energy_of_groups(layer: nn.Conv2d | nn.Linear, y: Tensor) -> Tensor:
     """Sum of squares of y, inputs or outputs of `layer`: (groups,)."""
-    return sum(_energies(some, groups_of(layer)) for some in _chunks(_as_maps(layer, y)))
+    return _total(_energies(some, groups_of(layer)) for some in _chunks(_as_maps(layer, y)))
 
 
 def groups_of(layer: nn.Conv2d | nn.Linear) -> int:
@@ -138,7 +147,7 @@ def _padded(layer: nn.Conv2d, maps: Tensor) -> Tensor:
     reach = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
     if layer.padding == "valid":
         return maps
-    if layer.padding == "same":
+    if isinstance(layer.padding, str):
         (top, bottom), (left, right) = ((r // 2, r - r // 2) for r in reach)
     else:
         top, left = bottom, right = layer.padding

@@ -31,8 +31,8 @@ class ClipBatches:
         self._clips, self._iterator, self._given = clips, None, 0
         ordered = isinstance(clips, Tensor | Sequence | Dataset) and not isinstance(clips, IterableDataset)
         self._drawn = ordered and hasattr(clips, "__len__")
-        if isinstance(clips, Tensor):
-            self._require(clips)
+        if isinstance(clips, Tensor | np.ndarray):
+            self._require(clips)  # which says what an array lacks
         elif not self._drawn and not hasattr(clips, "__iter__"):
             raise ValueError(
                 f"clips are a {type(clips).__name__}; give a tensor (N, T, C, H, W), a list of clips "

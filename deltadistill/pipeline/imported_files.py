@@ -87,6 +87,12 @@ def _modules(name: str, importer: Path, root: Path) -> Iterator[str]:
     parts = stripped.split(".")
     if dots := len(name) - len(stripped):
         parts = [*importer.parts[:-dots], *parts]
-    elif file_of(parts[0], root) is None and not (root / parts[0]).is_dir():
-        parts = [*importer.parts[:-1], *parts]  # beside a script, which Python looks through first
+    elif _is_beside_a_script(parts[0], importer, root):
+        parts = [*importer.parts[:-1], *parts]
     yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+
+
+def _is_beside_a_script(name: str, importer: Path, root: Path) -> bool:
+    """Whether Python may find a module in the importer's folder: in that of a script, in no package's."""
+    is_of_project = file_of(name, root) is not None or (root / name).is_dir()
+    return not is_of_project and not (root / importer).with_name("__init__.py").is_file()

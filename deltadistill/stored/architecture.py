@@ -16,8 +16,7 @@ from deltadistill.blocks.designs import fresh_design, shape_design
 from deltadistill.blocks.prediction import OfChange
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
-from deltadistill.models import own
-from deltadistill.models.building import REGISTERED, build_from_file
+from deltadistill.models import building, own
 from deltadistill.models.registry import MODELS
 from deltadistill.stored.network_file import load_weights_into, read_network_file, take_dtypes
 
@@ -143,7 +142,7 @@ def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Mod
     model, architecture, weights = content["model"], content["architecture"], content["state_dict"]
     try:
         with built_within(sum(tensor.numel() for tensor in weights.values())):
-            network = build_from_file(model, own_names=own_names)
+            network = building.build_from_file(model, own_names=own_names)
             if architecture:
                 network = _applied(network, architecture, partial(shape_design, imports=False))
     except Exception as error:  # builders raise what they raise for options of a wrong kind
@@ -158,7 +157,7 @@ def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Mod
 
 def _require_builder(name: str, path: str | Path) -> None:
     """Say what to do where a plain name is of no network that is known here."""
-    known = [*MODELS, *REGISTERED, *own.names()]
+    known = [*MODELS, *building.REGISTERED, *own.names()]
     if name.isidentifier() and name not in known:
         raise ValueError(
             f"{path}: the network it describes, {name!r:.100}, cannot be built: unknown model; before "

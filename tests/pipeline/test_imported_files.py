@@ -41,6 +41,15 @@ def test_files_are_found_through_packages_functions_and_relative_imports(root):
     }
 
 
+def test_an_installed_module_is_none_of_a_packages_files_and_one_beside_a_script_is_its(root):
+    (root / "room" / "copy.py").write_text("x = 1\ny = 2\n")
+    (root / "room" / "inner.py").write_text("import copy\nimport beside\n")
+    (root / "stages" / "beside.py").write_text("x = 1\ny = 2\n")
+    (root / "stages" / "one.py").write_text("import room.inner\nimport beside\n")
+    found = {path.as_posix() for path in files_behind(Path("stages/one.py"), root)}
+    assert found == {"stages/one.py", "stages/beside.py", "room/inner.py"}
+
+
 def test_what_only_a_type_checker_reads_and_tables_are_left_out(root):
     found = {path.as_posix() for path in files_behind(Path("stages/one.py"), root)}
     assert not found & {"room/types.py", "room/registry.py", "room/__init__.py"}

@@ -15,6 +15,7 @@ from deltadistill.files import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
+KEPT = ("collect_networks", "trace_code")  # stages that only copy or read source files
 FOLDERS = (
     ".dvc",
     "stages",
@@ -93,7 +94,7 @@ def untouched(tmp_path_factory):
 def put_stand_ins(project: Project) -> None:
     """Put stand-ins in place of all stage scripts but those that only copy or read source files."""
     for script in (project.folder / "stages").glob("*.py"):
-        if script.stem not in ("collect_networks", "trace_code"):
+        if script.stem not in KEPT:
             shutil.copy(STAND_IN, script)
     project.commit()
 

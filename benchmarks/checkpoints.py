@@ -32,7 +32,7 @@ from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.files import commented_yaml
 from deltadistill.pipeline import params as parameters
-from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.processes.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.optimised_network import OptimisedNetwork
 from deltadistill.training.optimiser import Course

@@ -42,7 +42,7 @@ from deltadistill.data.transforms import Augment
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params import Params
-from deltadistill.pipeline.recipes.training_run import TrainingRun, optimise
+from deltadistill.pipeline.training_run import TrainingRun, optimise
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid

@@ -28,10 +28,10 @@ def main() -> None:
     from deltadistill.forward.outputs import FrameOutputs
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.recipes.by_method import train_variant
-    from deltadistill.pipeline.recipes.training_run import TrainingRun
+    from deltadistill.pipeline.recipe_by_method import train_variant
+    from deltadistill.pipeline.training_run import TrainingRun
     from deltadistill.processes import group as processes
-    from deltadistill.resumption.checkpoint import checkpoint_of
+    from deltadistill.processes.checkpoint import checkpoint_of
     from deltadistill.stored.architecture import load_network
     from deltadistill.stored.network_file import read_network_file, save_network
     from deltadistill.tasks import of_dataset as tasks

@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _kept_parts(args, params, longest, variant):  # noqa: ANN001
-    from deltadistill.resumption.kept_counts import parts_of
+    from deltadistill.processes.kept_counts import parts_of
 
     mine = params.sweep_sequence_length
     return parts_of(

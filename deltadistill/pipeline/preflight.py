@@ -23,7 +23,7 @@ from deltadistill.data.label_table import ClassEntry
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params.distill import TrainedVariant
-from deltadistill.pipeline.recipes.distilling import search_costs, search_course
+from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
 from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.label_table_file import open_label_table

@@ -12,8 +12,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
 from deltadistill.pipeline.code_of_stages import code_of_stages
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_run import TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.tasks.segmentation import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,9 @@ from torch import nn
 from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
-from deltadistill.pipeline.recipes.training_run import Trained, TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
 
 

@@ -153,7 +153,7 @@ def street(folder: Path) -> Case:
         folder, {"train": 8, "tune": 1, "test": 1}, frames=made.frames, height=made.height, width=made.width,
         seed=0, noise=made.noise, workers=1, progress=lambda _: None,
     )  # fmt: skip
-    options = params.model.options | params.distill.variants["small"].options
+    options = params.model.options | params.distill.trainings["small"].options
     network = models.build(params.model.name, classes=8, **options)
     augment = Augment(**params.pretrain_teacher.augment.model_dump())
     return Case(params, read_street(folder, made.frames), network, params.pretrain_teacher.batch, augment)

@@ -38,7 +38,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
+    variant = stage_arguments.of_variant(args.variant, params.variants)
     import_own_designs(params, [variant.network])
     with (
         processes.joined() as group,

@@ -43,7 +43,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
-    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
+    variant = stage_arguments.of_variant(args.variant, params.variants)
     import_own_designs(params, [variant.network])
     with (
         processes.joined() as group,

@@ -31,7 +31,7 @@ def reported(folder, **changes):
         data=folder / "prepare_dataset",
         seeds=params.seeds,
         variants=variants_of(params),
-        distilled=params.distill.variants,
+        distilled=params.distill.trainings,
     )
     return results, summarise(results)
 

@@ -42,7 +42,7 @@ def test_the_experiment_ends_with_a_network_that_streams_and_loads_again(experim
     model = {"name": experiment.model.name, "classes": len(store.classes), "options": {}}
     torch.manual_seed(0)
     teacher = models.build(model["name"], classes=model["classes"]).eval()
-    settings = experiment.distill.of_variant("delta")
+    settings = experiment.distill.of_training("delta")
     trained = distill(
         teacher, Segmentation(model["classes"]), store, settings, predicts="delta", seed=0, run=TrainingRun()
     )

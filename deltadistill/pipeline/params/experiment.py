@@ -62,12 +62,12 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _small_networks_learn_their_statistics(self) -> "Params":
-        small = [name for name, variant in self.distill.variants.items() if variant.method == "small"]
+        small = [name for name, training in self.distill.trainings.items() if training.method == "small"]
         if small and self.pretrain_teacher.batch_norm == "frozen":
             raise ValueError(
-                f"distill.variants.{small[0]} is trained from random weights with the settings of "
+                f"distill.trainings.{small[0]} is trained from random weights with the settings of "
                 "pretrain_teacher, whose batch_norm is frozen: it has no statistics to keep; take the "
-                "variant out, or set batch_norm to synchronised"
+                "training out, or set batch_norm to synchronised"
             )
         return self
 
@@ -91,7 +91,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _streams_have_students(self) -> "Params":
         with_students = {
-            f"distill/{name}" for name, variant in self.distill.variants.items() if variant.predicts
+            f"distill/{name}" for name, training in self.distill.trainings.items() if training.predicts
         }
         for name, variant in self.variants.items():
             if variant.predict == "stream" and variant.network not in with_students:
@@ -105,7 +105,7 @@ class Params(Section):
     def _names_refer_to_something(self) -> "Params":
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {self.seeds} must differ from one another")
-        trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.variants)}
+        trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.trainings)}
         for name, variant in self.variants.items():
             if variant.network not in trained:
                 raise ValueError(

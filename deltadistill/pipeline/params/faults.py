@@ -4,10 +4,14 @@ from typing import Any
 
 from deltadistill.pipeline.params.section import Section
 
+_NAMED_ANEW = {"distill.variants": "distill.trainings", "variants": "trainings (in a sweep)"}
+
 
 def fault(details: Any) -> str:
     """Put one of pydantic's error details into words."""
     key = ".".join(str(part) for part in details["loc"]) or "(the whole file)"
+    if details["type"] == "extra_forbidden" and key in _NAMED_ANEW:
+        return f"{key}: this is {_NAMED_ANEW[key]} now"
     if details["type"] == "extra_forbidden":
         return f"{key}: unknown key; compare the spelling with params.yaml"
     if details["type"] == "missing":

@@ -52,7 +52,7 @@ def variants_of(params: Params) -> dict[str, Variant]:
     found = {}
     for name, entry in params.variants.items():
         trained = entry.network.partition("/")[2]
-        method = params.distill.variants[trained].method if trained else None
+        method = params.distill.trainings[trained].method if trained else None
         role = entry.role or default_role(method, entry.predict)
         found[name] = Variant(entry.predict, role, entry.label or name, entry.colour)
     return found

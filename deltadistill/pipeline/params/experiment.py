@@ -124,12 +124,19 @@ class Params(Section):
         return self
 
     def _require_roles_that_the_report_can_tell_apart(self) -> None:
-        if self.variants["teacher"].role not in (None, "teacher"):
+        report = self.write_report
+        if unknown := sorted(set(report.shown_as) - set(self.variants)):
             raise ValueError(
-                f"variants.teacher.role is {self.variants['teacher'].role!r}, but it is the teacher, beside "
-                "which every figure is given; leave the role out"
+                f"write_report.shown_as.{unknown[0]}: no such variant; there are {', '.join(self.variants)}"
             )
-        labels = [variant.label or name for name, variant in self.variants.items()]
+        if (role := report.look_of("teacher").role) not in (None, "teacher"):
+            raise ValueError(
+                f"write_report.shown_as.teacher.role is {role!r}, but it is the teacher, beside which every "
+                "figure is given; leave the role out"
+            )
+        labels = [report.look_of(name).label or name for name in self.variants]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"variants: {twice[0]!r} is the label of two; give each a label of its own")
+            raise ValueError(
+                f"write_report.shown_as: {twice[0]!r} is the label of two variants; give each one of its own"
+            )

@@ -33,6 +33,7 @@ def main() -> None:
             seeds=params.seeds,
             variants=variants_of(params),
             distilled=params.distill.trainings,
+            videos=params.evaluate_videos.variants,
         )
         scenes = read_scenes(
             args.artifacts,

@@ -9,7 +9,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.agreement import Agreement, Meter, Pairs, Way
 from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
+from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.processes.kept_counts import Parts
@@ -71,10 +71,12 @@ def _run(
 ) -> None:
     before: dict[int, Predictions] = {}
     for index in range(len(together[0])):
-        batch = frame_batch(store, [frames[index] for frames in together])
+        batch = frame_batch(
+            store, [frames[index] for frames in together], since=[frames[0] for frames in together]
+        )
         if not index:
             for length, predictor in predictors.items():
-                predictor.begin(stream_of(batch, FixedPeriod(length)))
+                predictor.begin(stream_of(batch, FixedPeriod(length), frames_per_second=rate_of(together)))
         now = {length: predictor.answer(batch) for length, predictor in predictors.items()}
         if index:
             pairs = [(frames[index - 1], frames[index]) for frames in together]

@@ -13,7 +13,7 @@ from deltadistill.blocks.schedules import KeySchedule
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
+from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
@@ -103,9 +103,10 @@ class _Run:
     def count(self, counted: Mapping[str, Any], video: tuple[str, Sequence[Frame]]) -> None:
         name, frames = video
         metrics, (course,) = counted[name]
-        self.predictor.begin(stream_of(frame_batch(self.store, frames[:1]), self.schedule))
+        first = frame_batch(self.store, frames[:1])
+        self.predictor.begin(stream_of(first, self.schedule, frames_per_second=rate_of([frames])))
         for frame, metric in zip(frames, metrics, strict=True):
-            (prediction,), milliseconds = self._answer(frame_batch(self.store, [frame]))
+            (prediction,), milliseconds = self._answer(frame_batch(self.store, [frame], since=frames[:1]))
             course.note(self._cost(milliseconds), is_key=self.predictor.is_key_frame)
             if self.counts is None or self.counts(frame):
                 metric.update(prediction, self.reference(frame))

@@ -16,6 +16,7 @@ from deltadistill.pipeline.results.files import read_json
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import Score, average, scores
 from deltadistill.pipeline.results.variants import Role, Variant, label_of, leading
+from deltadistill.pipeline.results.video_points import VideoPoints, video_points
 
 
 class _Scored:
@@ -71,6 +72,7 @@ class Summary:
     """The content of summary.json; ``minutes`` are per stage, summed over variants, mean over seeds.
 
     shown: the part that each variant plays; not in files of before roles were written.
+    videos: over whole videos, by schedule; in the file only where any variant was run so.
     """
 
     variants: dict[str, dict[int, Point]]
@@ -84,6 +86,7 @@ class Summary:
     measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
     shown: dict[str, Variant] = Field(default_factory=dict)
+    videos: VideoPoints = Field(default_factory=dict)
 
     @property
     def accuracy(self) -> str:
@@ -129,6 +132,7 @@ def summarise(results: Results) -> Summary:
             equal_cost=equal_cost_pairs(results, table),
         ),
         shown=dict(results.variants),
+        videos=video_points(results),
     )
 
 
@@ -146,6 +150,8 @@ def write_summary(summary: Summary, path: Path) -> None:
         name: {length: named_by_measure(point, summary.measure) for length, point in points.items()}
         for name, points in content["variants"].items()
     }
+    if not content["videos"]:
+        del content["videos"]
     write_json(path, _without_none(content))
 
 

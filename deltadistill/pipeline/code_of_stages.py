@@ -116,7 +116,7 @@ _SECTIONS = {
     "pretrain_teacher": lambda params: [_task(params), params.model, params.pretrain_teacher],
     "profile_macs": lambda params: [params.model, params.distill.students],
     "collect_networks": lambda params: [],
-    "write_report": lambda params: [],
+    "write_report": lambda params: [] if _task(params).name in TASKS else [_task(params)],
     "compare_settings": lambda params: [],
     "trace_code": lambda params: [],
 }

@@ -10,8 +10,6 @@ carried along the true motion of their tracks. Percent. What an interrupted run 
 from deltadistill.pipeline import stage_arguments
 from deltadistill.processes import launch
 
-STAGE = "analyze_consistency"
-
 
 def main() -> None:
     """Run the stage."""
@@ -24,57 +22,37 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.evaluated import kept_parts, open_variant
+    from deltadistill.pipeline.evaluated import evaluation
     from deltadistill.pipeline.results.consistency_file import Consistency, ConsistencyRow
     from deltadistill.pipeline.results.files import write
-    from deltadistill.processes import group as processes
 
-    params = parameters.load(args.params)
-    mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    with (
-        processes.joined() as group,
-        tracking.stage_run(
-            STAGE, params=params, folder=args.results, seed=args.seed, variant=args.variant
-        ) as run,
-    ):
-        variant = open_variant(args, params, group)
+    with evaluation("analyze_consistency", args) as variant:
+        params, lengths = variant.params, variant.params.sweep_sequence_length.lengths
         predictors = {length: variant.predictor() for length in lengths}
         if not predictors[lengths[0]].uses_history:  # the same at every T
             predictors = {lengths[0]: predictors[lengths[0]]}
-        parts = kept_parts(STAGE, args, params, variant, [list(predictors), mine.model_dump()])
-        measured = _measured(args, params, variant, predictors, parts, group)
-        if not group.is_first:
+        counting = variant.counting([list(predictors), params.analyze_consistency.model_dump()])
+        measured = _measured(variant, predictors, counting)
+        if not variant.group.is_first:
             return
         scores = {length: measured.get(length, measured[min(measured)]) for length in lengths}
         found = Consistency(args.variant, scores)
         write(args.results / "consistency.json", found)
         write(args.results / "consistency.csv", found.rows, kind=ConsistencyRow)
         for row in found.rows:
-            run.log({f"consistency_{row.along}_{row.over}": row.consistency}, step=row.length)
-    parts.remove()
+            variant.run.log({f"consistency_{row.along}_{row.over}": row.consistency}, step=row.length)
+    counting.parts.remove()
 
 
-def _measured(args, params, variant, predictors, parts, group):  # noqa: ANN001
+def _measured(variant, predictors, counting):  # noqa: ANN001
     from deltadistill.evaluation import agreement
     from deltadistill.evaluation.consistency import measure
-    from deltadistill.evaluation.counting import batch_bar
 
-    mine, clips = params.analyze_consistency, variant.store.manifest.clips("test")
-    compared = agreement.build(
-        variant.store, clips, variant.task, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score
-    )
-    return measure(
-        predictors,
-        variant.store,
-        clips,
-        compared,
-        batch=mine.batch,
-        parts=parts,
-        progress=batch_bar(f"consistency of {args.variant}", group),
-        group=group,
-    )
+    store, params = variant.store, variant.params
+    mine, clips = params.analyze_consistency, store.manifest.clips("test")
+    given = {"dis_preset": mine.dis_preset, "min_score": params.boxes.shown_score}
+    compared = agreement.build(store, clips, variant.task, **given)
+    return measure(predictors, store, clips, compared, batch=mine.batch, counting=counting)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ kept, in .checkpoints/, video by video.
 from deltadistill.pipeline import stage_arguments
 from deltadistill.processes import launch
 
-STAGE = "evaluate_videos"
-
 
 def main() -> None:
     """Run the stage."""
@@ -26,60 +24,48 @@ def main() -> None:
     launch.over_all_processes()
     from deltadistill.account.macs import count_macs
     from deltadistill.account.network_costs import network_costs
-    from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.evaluated import load, open_variant
+    from deltadistill.pipeline.evaluated import evaluation
     from deltadistill.predictors.predictor import MAIN
-    from deltadistill.processes import group as processes
 
-    params = parameters.load(args.params)
-    with (
-        processes.joined() as group,
-        tracking.stage_run(
-            STAGE, params=params, folder=args.results, seed=args.seed, variant=args.variant
-        ) as run,
-    ):
-        variant, teacher = open_variant(args, params, group), load(args.teacher, params, group)
-        size = (3, *variant.store.size)
+    with evaluation("evaluate_videos", args) as variant:
+        teacher, size = variant.load(args.teacher), (3, *variant.store.size)
+        mine = variant.params.evaluate_videos
         costs = network_costs({MAIN: variant.network, **variant.networks}, size)
         found, kept = {}, []
-        for name, key_frames in params.evaluate_videos.schedules.items():
-            scores, parts = _scores(args, params, variant, teacher, costs, name, key_frames, group)
-            found[name] = scores
-            kept.append(parts)
-            run.log({f"{name}_{key}": value for key, value in scores.items() if isinstance(value, float)})
-        if not group.is_first:
+        for name, key_frames in mine.schedules.items():
+            settings = [key_frames.schedule, key_frames.options, mine.reference]
+            counting = variant.counting(settings, args.teacher, of=name)
+            found[name] = _scores(variant, teacher, costs, key_frames, counting)
+            kept.append(counting.parts)
+            logged = {f"{name}_{key}": each for key, each in found[name].items() if isinstance(each, float)}
+            variant.run.log(logged)
+        if not variant.group.is_first:
             return
-        _write(args, params.evaluate_videos.reference, variant.task, found, count_macs(teacher, size).teacher)
+        _write(args, mine.reference, variant.task, found, count_macs(teacher, size).teacher)
     for parts in kept:
         parts.remove()
 
 
-def _scores(args, params, variant, teacher, costs, name, key_frames, group):  # noqa: ANN001
-    """What describe_videos says of one schedule, and the counts to remove when all is written."""
-    from deltadistill.evaluation.counting import batch_bar
+def _scores(variant, teacher, costs, key_frames, counting):  # noqa: ANN001
+    """What describe_videos says of one schedule."""
     from deltadistill.evaluation.frames import reference_of
     from deltadistill.evaluation.videos import describe_videos, score_videos
-    from deltadistill.pipeline.evaluated import kept_parts
     from deltadistill.predictors.key_schedules import build_schedule
 
-    reference, store, task = params.evaluate_videos.reference, variant.store, variant.task
-    settings = [name, key_frames.schedule, key_frames.options, reference]
-    parts = kept_parts(f"{STAGE}-{name}", args, params, variant, settings, args.teacher)
+    name, store, task = variant.params.evaluate_videos.reference, variant.store, variant.task
+    reference = reference_of(name, task, store, teacher)
     videos = score_videos(
         variant.predictor(),
         task,
         store,
         store.manifest.clips("test"),
-        reference_of(reference, task, store, teacher),
+        reference,
         schedule=build_schedule(key_frames.schedule, key_frames.options),
-        counts=store.is_annotated if reference == "labels" else None,
+        counts=store.is_annotated if name == "labels" else None,
         costs=costs,
-        parts=parts,
-        progress=batch_bar(f"{args.variant}, key frames {name}", group),
-        group=group,
+        counting=counting,
     )
-    return describe_videos(task, videos), parts
+    return describe_videos(task, videos)
 
 
 def _write(args, reference, task, found, teacher_macs):  # noqa: ANN001

@@ -9,8 +9,6 @@ is kept, in .checkpoints/.
 from deltadistill.pipeline import stage_arguments
 from deltadistill.processes import launch
 
-STAGE = "sweep_sequence_length"
-
 
 def main() -> None:
     """Run the stage."""
@@ -27,42 +25,25 @@ def main() -> None:
     launch.over_all_processes()
     from deltadistill.evaluation.costs_by_length import costs_by_length
     from deltadistill.evaluation.positions import scores_by_length
-    from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.evaluated import kept_parts, load, open_variant
-    from deltadistill.processes import group as processes
+    from deltadistill.pipeline.evaluated import evaluation
 
-    params = parameters.load(args.params)
-    mine = params.sweep_sequence_length
-    with (
-        processes.joined() as group,
-        tracking.stage_run(
-            STAGE, params=params, folder=args.results, seed=args.seed, variant=args.variant
-        ) as run,
-    ):
-        variant = open_variant(args, params, group)
-        teacher, predictor = load(args.teacher, params, group), variant.predictor()
-        runs = _runs(mine, variant.store)
-        settings = [max(mine.lengths), mine.reference, mine.batch]
-        parts = kept_parts(STAGE, args, params, variant, settings, args.teacher)
-        metrics = _metrics(args, mine, variant, predictor, teacher, runs, parts, group)
-        if not group.is_first:
+    with evaluation("sweep_sequence_length", args) as variant:
+        mine, store = variant.params.sweep_sequence_length, variant.store
+        teacher, predictor, runs = variant.load(args.teacher), variant.predictor(), _runs(mine, store)
+        counting = variant.counting([max(mine.lengths), mine.reference, mine.batch], args.teacher)
+        metrics = _metrics(variant, predictor, teacher, runs, counting)
+        if not variant.group.is_first:
             return
-        accuracy = scores_by_length(variant.task, metrics, mine.lengths, variant.store.classes)
-        cost = costs_by_length(
-            predictor,
-            variant.network,
-            teacher,
-            mine.lengths,
-            size=(3, *variant.store.size),
-            networks=variant.networks,
-        )
+        accuracy = scores_by_length(variant.task, metrics, mine.lengths, store.classes)
+        given = {"size": (3, *store.size), "networks": variant.networks}
+        cost = costs_by_length(predictor, variant.network, teacher, mine.lengths, **given)
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():
-            run.log({name: scores[name] for name in (variant.task.measure.key, "macs_ratio")}, step=length)
+            logged = {name: scores[name] for name in (variant.task.measure.key, "macs_ratio")}
+            variant.run.log(logged, step=length)
         _write_scores(args, mine.reference, variant.task, runs, lengths)
-        _keep_examples(args, params, variant, predictor)
-    parts.remove()
+        _keep_examples(args, variant, predictor)
+    counting.parts.remove()
 
 
 def _runs(mine, store):  # noqa: ANN001
@@ -83,23 +64,14 @@ def _runs(mine, store):  # noqa: ANN001
     return runs
 
 
-def _metrics(args, mine, variant, predictor, teacher, runs, parts, group):  # noqa: ANN001
-    from deltadistill.evaluation.counting import batch_bar
+def _metrics(variant, predictor, teacher, runs, counting):  # noqa: ANN001
     from deltadistill.evaluation.frames import reference_of
     from deltadistill.evaluation.positions import score_positions
 
-    return score_positions(
-        predictor,
-        variant.task,
-        variant.store,
-        runs,
-        reference_of(mine.reference, variant.task, variant.store, teacher),
-        longest=max(mine.lengths),
-        batch=mine.batch,
-        parts=parts,
-        progress=batch_bar(args.variant, group),
-        group=group,
-    )
+    mine, store, task = variant.params.sweep_sequence_length, variant.store, variant.task
+    reference = reference_of(mine.reference, task, store, teacher)
+    given = {"longest": max(mine.lengths), "batch": mine.batch, "counting": counting}
+    return score_positions(predictor, task, store, runs, reference, **given)
 
 
 def _write_scores(args, reference, task, runs, lengths):  # noqa: ANN001
@@ -114,15 +86,15 @@ def _write_scores(args, reference, task, runs, lengths):  # noqa: ANN001
     write(args.results / "sweep.csv", sweep.rows, kind=SweepRow)
 
 
-def _keep_examples(args, params, variant, predictor):  # noqa: ANN001
+def _keep_examples(args, variant, predictor):  # noqa: ANN001
     import numpy as np
 
     from deltadistill.evaluation.examples import example_predictions
     from deltadistill.files import atomic
 
     clips = variant.store.manifest.clips("test")
-    shown = dict(list(clips.items())[: params.sweep_sequence_length.example_clips])
-    lengths = params.write_report.picture_lengths
+    shown = dict(list(clips.items())[: variant.params.sweep_sequence_length.example_clips])
+    lengths = variant.params.write_report.picture_lengths
     with atomic.file(args.artifacts / "examples.npz") as path:
         kept = example_predictions(predictor, variant.task, variant.store, shown, lengths=lengths)
         np.savez_compressed(path, **kept)

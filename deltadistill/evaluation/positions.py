@@ -13,12 +13,10 @@ from torch import Tensor
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.counting import Progress, count_batches, silent
+from deltadistill.evaluation.counting import ONCE, Counting, count_batches
 from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.metrics.measures import Measure
 from deltadistill.predictors.predictor import Predictor
-from deltadistill.processes.group import ALONE, Group
-from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Metric, Predictions, Reference, Scores, Task
 
 
@@ -76,27 +74,23 @@ def score_positions(
     *,
     longest: int,
     batch: int,
-    parts: Parts | None = None,
-    progress: Progress = silent,
-    group: Group = ALONE,
+    counting: Counting = ONCE,
 ) -> dict[str, list[Metric]]:
     """The task's metrics of every clip, one per distance to the key frame, 0 … longest − 1.
 
     Every run is a stream of its own, of which only the first frame is a key frame.
-    parts, progress, group: as for counting.count_batches.
     """
-    shared = {"parts": parts, "progress": progress, "group": group}
     clips = list(dict.fromkeys(run.frames[0].clip for run in runs))
     scoring = _Scoring(predictor, store, reference)
     if not predictor.uses_history:
         batches, empty = _of_single_frames(runs, batch), lambda: {clip: task.metric() for clip in clips}
-        single = count_batches(batches, empty, scoring.count_frames, **shared)
+        single = count_batches(batches, empty, scoring.count_frames, counting)
         return {clip: [metric] * longest for clip, metric in single.items()}
     return count_batches(
         list(_of_equal_length(runs, batch)),
         lambda: {clip: [task.metric() for _ in range(longest)] for clip in clips},
         scoring.count_runs,
-        **shared,
+        counting,
     )
 
 

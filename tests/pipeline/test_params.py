@@ -109,6 +109,15 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("seeds", [], "at least 1 item"),
         ("experiment", "My Street", "experiment: .*pattern"),
         ("variants.copy.network", "distill/none", "which nothing trains"),
+        ("variants.copy.networks", {"helper": "distill/none"}, r"copy\.networks\.helper is .*nothing trains"),
+        ("evaluate_videos.variants", ["dleta"], "no such variants; there are teacher"),
+        (
+            "evaluate_videos.schedules",
+            {"a": {"schedule": "sometimes", "options": {}}},
+            "schedule of key frames",
+        ),
+        ("distill.variants", {}, r"distill\.variants: this is distill\.trainings now"),
+        ("variants.copy.label", "Copy", r"this is write_report\.shown_as\.copy\.label now"),
     ],
 )
 def test_impossible_values_are_refused_with_key_value_and_what_is_allowed(content, key, value, message):

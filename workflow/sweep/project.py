@@ -108,6 +108,8 @@ class _Writer:
             {"matrix": {"seed": list(part.params["seeds"])}} if "seed" in definition.pop("matrix") else {}
         )
         params = _replaced(definition.pop("params"), dict.fromkeys(_ITEMS, variant or ""))
+        collected = SEED + "/networks/${item.variant}.json"  # of networks beside the variant's own
+        definition["deps"] = [path for path in definition["deps"] if not path.endswith(collected)]
         definition = _replaced(definition, self._words(variant, folder, part, of))
         definition["deps"] = list(dict.fromkeys(definition["deps"]))
         return {"wdir": UP} | matrix | definition | {"params": [{str(folder / PARAMS): params}]}

@@ -5,17 +5,18 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from deltadistill.files.result_files import write_json
-from deltadistill.metrics.measures import MEASURES, MIOU, Measure, measure_in
+from deltadistill.metrics.measures import BUILT_IN, MEASURES, MIOU, Measure, make_known, measure_in
 from deltadistill.pipeline.results.claims import Claim, judge
 from deltadistill.pipeline.results.equal_cost import equal_cost_pairs
 from deltadistill.pipeline.results.files import read_json
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import Score, average, scores
 from deltadistill.pipeline.results.variants import Role, Variant, label_of, leading
+from deltadistill.pipeline.results.video_points import VideoPoints, video_points
 
 
 class _Scored:
@@ -70,7 +71,11 @@ def _measure(found: Any) -> Any:
 class Summary:
     """The content of summary.json; ``minutes`` are per stage, summed over variants, mean over seeds.
 
+    consistency_flow: what predictions were carried along: exact, dis, tracks, classes, or a task's own way.
+    measure: in the file the key of a built-in one, and what another is called in full, so that who did not
+        import its task can read the file.
     shown: the part that each variant plays; not in files of before roles were written.
+    videos: over whole videos, by schedule; in the file only where any variant was run so.
     """
 
     variants: dict[str, dict[int, Point]]
@@ -80,10 +85,19 @@ class Summary:
     experiment: str = ""
     reference: Literal["labels", "teacher"] = "labels"
     labelled_frames: int = 0
-    consistency_flow: Literal["exact", "dis", "tracks", "classes"] = "dis"
+    consistency_flow: str = "dis"
     measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
     shown: dict[str, Variant] = Field(default_factory=dict)
+    videos: VideoPoints = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _its_measure_is_known(cls, found: Any) -> Any:
+        if isinstance(found, dict) and isinstance(found.get("measure"), dict):
+            make_known(measure := TypeAdapter(Measure).validate_python(found["measure"]))
+            return found | {"measure": measure}
+        return found
 
     @property
     def accuracy(self) -> str:
@@ -129,6 +143,7 @@ def summarise(results: Results) -> Summary:
             equal_cost=equal_cost_pairs(results, table),
         ),
         shown=dict(results.variants),
+        videos=video_points(results),
     )
 
 
@@ -140,13 +155,21 @@ def is_per_frame(points: dict[int, Point]) -> bool:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write summary.json; fields that are None (no spread of a single seed) are left out."""
-    content = dataclasses.asdict(summary) | {"measure": summary.measure.key}
+    content = dataclasses.asdict(summary) | {"measure": _as_written(summary.measure)}
     content["teacher"] = named_by_measure(content["teacher"], summary.measure)
     content["variants"] = {
         name: {length: named_by_measure(point, summary.measure) for length, point in points.items()}
         for name, points in content["variants"].items()
     }
+    if not content["videos"]:
+        del content["videos"]
     write_json(path, _without_none(content))
+
+
+def _as_written(measure: Measure) -> str | dict[str, Any]:
+    if measure in BUILT_IN:
+        return measure.key
+    return {name: value for name, value in dataclasses.asdict(measure).items() if name != "bounds"}
 
 
 def named_by_measure(point: dict[str, Any], measure: Measure) -> dict[str, Any]:

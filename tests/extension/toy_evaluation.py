@@ -5,7 +5,6 @@ import runpy
 import sys
 from pathlib import Path
 
-import torch
 from data.small_dataset import make_manifest
 from ruamel.yaml import YAML
 
@@ -35,7 +34,7 @@ def evaluated(folder: Path, monkeypatch, name: str, entry: dict) -> list[dict]:
     params = YAML(typ="safe").load(STAGES.parent / "params.yaml")
     params["variants"] = {"teacher": params["variants"]["teacher"], name: entry}
     params["sweep_sequence_length"]["lengths"] = params["write_report"]["picture_lengths"] = [1, 3]
-    params["measure_latency"] |= {"runs": 5, "warmup": 0, "threads": torch.get_num_threads()}
+    params["measure_latency"] |= {"runs": 5, "warmup": 0, "batches": [1, 2], "threads": [1]}
     YAML().dump(params, Path("params.yaml"))
     variant = f"--variant {name} --network {name}.pt"
     given = [f"{variant} --teacher teacher.pt --artifacts .", variant, "--networks ."]

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from deltadistill.blocks.schedules import FixedPeriod
-from deltadistill.consistency.agreement import Agreement, Meter, Pairs, Way
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.agreement import Agreement, Meter, Pairs, Way
 from deltadistill.evaluation.counting import Progress, count_batches, silent
 from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.resumption.kept_counts import Parts
+from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Predictions
 
 Scores = dict[int, dict[str, dict[str, dict[str, float | None]]]]

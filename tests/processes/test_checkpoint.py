@@ -8,7 +8,7 @@ import textwrap
 import pytest
 import torch
 
-from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.processes.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_real_full_disk_keeps_the_ones_before(saved, caplog):
     full = textwrap.dedent(f"""
         import logging, resource, signal, sys, torch
         from pathlib import Path
-        from deltadistill.resumption.checkpoint import Checkpoint
+        from deltadistill.processes.checkpoint import Checkpoint
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         checkpoint = Checkpoint(Path({str(saved.path.parent)!r}), minutes=1)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from deltadistill.consistency.agreement import FlowAgreement, flow_sources
-from deltadistill.consistency.streams import measure
+from deltadistill.evaluation.agreement import FlowAgreement, flow_sources
+from deltadistill.evaluation.consistency import measure
 from deltadistill.motion.optical_flow import Flow
 
 SIZE = (16, 24)

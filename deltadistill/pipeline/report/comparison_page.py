@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from deltadistill.pipeline.report.comparison.entries import Best, Comparison, Entry, best_settings
-from deltadistill.pipeline.report.comparison.figures import drawings, shown_length
+from deltadistill.pipeline.report.comparison_entries import Best, Comparison, Entry, best_settings
+from deltadistill.pipeline.report.comparison_figures import drawings, shown_length
 from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.report.rendering import render_page
 from deltadistill.pipeline.report.tables import DASH, HEADLINE_LENGTHS, Table, number, spread

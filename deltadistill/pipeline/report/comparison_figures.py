@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 
-from deltadistill.pipeline.report.comparison.entries import Comparison, Entry
+from deltadistill.pipeline.report.comparison_entries import Comparison, Entry
 from deltadistill.pipeline.report.drawings import Drawing
 from deltadistill.pipeline.report.figures import labels, style
 from deltadistill.pipeline.report.figures.looks import NEUTRAL, looks

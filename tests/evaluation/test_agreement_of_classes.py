@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from deltadistill.consistency import agreement
-from deltadistill.consistency.of_classes import SameClass
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation import agreement
+from deltadistill.evaluation.agreement_of_classes import SameClass
 from deltadistill.metrics.top_classes import Ranking
 from deltadistill.tasks.classification import Classification
 

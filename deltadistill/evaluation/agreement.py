@@ -8,12 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from deltadistill.consistency.of_boxes import BoxConsistency
-from deltadistill.consistency.of_classes import SameClass
-from deltadistill.consistency.of_labels import Consistency, Warp
 from deltadistill.data.boxes import Detections
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.agreement_of_boxes import BoxConsistency
+from deltadistill.evaluation.agreement_of_classes import SameClass
+from deltadistill.evaluation.agreement_of_labels import Consistency, Warp
 from deltadistill.metrics.counters import Counter
 from deltadistill.metrics.top_classes import Ranking
 from deltadistill.motion.optical_flow import DisFlow, Flow, Preset

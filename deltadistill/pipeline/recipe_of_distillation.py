@@ -27,7 +27,7 @@ from deltadistill.evaluation.frames import inputs, teacher_reference
 from deltadistill.objectives.near_objects import NearObjects
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline.params import Distill, DistillOptimiser, Search
-from deltadistill.pipeline.recipes.training_run import Trained, TrainingRun, optimise, train_on_clips
+from deltadistill.pipeline.training_run import Trained, TrainingRun, optimise, train_on_clips
 from deltadistill.processes.group import device_of
 from deltadistill.stored.architecture import found_architecture
 from deltadistill.tasks.task import Reference, Task

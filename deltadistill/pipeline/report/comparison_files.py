@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.files.result_files import write_csv, write_json
-from deltadistill.pipeline.report.comparison.entries import Comparison, Entry, best_settings
+from deltadistill.pipeline.report.comparison_entries import Comparison, Entry, best_settings
 from deltadistill.pipeline.report.tables import HEADLINE_LENGTHS
 from deltadistill.pipeline.results.summary import Point, named_by_measure
 

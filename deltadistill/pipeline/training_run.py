@@ -10,8 +10,8 @@ from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.transforms import Augment
 from deltadistill.pipeline.params import Distill, PretrainTeacher, Training
+from deltadistill.processes.checkpoint import Checkpoint
 from deltadistill.processes.group import Group
-from deltadistill.resumption.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import Outcome, Row, Trainee, train
 from deltadistill.training.moving_average import MovingAverage

@@ -1,11 +1,11 @@
 """Temporal consistency of boxes: do the detections of one object agree from frame to frame?
 
-The measure is ours; it follows that of label maps (consistency.py), with an object's true motion in the place
-of optical flow. For every track that has a box in two successive frames, the detection of the object in the
-frame before is carried along with it: shifted and scaled as the object's true box was. Its IoU with the
-detection in the current frame is the pair's agreement; 0 if the object was detected in one of the two only. A
-pair in which it was detected in neither does not count, but lowers the coverage. Repeating a detection is
-steady only where objects stand still.
+The measure is ours; it follows that of label maps (agreement_of_labels.py), with an object's true motion
+in the place of optical flow. For every track that has a box in two successive frames, the detection of the
+object in the frame before is carried along with it: shifted and scaled as the object's true box was. Its IoU
+with the detection in the current frame is the pair's agreement; 0 if the object was detected in one of the
+two only. A pair in which it was detected in neither does not count, but lowers the coverage. Repeating a
+detection is steady only where objects stand still.
 """
 
 import numpy as np

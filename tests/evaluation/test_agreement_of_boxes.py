@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from deltadistill.consistency.of_boxes import BoxConsistency, carry
 from deltadistill.data.boxes import NO_TRACK, Detections, Objects
+from deltadistill.evaluation.agreement_of_boxes import BoxConsistency, carry
 
 
 def frame(found, true, *, scores=None, tracks=None, classes=None):

@@ -11,8 +11,8 @@ import torch
 
 from deltadistill.files import atomic
 from deltadistill.files.tensors import read_tensors
-from deltadistill.resumption.folders import folder_of
-from deltadistill.resumption.interval import Interval
+from deltadistill.processes.interval import Interval
+from deltadistill.processes.work_folders import folder_of
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deltadistill.consistency.of_labels import Consistency, Warp
+from deltadistill.evaluation.agreement_of_labels import Consistency, Warp
 
 BEFORE = torch.tensor([[0, 0, 1, 1]] * 4, dtype=torch.uint8)[None]
 RIGHT_BY_ONE = torch.stack([torch.full((4, 4), -1.0), torch.zeros(4, 4)])[None]  # backward flow

@@ -2,12 +2,12 @@
 
 from types import SimpleNamespace
 
-from deltadistill.resumption.interval import Interval
+from deltadistill.processes.interval import Interval
 
 
 def test_it_is_over_after_its_minutes_and_begins_anew(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("deltadistill.resumption.interval.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("deltadistill.processes.interval.time", SimpleNamespace(monotonic=lambda: now))
     interval = Interval(2)
     now = 219.0
     assert not interval.is_over()

@@ -8,7 +8,7 @@ from torch import nn
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, split_frames
 from deltadistill.pipeline.params import Distill, PretrainTeacher
-from deltadistill.pipeline.recipes.training_run import (
+from deltadistill.pipeline.training_run import (
     Trained,
     TrainingRun,
     optimise,

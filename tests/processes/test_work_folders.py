@@ -1,9 +1,9 @@
 """Folders of unfinished work: one for what the same settings, inputs and code decide, and none other."""
 
 from deltadistill import models
-from deltadistill.resumption import folders
-from deltadistill.resumption.checkpoint import checkpoint_of
-from deltadistill.resumption.folders import work_key
+from deltadistill.processes import work_folders
+from deltadistill.processes.checkpoint import checkpoint_of
+from deltadistill.processes.work_folders import work_key
 
 
 def test_the_key_changes_with_settings_and_inputs(tmp_path):
@@ -18,8 +18,8 @@ def test_the_key_changes_with_settings_and_inputs(tmp_path):
 def test_other_code_does_not_go_on_from_a_checkpoint(tmp_path, monkeypatch, caplog):
     code = tmp_path / "block.py"
     code.write_text("gain = 1")
-    monkeypatch.setattr(folders, "FOLDER", tmp_path / "checkpoints")
-    monkeypatch.setattr(folders, "loaded_code", lambda: [code])
+    monkeypatch.setattr(work_folders, "FOLDER", tmp_path / "checkpoints")
+    monkeypatch.setattr(work_folders, "loaded_code", lambda: [code])
     before = checkpoint_of("teacher", {"steps": 1}, [], minutes=1)
     before.save({"steps_done": 1})
     before.wait()
@@ -31,9 +31,9 @@ def test_other_code_does_not_go_on_from_a_checkpoint(tmp_path, monkeypatch, capl
 
 
 def test_the_code_of_a_training_is_that_which_is_loaded():
-    names = {path.name for path in folders.loaded_code()}
+    names = {path.name for path in work_folders.loaded_code()}
     assert "checkpoint.py" in names
-    assert "test_folders.py" not in names
+    assert "test_work_folders.py" not in names
 
 
 def test_a_network_of_ones_own_counts_among_the_code_that_is_loaded(tmp_path, monkeypatch):
@@ -41,4 +41,4 @@ def test_a_network_of_ones_own_counts_among_the_code_that_is_loaded(tmp_path, mo
     (tmp_path / "networks" / "one_of_mine.py").write_text("def build(*, classes):\n    return classes\n")
     monkeypatch.chdir(tmp_path)
     assert models.build("one_of_mine", classes=3) == 3
-    assert tmp_path / "networks" / "one_of_mine.py" in folders.loaded_code()
+    assert tmp_path / "networks" / "one_of_mine.py" in work_folders.loaded_code()

@@ -19,6 +19,7 @@ LAYERS = (
     ("conversion", "metrics", "preparation"),
     ("account", "preparation/street", "tasks"),
     ("predictors", "runtime", "stored", "training"),
+    ("exporting",),
     ("evaluation", "labelling", "objectives"),
     ("distillation",),
     ("pipeline/params",),

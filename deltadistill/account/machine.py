@@ -6,8 +6,6 @@ import os
 import platform
 from pathlib import Path
 
-import torch
-
 # Instruction sets that make networks fast, x86 then Arm: what the system calls them, and what everyone does.
 _FEATURES = {
     "avx2": "avx2",
@@ -29,7 +27,18 @@ _FEATURES = {
 
 
 def describe_machine() -> dict[str, str | int | list[str]]:
-    """Describe the processor: model, architecture, cores, vector instructions that PyTorch uses, features.
+    """Describe the processor as `describe_processor` does, and the vector instructions that PyTorch uses."""
+    import torch  # not above: a runner is run without it
+
+    return {
+        **describe_processor(),
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "system": platform.system(),
+    }
+
+
+def describe_processor() -> dict[str, str | int | list[str]]:
+    """Describe the processor: model, architecture, cores, features.
 
     logical_cores: of the machine. usable_cores: that this process may run on.
     features: instruction sets by the names of _FEATURES, in its order; empty where the system does not say.
@@ -40,9 +49,7 @@ def describe_machine() -> dict[str, str | int | list[str]]:
         "architecture": platform.machine(),
         "logical_cores": os.cpu_count() or 1,
         "usable_cores": usable_cores(),
-        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
         "features": features(about.get("flags") or about.get("Features") or ""),
-        "system": platform.system(),
     }
 
 

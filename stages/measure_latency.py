@@ -53,37 +53,46 @@ def _variants(params, folder):  # noqa: ANN001
     from deltadistill.stored.architecture import load_network
 
     import_own_designs(params, (entry.network for entry in params.variants.values()))
-    variants = {}
+    networks, variants = {}, {}
     for name, entry in params.variants.items():
-        network = load_network(folder / f"{name}.pt", own_names=[params.model.name])
-        network = network.to(memory_format=torch.channels_last)
-        variants[name] = Variant(entry.predict, network, entry.options)
+        if entry.network not in networks:
+            network = load_network(folder / f"{name}.pt", own_names=[params.model.name])
+            networks[entry.network] = network.to(memory_format=torch.channels_last)
+        variants[name] = Variant(entry.predict, networks[entry.network], entry.options)
     return variants
 
 
 def _timed(params, variants, store):  # noqa: ANN001
     from tqdm import tqdm
 
-    from deltadistill.evaluation.timed_variants import conditions_of, time_variants
+    from deltadistill.evaluation.quickest_engines import engines_to_time
+    from deltadistill.evaluation.timed_variants import conditions_of, graphs_of, time_variants
     from deltadistill.tasks import of_dataset as tasks
 
-    mine = params.measure_latency
+    mine, lengths = params.measure_latency, params.sweep_sequence_length.lengths
     task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
-    found, left_out = [], []
     rounds = {"runs": mine.runs, "warmup": mine.warmup, "seconds": mine.seconds}
-    for condition in conditions_of(mine.batches, mine.threads, **rounds):
-        said = f"latency, {condition.batch} at once, threads: {condition.threads}"
-        entry, missing = time_variants(
-            variants,
-            ["eager"],
-            task,
-            store,
-            condition,
-            lengths=params.sweep_sequence_length.lengths,
-            progress=lambda rounds, said=said: tqdm(rounds, desc=said, unit="round"),
-        )
-        found.append(entry)
-        left_out += [each for each in missing if each not in left_out]
+    conditions = conditions_of(mine.batches, mine.threads, mine.precisions, **rounds)
+    found, left_out = [], []
+    with graphs_of(variants) as graphs:
+        common = {"graphs": graphs, "lengths": lengths}
+        engines = engines_to_time(mine.engines, variants, task, store, conditions[0], **common)
+        for condition in conditions:
+            said = f"{condition.batch} at once, threads: {condition.threads}, {condition.precision}"
+            timed = time_variants(
+                variants,
+                engines,
+                task,
+                store,
+                condition,
+                **common,
+                progress=lambda rounds, said=said: tqdm(rounds, desc=said, unit="round"),
+            )
+            found += [timed.entry] if timed.entry else []
+            left_out += [each for each in timed.left_out if each not in left_out]
+    if not found:
+        reasons = "; ".join(f"{each['engine']}: {each['reason']}" for each in left_out)
+        raise ValueError(f"the teacher could be timed in none of the engines {engines}: {reasons}")
     return found, left_out
 
 

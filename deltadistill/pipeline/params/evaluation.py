@@ -58,7 +58,7 @@ class AnalyzeConsistency(Section):
 
 
 class MeasureLatency(Section):
-    """Stage measure_latency; the first of batches and of threads is what summary and figures show.
+    """Stage measure_latency; of each list but engines the first is what summary and figures show.
 
     engines: "auto" is the fastest of those that can run here, beside the others in the list.
     """
@@ -66,13 +66,14 @@ class MeasureLatency(Section):
     engines: Annotated[list[named_in(ENGINES, or_any="auto")], Field(min_length=1)]
     batches: Annotated[list[Positive], Field(min_length=1)]
     threads: Annotated[list[Positive | Literal["all"]], Field(min_length=1)]
+    precisions: Annotated[list[Literal["fp32", "bf16", "int8"]], Field(min_length=1)]
     runs: Annotated[int, Field(ge=5)]
     warmup: Count
     seconds: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
     def _each_once(self) -> "MeasureLatency":
-        for name in ("engines", "batches", "threads"):
+        for name in ("engines", "batches", "threads", "precisions"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} {values}: each once")
@@ -82,8 +83,8 @@ class MeasureLatency(Section):
 class ShownAs(Section):
     """How the report takes and shows a variant (results.variants).
 
-    role: None: by training method and predictor. label: None: the variant's name; plain words, as commas end a
-    name in tables and figures read $ as mathematics. colour: None: the role's.
+    role: None: by training method and predictor. label: None: the variant's name; plain words, as commas end
+    a name in tables and figures read $ as mathematics. colour: None: the role's.
     """
 
     role: Role | None = None

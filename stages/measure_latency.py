@@ -13,7 +13,8 @@ def main() -> None:
     args = stage_arguments.parse(
         __doc__,
         data="folder of manifest.csv",
-        networks="folder with teacher.pt and <variant>.pt",
+        teacher="the per-frame teacher",
+        artifacts="one seed's artifacts, with distill/<training>/network.pt",
         results="folder for latency.json",
     )
     from deltadistill.account.machine import describe_machine
@@ -29,7 +30,7 @@ def main() -> None:
     with tracking.stage_run("measure_latency", params=params, folder=args.results) as run:
         store = FrameStore.open(args.data, cache_gib=0)  # reading a picture is part of the time
         size = (3, *store.size)
-        variants = _variants(params, args.networks)
+        variants = _variants(params, args)
         conditions, left_out = _timed(params, variants, store)
         found = Latency(
             size=size,
@@ -45,7 +46,7 @@ def main() -> None:
         write(args.results / "latency.json", found)
 
 
-def _variants(params, folder):  # noqa: ANN001
+def _variants(params, args):  # noqa: ANN001
     import torch
 
     from deltadistill.evaluation.timed_variants import Variant
@@ -56,7 +57,9 @@ def _variants(params, folder):  # noqa: ANN001
     networks, variants = {}, {}
     for name, entry in params.variants.items():
         if entry.network not in networks:
-            network = load_network(folder / f"{name}.pt", own_names=[params.model.name])
+            of_training = args.artifacts / entry.network / "network.pt"
+            file = args.teacher if entry.network == "pretrain_teacher" else of_training
+            network = load_network(file, own_names=[params.model.name])
             networks[entry.network] = network.to(memory_format=torch.channels_last)
         variants[name] = Variant(entry.predict, networks[entry.network], entry.options)
     return variants

@@ -37,7 +37,7 @@ def evaluated(folder: Path, monkeypatch, name: str, entry: dict) -> list[dict]:
     params["measure_latency"] |= {"runs": 5, "warmup": 0, "batches": [1, 2], "threads": [1]}
     YAML().dump(params, Path("params.yaml"))
     variant = f"--variant {name} --network {name}.pt"
-    given = [f"{variant} --teacher teacher.pt --artifacts .", variant, "--networks ."]
+    given = [f"{variant} --teacher teacher.pt --artifacts .", variant, "--teacher teacher.pt --artifacts ."]
     for stage, arguments in zip(RESULTS, given, strict=True):
         monkeypatch.setattr("sys.argv", [stage, "--data", ".", "--results", ".", *arguments.split()])
         runpy.run_path(str(STAGES / f"{stage}.py"), run_name="__main__")

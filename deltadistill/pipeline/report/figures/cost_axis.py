@@ -15,4 +15,8 @@ class CostAxis:
 
 
 MACS = CostAxis(lambda point: point.gmacs, "GMACs per frame")
+# Of times that were not measured in turns with each other, only the shares can be compared.
+SHARE_OF_TIME = CostAxis(
+    lambda point: 1 / point.speedup if point.speedup else None, "share of the teacher's time per frame"
+)
 TIME = CostAxis(lambda point: point.ms, "measured ms per frame")

@@ -15,6 +15,7 @@ from deltadistill.evaluation.timed_variants import (
     Condition,
     Variant,
     conditions_of,
+    graphs_of,
     macs_bounds,
     time_variants,
 )
@@ -150,6 +151,11 @@ def test_the_fastest_engine_of_a_stream_is_told_by_its_key_frame():
     assert fastest(timings, "delta", "network") == "a"
 
 
+def timed_in_eager(variants, task, store, condition, *, lengths):
+    with graphs_of(variants) as graphs:
+        return time_variants(variants, ["eager"], task, store, condition, graphs=graphs, lengths=lengths)
+
+
 def test_every_variant_is_timed_alone_and_end_to_end_and_what_a_stream_keeps_is_told(store, teacher, delta):
     task = Task()
     variants = {
@@ -157,13 +163,16 @@ def test_every_variant_is_timed_alone_and_end_to_end_and_what_a_stream_keeps_is_
         "delta": Variant("stream", delta),
         "copy": Variant("copy", teacher),
     }
-    entry, left_out = time_variants(variants, ["eager"], task, store, Condition(2, 1, **CALM), lengths=[1, 3])
-    assert left_out == []
-    assert (entry["batch"], entry["threads"], entry["rounds"]) == (2, 1, 1)
+    timed = timed_in_eager(variants, task, store, Condition(2, 1, **CALM), lengths=[1, 3])
+    assert timed.left_out == []
+    entry = timed.entry
+    assert (entry["batch"], entry["threads"], entry["precision"], entry["rounds"]) == (2, 1, "fp32", 1)
     found = entry["engines"]["eager"]
+    of_streams = {"key_ms", "delta_ms", "amortised_ms", "speedup"}
     assert {name: set(of["network"]) for name, of in found.items()} == {
         "teacher": {"frame_ms", "speedup"},
-        **{key: {"key_ms", "delta_ms", "amortised_ms", "speedup"} for key in ("delta", "copy")},
+        "delta": of_streams,
+        "copy": of_streams,
     }
     # trial and one round: a frame of the teacher, three of the stream, the key frame of the copy
     assert task.asked == 2 * (1 + 3 + 1)
@@ -172,31 +181,30 @@ def test_every_variant_is_timed_alone_and_end_to_end_and_what_a_stream_keeps_is_
     assert "state_bytes" not in found["copy"]
 
 
-def test_what_cannot_be_timed_is_told_with_its_reason_and_the_others_are_timed(store, teacher, monkeypatch):
+def test_what_cannot_be_timed_is_told_with_its_reason_and_the_others_are_timed(store, teacher):
     def fails(frames):
         raise RuntimeError("no such kernel\nmore")
 
     broken = nn.Sequential(teacher)
     broken.forward = fails
     variants = {"teacher": Variant("per_frame", teacher), "broken": Variant("per_frame", broken)}
-    entry, left_out = time_variants(variants, ["eager"], Task(), store, Condition(1, 1, **CALM), lengths=[1])
-    assert left_out == [{"engine": "eager", "variant": "broken", "reason": "RuntimeError: no such kernel"}]
-    assert set(entry["engines"]["eager"]) == {"teacher"}
-    with pytest.raises(RuntimeError, match="no such kernel"):
-        time_variants(
-            {"teacher": Variant("per_frame", broken)},
-            ["eager"],
-            Task(),
-            store,
-            Condition(1, 1, **CALM),
-            lengths=[1],
-        )
+    timed = timed_in_eager(variants, Task(), store, Condition(1, 1, **CALM), lengths=[1])
+    assert timed.left_out == [
+        {"engine": "eager", "variant": "broken", "reason": "RuntimeError: no such kernel"}
+    ]
+    assert set(timed.entry["engines"]["eager"]) == {"teacher"}
+    nothing = timed_in_eager(
+        {"teacher": variants["broken"]}, Task(), store, Condition(1, 1, **CALM), lengths=[1]
+    )
+    assert nothing.entry is None
 
 
 def test_every_combination_is_measured_once_the_first_of_each_first(monkeypatch):
     monkeypatch.setattr(timed_variants, "usable_cores", lambda: 4)
-    found = conditions_of([1, 8], [1, "all", 4], **CALM)
-    assert [(each.batch, each.threads) for each in found] == [(1, 1), (8, 1), (1, 4), (8, 4)]
+    found = conditions_of([1, 8], [1, "all", 4], ["fp32", "bf16"], **CALM)
+    fp32 = [(1, 1), (8, 1), (1, 4), (8, 4)]
+    assert [(each.batch, each.threads) for each in found] == fp32 * 2
+    assert [each.precision for each in found] == ["fp32"] * 4 + ["bf16"] * 4
 
 
 def test_macs_bound_what_could_be_gained(teacher, delta):

@@ -1,0 +1,10 @@
+"""The commands of the console script, by name."""
+
+from deltadistill.registry import Registry
+
+COMMANDS = Registry(
+    "command",
+    {
+        "inspect": "deltadistill.command.inspect:COMMAND",
+    },
+)

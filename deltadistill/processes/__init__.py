@@ -1,1 +1,1 @@
-"""Processes: one per GPU, started together; sums over them."""
+"""Processes: one per GPU, started together, summed over, and resumed where they were interrupted."""

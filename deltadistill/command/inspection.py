@@ -46,8 +46,8 @@ def inspect(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _own_size(named: NamedNetwork) -> tuple[int, int] | None:
     """Of the frames for which the network, or its weights, were made; None where they take any."""
-    if named.pictures and named.pictures.size:
-        return named.pictures.size
+    if "size" in named.pictures:
+        return tuple(named.pictures["size"])
     layout = getattr(named.network, "anchors", None)
     return layout.image_size if isinstance(layout, AnchorLayout) else None
 

@@ -39,11 +39,9 @@ def pictures_of(name: str, network: nn.Module, weights: str | None) -> tuple[dic
     if not {"input_size", "mean", "std"} <= theirs.keys():
         return {}, ()
     fit = {"center": "crop", "squash": "stretch", "border": "letterbox"}[theirs.get("crop_mode", "center")]
-    shown = theirs.get("crop_pct", 1.0) if fit == "crop" else 1.0
     return {
         "size": tuple(theirs["input_size"][1:]),
         "fit": fit,
-        "shown": shown,
         "mean": tuple(theirs["mean"]),
         "deviation": tuple(theirs["std"]),
     }, ()

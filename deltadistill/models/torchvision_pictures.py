@@ -36,5 +36,4 @@ def _plain(transforms: Any) -> dict[str, Any]:
     found = {"mean": tuple(transforms.mean), "deviation": tuple(transforms.std)}
     if kind == "SemanticSegmentation":  # they scale the short side; the shape of the video stays
         return found
-    crop, scale = transforms.crop_size[0], transforms.resize_size[0]
-    return found | {"size": (crop, crop), "fit": "crop", "shown": crop / scale}
+    return found | {"size": (transforms.crop_size[0],) * 2, "fit": "crop"}

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from deltadistill.stored.architecture import load_network
 from deltadistill.stored.classes_of_weights import classes_of_weights
 from deltadistill.stored.network_file import read_network_file
 from deltadistill.stored.weights import load_weights
-from deltadistill.video.pictures import Pictures
 
 _FORMS = (
     "file.py:function, package.module:function, torchvision:NAME[@weights.pth], timm:NAME[@weights.pth], "
@@ -29,13 +28,14 @@ class NamedNetwork:
     """A network in evaluation mode, and what its name told of it.
 
     model: {"name", "classes", "options"} as models.build takes them; classes None: the source's own number.
-    pictures: how they go in, of the weights' own; None where nothing tells. categories: names of classes.
+    pictures: how they go in, of the weights' own, as values of runtime/picture_form.py by name; without a
+        size where any will do, {} where nothing tells. categories: names of classes.
     notes: what there is to say of weights and pictures, in words.
     """
 
     network: nn.Module
     model: Mapping[str, Any]
-    pictures: Pictures | None = None
+    pictures: Mapping[str, Any] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -156,9 +156,10 @@ def _weighted(network: nn.Module, name: str, weights: Path | None) -> tuple[str,
     return (f"weights: {len(loaded.loaded)} tensors of {weights}{unused}",)
 
 
-def _pictures(name: str, network: nn.Module, weights: Path | None) -> tuple[Pictures | None, tuple[str, ...]]:
+def _pictures(
+    name: str, network: nn.Module, weights: Path | None
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     source = sources.source_of(name)
     if source not in PICTURES.entries:
-        return None, ()
-    values, categories = PICTURES.find(source)(name, network, weights.name if weights else None)
-    return (Pictures.from_dict(values) if values else None), categories
+        return {}, ()
+    return PICTURES.find(source)(name, network, weights.name if weights else None)

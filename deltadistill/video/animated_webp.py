@@ -8,7 +8,7 @@ from PIL import Image
 
 from deltadistill.data.picture_size import is_animated_webp, picture_size
 from deltadistill.files.limits import MOST_PICTURE_BYTES, MOST_PIXELS
-from deltadistill.preparation.video_frame import VideoFrame
+from deltadistill.video.video_frame import VideoFrame
 
 _HEAD = 64  # bytes, in which the header lies
 

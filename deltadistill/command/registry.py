@@ -6,5 +6,7 @@ COMMANDS = Registry(
     "command",
     {
         "inspect": "deltadistill.command.inspect:COMMAND",
+        "run": "deltadistill.command.run:COMMAND",
+        "bench": "deltadistill.command.bench:COMMAND",
     },
 )

@@ -36,3 +36,14 @@ def setting(text: str) -> tuple[str, Any]:
         return name, parse_yaml(value, name=f"the value of {name}")
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def share(text: str) -> float:
+    """A number in 0..1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError(f"{text!r} is no number in 0..1")
+    return number

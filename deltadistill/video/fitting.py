@@ -50,7 +50,7 @@ def scaled(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def placed(frame: np.ndarray, source: tuple[int, int], where: Window) -> np.ndarray:
-    """A map over a network's frame (h, w) put where it lies in the picture: (H, W); nearest values, 0 outside.
+    """A map over a network's frame (h, w) put where it lies in the picture: (H, W), nearest; 0 outside.
 
     source: (height, width) of the picture.
     """

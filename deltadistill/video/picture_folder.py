@@ -54,6 +54,11 @@ def sort_pictures(folder: Path, *, numbers: Numbers = "frames") -> list[Path]:
     return [picture.path for picture in _pictures_in_order(folder, numbers, "stop")]
 
 
+def sort_pictures_anyhow(folder: Path) -> list[Path]:
+    """The same, whatever is missing between them."""
+    return [picture.path for picture in _pictures_in_order(folder, "frames", "keep")]
+
+
 class _Picture(NamedTuple):
     """A picture's file, its place in the video, and its seconds since the first where numbers are times."""
 

@@ -23,11 +23,11 @@ from deltadistill.video.video_length import RAW_FORMATS, Announced, announced, e
 log = logging.getLogger(__name__)
 
 # Containers of one video. Not those that name other files or addresses to open, such as playlists.
-_CONTAINERS = (
+CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc",
     "av1", "obu", "ivf", "ogg", "flv", "asf", "gif", "apng", "mjpeg", "mxf", "nut", "dv", "yuv4mpegpipe",
 )  # fmt: skip
-_OPENING = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
+OPENING = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
 _FAILURES = 100  # to read on in a row, after which the rest of a damaged file counts as lost
 _SKIP = "set prepare_dataset.video.damaged to skip to leave out what is damaged"
 
@@ -84,7 +84,7 @@ class _FileReader:
     def frames(self) -> Iterator[VideoFrame]:
         said = Announced()
         try:
-            with av.open(f"file:{self.path}", options=_OPENING, metadata_errors="replace") as container:
+            with av.open(f"file:{self.path}", options=OPENING, metadata_errors="replace") as container:
                 stream = self._stream(container)
                 said = announced(container, stream)
                 has_times = container.format.name not in RAW_FORMATS
@@ -157,7 +157,7 @@ class _FileReader:
         if reason := what_is_wrong(self.path):
             return f"{self.path} {reason}"
         if isinstance(error, av.ArgumentError):  # by one of the options above
-            known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
+            known = ", ".join(name.split(",")[0] for name in CONTAINERS)
             what = f"not a video in a container that is read ({known}), or its frames are too large"
             return f"{self.path} is {what}"
         hint = self._advice() if self.is_open else ""

@@ -65,8 +65,8 @@ def run_on(
 ) -> dict[str, Any]:
     """Run to the end of the source; an interruption passes through when all threads have ended.
 
-    Returns frames, key frames, those that were forced by reason, seconds until the last one is written, frames
-    a second (wall clock), seconds of work by step, and what was noticed.
+    Returns frames, key frames, those that were forced by reason, seconds until the last one is written,
+    frames a second (wall clock), seconds of work by step, and what was noticed.
     """
     count, begun = _Count(), time.perf_counter()
     steps = {"preparing": on_video.prepare, "network": on_video.answer, "decoding": on_video.tell}

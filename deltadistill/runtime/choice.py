@@ -14,15 +14,13 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-
 from deltadistill.account.latency import measure_turns
 from deltadistill.account.machine import describe_processor
 from deltadistill.files import atomic
 from deltadistill.files.strict_json import read_json
 from deltadistill.runtime.engine import Session, engines_for, open_session
-from deltadistill.runtime.graphs import Graphs
-from deltadistill.runtime.runner_file import Description, TensorForm
+from deltadistill.runtime.graphs import Graphs, noise
+from deltadistill.runtime.runner_file import Description
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ Times = Mapping[str, Mapping[str, float]]
 
 def measured(sessions: Mapping[str, Session], description: Description, *, seconds: float) -> Times:
     """Time all three functions of every session in turns, for so many seconds, at least three rounds."""
-    frame = _noise(description.frame)
+    frame = noise(description.frame)
     maps = {name: session.key(frame)[1] for name, session in sessions.items()}
     turns = []
     for name, session in sessions.items():
@@ -99,7 +97,7 @@ def measured(sessions: Mapping[str, Session], description: Description, *, secon
         turns.append([(("delta", name), partial(session.delta, frame, maps[name]))] * _DELTAS)
     begun = perf_counter()
     measure_turns(turns, runs=1, warmup=1)
-    rounds = int(np.clip(2 * seconds / (perf_counter() - begun), 3, _MOST_ROUNDS))
+    rounds = min(max(3, int(2 * seconds / (perf_counter() - begun))), _MOST_ROUNDS)
     timings = measure_turns(turns, runs=rounds, warmup=0)
     return {
         what: {name: timings.median_ms((what, name)) for name in sessions}
@@ -121,14 +119,6 @@ def decided(times: Times, *, period: int, precision: str) -> Choice:
         else f"{found}, ×{frame[plain] / amortised[best]:.2f} as fast as the per-frame network's {per_frame}"
     )
     return Choice(plain if is_slower else best, precision, is_slower, frame, key, delta, reason)
-
-
-def _noise(form: TensorForm) -> np.ndarray:
-    generator = np.random.default_rng(0)
-    shape = tuple(1 if isinstance(side, str) else side for side in form.shape)
-    if form.dtype == "uint8":
-        return generator.integers(0, 256, shape, dtype=np.uint8)
-    return generator.standard_normal(shape).astype(form.dtype)
 
 
 def _question(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deltadistill.runtime.runner_file import TensorForm
 
 
@@ -22,3 +24,12 @@ class Graphs:
     onnx: Mapping[str, Path] = field(default_factory=dict)
     packages: Mapping[str, Path] = field(default_factory=dict)
     functions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def noise(form: TensorForm, seed: int = 0) -> np.ndarray:
+    """An array of the form to try a graph on; axes of any size are 1."""
+    generator = np.random.default_rng(seed)
+    shape = tuple(1 if isinstance(side, str) else side for side in form.shape)
+    if form.dtype == "uint8":
+        return generator.integers(0, 256, shape, dtype=np.uint8)
+    return generator.standard_normal(shape).astype(form.dtype)

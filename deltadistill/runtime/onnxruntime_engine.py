@@ -1,14 +1,18 @@
 """ONNX Runtime: maps stay where it made them, bound as inputs of the delta graph without a copy."""
 
-import os
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltadistill.runtime.graphs import Graphs
+from deltadistill.account.machine import usable_cores
+from deltadistill.runtime.blocked_maps import agree, blocked_graphs
+from deltadistill.runtime.graphs import Graphs, noise
+
+_log = logging.getLogger(__name__)
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _PRECISIONS = ("fp32", "int8")
@@ -35,15 +39,15 @@ class OnnxRuntime:
         self, graphs: Graphs, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
     ) -> "OnnxSession":
         """See `engine.Engine`."""
-        return OnnxSession(graphs, lambda path: _inference(path, threads, device), device)
+        return OnnxSession(graphs, _Loader(threads, device), device)
 
 
 class OnnxSession:
     """See `engine.Session`; maps are a list of values on the device. Graphs are loaded when first used."""
 
-    def __init__(self, graphs: Graphs, load: Callable[[Path], Any], device: str):
+    def __init__(self, graphs: Graphs, loader: "_Loader", device: str):
         self._graphs = graphs
-        self._load = load
+        self._loader = loader
         self._device = device
         self._loaded: dict[str, Any] = {}
         self._outputs = [output.name for output in graphs.outputs]
@@ -64,8 +68,28 @@ class OnnxSession:
 
     def _session(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = self._load(self._graphs.onnx[name])
+            if name == "frame":
+                self._loaded[name] = self._loader.plain(self._graphs.onnx[name])
+            else:
+                self._loaded |= self._pair()
         return self._loaded[name]
+
+    def _pair(self) -> dict[str, Any]:
+        """Key and delta graph: with maps in blocks where that computes the same, else as they are."""
+        plain = {name: self._loader.plain(self._graphs.onnx[name]) for name in ("key", "delta")}
+        if self._device != "cpu" or not (blocked := self._loader.blocked(self._graphs)):
+            return plain
+        frame = noise(self._graphs.frame)
+        if agree(self._two_frames(plain, frame), self._two_frames(blocked, frame)):
+            return blocked
+        _log.warning("maps in blocks give other outputs here, and are kept in plain order instead")
+        return plain
+
+    def _two_frames(self, pair: dict[str, Any], frame: np.ndarray) -> list[np.ndarray]:
+        """Outputs of a key frame, and of a later one that differs from it."""
+        outputs, maps = self._run(pair["key"], frame, (), (), maps_out=True)
+        later, _ = self._run(pair["delta"], np.ascontiguousarray(frame[..., ::-1]), maps, ())
+        return [*outputs, *later]
 
     def _run(
         self, session: Any, frame: np.ndarray, maps: Any, into: Any, *, maps_out: bool = False
@@ -92,22 +116,50 @@ class OnnxSession:
                 binding.bind_output(name, self._device)
 
 
-def _inference(path: Path, threads: int | None, device: str) -> Any:
-    import onnxruntime
+class _Loader:
+    """Makes sessions of graphs: files as ONNX Runtime optimises them, or such as it has optimised."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or _cores()
-    # Idle threads that spin take the time of whatever else runs: a second runner, the reader of the video.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDERS[device]])
-    except Exception as error:  # its errors are bare C++ ones; whatever it says names operator and node
-        raise ValueError(f"ONNX Runtime cannot load {path}: {str(error).strip()[:500]}") from None
+    def __init__(self, threads: int | None, device: str):
+        self._threads = threads
+        self._providers = [_PROVIDERS[device]]
 
+    def plain(self, path: Path) -> Any:
+        """A graph's file; ValueError for one that ONNX Runtime does not take."""
+        try:
+            return self._session(str(path), self._options())
+        except Exception as error:  # its errors are bare C++ ones; whatever it says names operator and node
+            raise ValueError(f"ONNX Runtime cannot load {path}: {str(error).strip()[:500]}") from None
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def blocked(self, graphs: Graphs) -> dict[str, Any]:
+        """Key and delta graph with maps in blocks; nothing where there are none (see blocked_maps)."""
+        import onnxruntime
+
+        made = {}
+        for name, content in blocked_graphs(graphs, self._optimise).items():
+            options = self._options()
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            made[name] = self._session(content, options)
+        return made
+
+    def _optimise(self, content: bytes, path: Path) -> None:
+        options = self._options()
+        options.optimized_model_filepath = str(path)
+        self._session(content, options)
+
+    def _session(self, content: str | bytes, options: Any) -> Any:
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(content, options, providers=self._providers)
+
+    def _options(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads or usable_cores()
+        # Idle threads that spin take the time of whatever else runs: a second runner, the video's reader.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        return options
 
 
 ENGINE = OnnxRuntime()

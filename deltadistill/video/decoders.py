@@ -35,17 +35,13 @@ def labels(outputs: Any) -> Mapping[str, Any]:
     array = first(outputs)
     if array.ndim == 4 and array.shape[1] > 1:
         return {"label_map": array[0].argmax(0).astype(np.int32)}
-    flat = (
-        array.reshape(array.shape[-2:])
-        if array.ndim >= 2 and array.size == np.prod(array.shape[-2:])
-        else None
-    )
-    if flat is None or not np.issubdtype(array.dtype, np.integer):
+    is_flat = array.ndim >= 2 and array.size == np.prod(array.shape[-2:])
+    if not (is_flat and np.issubdtype(array.dtype, np.integer)):
         raise ValueError(
             f"the decoder labels takes scores (1, K, h, w) or labels (1, h, w), and the network returned "
             f"{described(outputs)}; name another decoder"
         )
-    return {"label_map": flat.astype(np.int32)}
+    return {"label_map": array.reshape(array.shape[-2:]).astype(np.int32)}
 
 
 def number_map(outputs: Any) -> Mapping[str, Any]:
@@ -53,8 +49,8 @@ def number_map(outputs: Any) -> Mapping[str, Any]:
     array = first(outputs)
     if array.ndim < 2 or array.size != np.prod(array.shape[-2:]):
         raise ValueError(
-            f"the decoder map takes an array (1, 1, h, w), and the network returned {described(outputs)}; name "
-            "another decoder"
+            f"the decoder map takes an array (1, 1, h, w), and the network returned {described(outputs)}; "
+            "name another decoder"
         )
     return {"map": array.reshape(array.shape[-2:]).astype(np.float32)}
 
@@ -64,8 +60,8 @@ def classes(outputs: Any) -> Mapping[str, Any]:
     array = first(outputs)
     if array.ndim != 2:
         raise ValueError(
-            f"the decoder classes takes scores (1, K), and the network returned {described(outputs)}; name "
-            "another decoder"
+            f"the decoder classes takes scores (1, K), and the network returned {described(outputs)}; "
+            "name another decoder"
         )
     shares = np.exp(array[0] - array[0].max())
     order = np.argsort(-shares, kind="stable")[:_LIKELIEST]

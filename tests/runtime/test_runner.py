@@ -169,6 +169,13 @@ def test_outputs_come_back_in_the_networks_own_form(network, clip, tmp_path):
     np.testing.assert_allclose(answer["maps"][1], expected["maps"][1].detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
+def run(script, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder
+    )
+    return done.stdout.strip()
+
+
 def test_it_runs_in_a_process_that_never_imports_torch(folder, tmp_path):
     script = (
         "import sys, numpy as np, deltadistill as dd\n"
@@ -176,7 +183,23 @@ def test_it_runs_in_a_process_that_never_imports_torch(folder, tmp_path):
         "runner(np.zeros((1, 3, 16, 24), np.float32))\n"
         "print(sorted({'torch', 'torchvision', 'cv2', 'matplotlib'} & set(sys.modules)))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    assert run(script, tmp_path) == "[]"
+
+
+def test_without_torch_a_runner_runs_and_the_rest_says_what_to_install(folder, tmp_path):
+    script = (
+        "import sys\n"
+        "sys.modules['torch'] = sys.modules['torchvision'] = None\n"
+        "import numpy as np, deltadistill as dd\n"
+        f"runner = dd.Runner({str(folder)!r}, threads=1)\n"
+        "print(runner(np.zeros((1, 3, 16, 24), np.float32)).shape)\n"
+        "try:\n"
+        "    dd.convert\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
     )
-    assert done.stdout.strip() == "[]"
+    shape, message = run(script, tmp_path).splitlines()
+    assert shape == "(1, 4, 8, 12)"
+    assert message == (
+        "deltadistill.convert needs PyTorch, which is not installed; pip install 'deltadistill[torch]'"
+    )

@@ -67,8 +67,8 @@ class MeasureLatency(Section):
 class ShownAs(Section):
     """How the report takes and shows a variant (results.variants).
 
-    role: None: by training method and predictor. label: None: the variant's name; plain words, as commas end a
-    name in tables and figures read $ as mathematics. colour: None: the role's.
+    role: None: by training method and predictor. label: None: the variant's name; plain words, as commas end
+    a name in tables and figures read $ as mathematics. colour: None: the role's.
     """
 
     role: Role | None = None

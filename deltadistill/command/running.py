@@ -16,7 +16,7 @@ from tqdm import tqdm
 from deltadistill.command.exits import UsageError
 from deltadistill.command.opened_runner import OnVideo, Told, open_runner
 from deltadistill.video.json_lines import JsonLines
-from deltadistill.video.pipelined import Pipelined
+from deltadistill.video.pipelined import Pipelined, Step
 from deltadistill.video.sound import Sound
 from deltadistill.video.source import Patience, Source, open_source
 from deltadistill.video.video_frame import VideoFrame
@@ -69,7 +69,10 @@ def run_on(
     frames a second (wall clock), seconds of work by step, and what was noticed.
     """
     count, begun = _Count(), time.perf_counter()
-    steps = {"preparing": on_video.prepare, "network": on_video.answer, "decoding": on_video.tell}
+    steps: dict[str, Step] = {"preparing": on_video.prepare, "network": on_video.answer}
+    if source.is_live:  # every step between makes a frame later by as long as the network takes
+        steps = {"network": lambda frame: on_video.answer(on_video.prepare(frame))}
+    steps["decoding"] = on_video.tell
     if targets.video is not None:
         steps["drawing"] = _drawn
     ahead = _AHEAD_LIVE if source.is_live else _AHEAD

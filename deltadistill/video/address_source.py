@@ -39,6 +39,8 @@ class _Download:
 
     def __init__(self, name: str, patience: Patience, container: InputContainer, stream: VideoStream):
         self.name, self._container, self._stream = name, container, stream
+        seconds, rate = (container.duration or 0) / av.time_base, float(stream.average_rate or 0)
+        self._expected = stream.frames or round(seconds * rate) or None
         self._noticed = Noticed()
 
     def frames(self) -> Iterator[VideoFrame]:
@@ -55,8 +57,7 @@ class _Download:
 
     def expected(self) -> int | None:
         """By the header."""
-        seconds, rate = (self._container.duration or 0) / 1e6, float(self._stream.average_rate or 0)
-        return self._stream.frames or round(seconds * rate) or None
+        return self._expected
 
     def notes(self) -> tuple[str, ...]:
         """What was left out as damaged."""
@@ -77,7 +78,7 @@ class _Live:
         self._first = (container, stream)
         self._begun = time.monotonic()
         self._count = 0
-        self._waiting: WaitingFrames[tuple[Any, float, bool, int]] = WaitingFrames(self._read, patience)
+        self._waiting: WaitingFrames[tuple[Any, float, int]] = WaitingFrames(self._read, patience)
 
     @property
     def dropped(self) -> int:
@@ -86,7 +87,7 @@ class _Live:
 
     def frames(self) -> Iterator[VideoFrame]:
         """The latest frames; ValueError when the source has been away for too long."""
-        for frame, seconds, after_gap, number in self._waiting:
+        for (frame, seconds, number), after_gap in self._waiting:
             yield VideoFrame(_pixels(frame), seconds, after_gap, number)
 
     def expected(self) -> None:
@@ -144,7 +145,7 @@ class _Live:
                 if origin is None:
                     origin = now - (frame.time or 0.0)
                 seconds = origin + frame.time if frame.time is not None else now
-                waiting.put((frame, seconds, after_gap, self._count))
+                waiting.put((frame, seconds, self._count), after_gap=after_gap)
                 self._count, after_gap = self._count + 1, False
         except ValueError:
             return  # broken off: it is tried again

@@ -41,7 +41,8 @@ class _Camera:
 
     def frames(self) -> Iterator[VideoFrame]:
         """The latest frames; ValueError when the camera gives no more."""
-        yield from self._waiting
+        for frame, _ in self._waiting:
+            yield frame
 
     def expected(self) -> None:
         """Nothing tells."""

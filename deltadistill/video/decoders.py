@@ -81,8 +81,11 @@ def by_form(outputs: Any) -> Mapping[str, Any]:
     arrays = [array for _, array in leaves(outputs)]
     if len(arrays) != 1:
         return tensors(outputs)
-    if arrays[0].ndim == 4:
-        return labels(outputs) if arrays[0].shape[1] > 1 else number_map(outputs)
+    if arrays[0].ndim == 4 and arrays[0].shape[1] > 1:
+        return labels(outputs)
+    if arrays[0].ndim in (3, 4):
+        is_whole = np.issubdtype(arrays[0].dtype, np.integer)
+        return labels(outputs) if is_whole else number_map(outputs)
     return classes(outputs) if arrays[0].ndim == 2 else tensors(outputs)
 
 

@@ -11,7 +11,8 @@ from deltadistill.video.sound import Sound
 
 _TICKS = 90_000  # a second; no frame rate in use is off by more than a tick a frame, and none adds up
 _RATE = 25  # frames a second, where a source has no times
-_QUALITY = {"crf": "20", "preset": "veryfast"}
+# Without frames that wait for later ones, durations come out as the times say, however uneven these are.
+_QUALITY = {"crf": "20", "preset": "veryfast", "bf": "0"}
 _SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
 
 
@@ -60,7 +61,7 @@ class VideoWriter:
         try:
             if self._stream is not None:
                 for packet in self._stream.encode():
-                    packet.duration = packet.duration or self._step  # what the last frame is shown for
+                    packet.duration = self._step if packet.pts == self._last else packet.duration
                     container.mux(packet)
                 if self._sound is not None:
                     self._sound.copy_until((self._last + self._step) / _TICKS, container)
@@ -89,13 +90,17 @@ class VideoWriter:
             self._sound.begin(self._container, origin=seconds or 0.0)
 
     def _tick(self, seconds: float | None) -> int:
-        """The frame's place on the clock of the file; later than the one before, whatever the source says."""
-        if seconds is None or self._origin is None:
-            tick = self._last + self._step if self.frames else 0
+        """The frame's place on the clock of the file.
+
+        Where the source has no time, or one that is not later than the frame's before, as far behind that one
+        as that is behind its own.
+        """
+        tick = round((seconds - self._origin) * _TICKS) if None not in (seconds, self._origin) else -1
+        if not self.frames:
+            tick = 0
+        elif tick <= self._last:
+            tick = self._last + self._step
         else:
-            tick = round((seconds - self._origin) * _TICKS)
-        tick = max(tick, self._last + 1)
-        if self.frames:
             self._step = tick - self._last
         self._last = tick
         return tick

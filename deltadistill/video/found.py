@@ -11,6 +11,7 @@ from deltadistill.video.fitting import Window, placed
 from deltadistill.video.palette import colour, colours
 
 _SHARE = 0.5  # of the colours of labels and maps in the overlay
+_COLOURS = 256  # classes beyond have the colours of earlier ones
 _FEW = 64  # numbers of a tensor that JSON lines carry; of larger ones what they are like
 
 
@@ -141,8 +142,8 @@ class Labels:
 
     def drawn(self, pixels: np.ndarray) -> np.ndarray:
         """The colours of the classes over the picture."""
-        most = int(self.label_map.max(initial=0)) + 1
-        shades = colours(most)[np.clip(self.label_map, 0, None)]
+        labels = (self.label_map % _COLOURS).astype(np.uint8)
+        shades = cv2.applyColorMap(labels, colours(_COLOURS)[:, None])
         picture = cv2.addWeighted(np.ascontiguousarray(pixels), 1 - _SHARE, shades, _SHARE, 0)
         if self.showing.background is None:
             return picture

@@ -2,7 +2,11 @@
 
 import argparse
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from contextlib import closing
 
 import av
@@ -126,13 +130,13 @@ def test_no_more_frames_are_run_than_asked_for(tmp_path):
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_reaches_the_caller_all_threads_end_and_the_files_play(tmp_path, error, monkeypatch):
     path = write_video(tmp_path / "film.mp4", drifting(30))
-    before = threading.active_count()
     if error is KeyboardInterrupt:
         monkeypatch.setattr(running, "_write", interrupting(running._write, at=10))
     runner = Counting(fails_at=10 if error is RuntimeError else None)
     with pytest.raises(error):
         ran(path, tmp_path, runner=runner)
-    assert threading.active_count() == before
+    steps = {"reading", "preparing", "network", "decoding", "drawing"}
+    assert not steps & {thread.name for thread in threading.enumerate()}
     told = (tmp_path / "out.jsonl").read_text().splitlines()
     assert len(told) == len(list(read_video(tmp_path / "out.mp4"))) == 10
     assert json.loads(told[-1])["frame"] == 9
@@ -318,6 +322,40 @@ def only_sound(path):
         frame.sample_rate = 16000
         container.mux([*stream.encode(frame), *stream.encode()])
     return path
+
+
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_ends_a_run_closes_its_files_so_that_they_play(runner, tmp_path, sign, code):
+    lines = tmp_path / "out.jsonl"
+    with camera() as there:
+        command = [sys.executable, "-c", INTERRUPTIBLE, "run", str(runner), there.address]
+        command += ["--engine", "onnxruntime", "-o", str(tmp_path / "out.mp4"), "--jsonl", str(lines)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not (lines.exists() and len(lines.read_text().splitlines()) > 5):
+            time.sleep(0.05)
+        process.send_signal(sign)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == code, error
+    assert "Traceback" not in error
+    told = lines.read_text().splitlines()
+    assert json.loads(told[-1])["frame"] >= 5
+    assert len(list(read_video(tmp_path / "out.mp4"))) == len(told)
+
+
+# What a shell starts in the background ignores Ctrl-C.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from deltadistill.command.main import script; script()"
+)
+
+
+def test_a_run_imports_no_torch(runner, tmp_path):
+    path = write_video(tmp_path / "film.mp4", drifting(3))
+    line = ["run", str(runner), str(path), "--engine", "onnxruntime", "-o", str(tmp_path / "out.mp4")]
+    code = f"import sys; from deltadistill.command.main import main; print(main({line!r}), "
+    code += "'torch' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1] == "0 False"
 
 
 def test_a_single_frame_is_a_video_too(tmp_path):

@@ -23,6 +23,7 @@ LAYERS = (
     ("exporting",),
     ("evaluation", "labelling", "objectives"),
     ("distillation",),
+    ("acceleration",),
     ("command",),
     ("__main__",),
     ("pipeline/params",),

@@ -6,6 +6,7 @@ COMMANDS = Registry(
     "command",
     {
         "inspect": "deltadistill.command.inspect:COMMAND",
+        "accelerate": "deltadistill.command.accelerate:COMMAND",
         "run": "deltadistill.command.run:COMMAND",
         "bench": "deltadistill.command.bench:COMMAND",
     },

@@ -47,3 +47,14 @@ def share(text: str) -> float:
     if not 0 <= number <= 1:
         raise ArgumentTypeError(f"{text!r} is no number in 0..1")
     return number
+
+
+def minutes(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e6:
+        raise ArgumentTypeError(f"{text!r} is no number of minutes above 0")
+    return number

@@ -1,0 +1,43 @@
+"""What to try next, from what the trials show."""
+
+from typing import Any
+
+from deltadistill.acceleration.case import Case
+from deltadistill.acceleration.choice import RUNNABLE, fastest, of_kinds
+
+_LOWER = (0.99, 0.98, 0.95, 0.9)
+
+
+def advice(case: Case, outcome: Any) -> list[str]:
+    """Sentences, the likeliest gain first."""
+    points = [point for trial in outcome.trials for point in trial.points()]
+    runners, taken, said = of_kinds(points, RUNNABLE), outcome.choice.taken, []
+    for lower in (each for each in _LOWER if each < case.asked):
+        found = fastest(runners, lower)
+        if found is not None and found.speedup > 1.1 * taken.speedup:
+            said.append(
+                f"--fidelity {lower:g} would allow ×{found.speedup:.2f}: {found.trial.name}, period "
+                f"{found.period}."
+            )
+            break
+    steps = max((trial.steps for trial in outcome.trials), default=0)
+    said.append(
+        f"The students were trained for {steps} steps; the same call again, with more --minutes, goes on."
+        if steps
+        else "No time was left to distil the students: the same call again, with more --minutes, goes on."
+    )
+    if not any(trial.kind == "delta" and trial.fidelities for trial in outcome.trials):
+        said.append(
+            "No delta network was faster than per frame here: deltadistill inspect NETWORK shows the bound "
+            "of the gain."
+        )
+    frames = sum(map(len, case.parts.learning))
+    said.append(f"Students learn from {frames} frames; a longer video, or several, makes them more faithful.")
+    if outcome.tested.kept < case.asked:
+        said.append(
+            "The testing part differs from the others: give videos of all that is to be expected, "
+            "or ask for a little more fidelity than is needed."
+        )
+    if outcome.choice.winner is not None:
+        said.append("The rival that won needs no students: consider it where its answers are enough.")
+    return said

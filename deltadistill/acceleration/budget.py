@@ -1,0 +1,29 @@
+"""The time that may be spent: nothing is begun that would not end within it."""
+
+import time
+from collections.abc import Callable
+
+
+class Budget:
+    """So many seconds from now on, some of them kept back for what comes at the end."""
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic):
+        self.seconds, self._clock, self._begun = seconds, clock, clock()
+        self.reserve = 0.0
+
+    def now(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._begun
+
+    def left(self) -> float:
+        """Seconds that are left before the end has to begin; below 0 where there are none."""
+        return self.seconds - self.reserve - self.now()
+
+    def allows(self, seconds: float) -> bool:
+        """Whether something that takes about so long ends in time."""
+        return seconds <= self.left()
+
+    def told(self) -> str:
+        """The whole time that is left, as minutes and seconds."""
+        left = max(0, round(self.seconds - self.now()))
+        return f"{left // 60}:{left % 60:02d} left"

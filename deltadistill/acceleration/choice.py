@@ -1,0 +1,75 @@
+"""Which trial is taken: the fastest that keeps the fidelity asked for, never one slower than per frame."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from deltadistill.acceleration.trial import Point, Trial
+
+RUNNABLE = ("per frame", "delta")  # what a runner's folder can be
+_FASTER = 1.02  # than per frame, or it is not worth having: times differ by as much from day to day
+
+
+@dataclass(frozen=True)
+class Choice:
+    """taken: what the runner does. plain: the fastest per-frame run that keeps what is asked.
+
+    winner: the fastest way of all that keeps it, where that is one that runners do not have.
+    """
+
+    taken: Point
+    plain: Point
+    winner: Point | None
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the runner saves time against the per-frame network."""
+        return self.taken.trial.kind != "per frame"
+
+
+def choose(trials: Sequence[Trial], *, asked: float) -> Choice:
+    """Choose among trials, of which one at least is per frame at full precision.
+
+    Of two that are equally fast, the one that keeps more; then the one that was tried first.
+    """
+    points = [point for trial in trials for point in trial.points()]
+    plain = fastest(of_kinds(points, ["per frame"]), asked) or _exact(points)
+    taken = fastest([plain, *of_kinds(points, RUNNABLE)], asked) or plain
+    if taken.speedup < _FASTER * plain.speedup:
+        taken = plain
+    best = fastest(points, asked)
+    is_other = best is not None and best.trial.kind not in RUNNABLE and best.speedup > taken.speedup
+    return Choice(taken, plain, best if is_other else None)
+
+
+def fastest(points: Iterable[Point], asked: float) -> Point | None:
+    """The fastest point that keeps what is asked; None where none does."""
+    kept = [point for point in points if point.kept >= asked]
+    return max(kept, key=lambda point: (point.speedup, point.kept), default=None)
+
+
+def of_kinds(points: Iterable[Point], kinds: Collection[str]) -> list[Point]:
+    """Those of these kinds."""
+    return [point for point in points if point.trial.kind in kinds]
+
+
+def _exact(points: Sequence[Point]) -> Point:
+    """The fastest per-frame run at full precision."""
+    exact = [point for point in of_kinds(points, ["per frame"]) if point.trial.precision == "fp32"]
+    return max(exact, key=lambda point: point.speedup)
+
+
+def is_dominated(trial: Trial, others: Iterable[Trial], *, margin: float = 0.02) -> bool:
+    """Whether for every point of a trial another one is as fast and by `margin` more faithful.
+
+    Only runners dominate: a rival that wins is reported, and a runner still has to be found.
+    """
+    rivals = [point for other in others if other.kind in RUNNABLE for point in other.points()]
+    return all(
+        any(rival.speedup >= point.speedup and rival.kept >= point.kept + margin for rival in rivals)
+        for point in trial.points()
+    )
+
+
+def is_hopeless(trial: Trial, *, asked: float, within: float) -> bool:
+    """Whether no point that saves time comes within `within` of what is asked."""
+    return not any(point.kept >= asked - within for point in trial.points() if point.speedup >= _FASTER)

@@ -1,0 +1,179 @@
+"""The page of an acceleration: one file with figure, choice, trials, worst moments, what to try next."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import cv2
+import numpy as np
+
+from deltadistill.acceleration.advice import advice
+from deltadistill.acceleration.case import Case
+from deltadistill.acceleration.figure import COLOURS, figure
+from deltadistill.acceleration.scoring import Moment
+from deltadistill.acceleration.trial import Trial
+from deltadistill.video.found import Showing, found_in
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222}
+svg,img{max-width:100%;height:auto} svg text{font:12px system-ui,sans-serif;fill:#444}
+.wide{overflow-x:auto} table{border-collapse:collapse;font-size:14px}
+td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
+td:first-child,th:first-child{text-align:left}
+tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflow-wrap:anywhere}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(16rem,1fr));gap:.5rem} figure{margin:0 0 1rem}
+.key span{margin-right:1rem} figcaption{font-size:14px;color:#555}
+"""
+
+
+def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None = None) -> str:
+    """HTML without anything from outside. outcome: of accelerate.py; command: the line to run it."""
+    kept = "share of the per-frame score kept" if case.truth else outcome.measure
+    frame_ms = _frame_ms(outcome.trials)
+    body = [
+        f"<h1>{escape(case.name)}</h1>",
+        *(f"<p>{escape(sentence)}</p>" for sentence in sentences(case, outcome)),
+        f"<p>To run it:<br><code>{escape(command)}</code></p>" if command else "",
+        "<h2>Time and fidelity</h2>",
+        figure(outcome.trials, outcome.choice, frame_ms=frame_ms, asked=case.asked, what=kept),
+        _colours(),
+        f"<p>On the choosing part of the video ({escape(outcome.measure)}); each line is one way, its points "
+        "are periods. Times are of the network alone, in turns with the best per-frame run.</p>",
+        "<h2>Everything that was tried</h2>",
+        _table(outcome, frame_ms),
+        "<h2>Where the milliseconds go</h2>",
+        _milliseconds(outcome),
+        "<h2>Worst moments</h2>",
+        "<p>Of the testing part: the per-frame network left, the runner right.</p>",
+        *(
+            _moment(case, moment, showing or Showing(threshold=case.threshold))
+            for moment in outcome.tested.worst
+        ),
+        "<h2>What to try next</h2>",
+        "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in advice(case, outcome)) + "</ul>",
+        *_notes(outcome.notes),
+    ]
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+    icon = '<link rel="icon" href="data:,">'
+    title = f"<title>{escape(case.name)}: acceleration</title>"
+    content = "\n".join(part for part in body if part)
+    return (
+        f'<!doctype html><html lang="en"><head>{head}{icon}{title}<style>{_STYLE}</style></head>'
+        f"<body>\n{content}\n</body></html>\n"
+    )
+
+
+def sentences(case: Case, outcome: Any) -> list[str]:
+    """What came out, in words."""
+    taken, seen = outcome.choice.taken, outcome.tested
+    said = []
+    if outcome.choice.is_faster:
+        said.append(
+            f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run: {taken.trial.name}, a "
+            f"key frame every {taken.period} frames, {taken.trial.engine} {taken.trial.precision}."
+        )
+    else:
+        said.append(
+            f"Nothing that a runner can be is faster and keeps {case.asked:g}: every frame is computed in "
+            f"full, in the fastest way, {taken.trial.engine} {taken.trial.precision}."
+        )
+    said.append(
+        f"On {seen.frames} frames of the testing part, {outcome.measure} against the per-frame network is "
+        f"{seen.fidelity:.4f}"
+        + (
+            f"; against the truth it scores {seen.score:.4f}, the per-frame network {seen.plain_score:.4f}."
+            if seen.score is not None
+            else "."
+        )
+    )
+    if seen.kept < case.asked:
+        said.append(
+            f"That is {seen.kept:.4f} kept, below the {case.asked:g} asked for, which the choosing part kept."
+        )
+    if winner := outcome.choice.winner:
+        said.append(
+            f"A rival won: {winner.trial.name} at period {winner.period} is ×{winner.speedup:.2f} as fast and "
+            f"keeps {winner.kept:.4f} on the choosing part. A runner's folder cannot hold it."
+        )
+    if outcome.was_interrupted:
+        said.append("It was interrupted; the same call goes on from here.")
+    return said
+
+
+def _frame_ms(trials: Sequence[Trial]) -> float:
+    return min(t.parts_ms["frame"] for t in trials if t.kind == "per frame" and t.precision == "fp32")
+
+
+def _colours() -> str:
+    items = "".join(
+        f'<span><b style="color:{colour}">●</b> {kind}</span>' for kind, colour in COLOURS.items()
+    )
+    return f'<p class="key">{items}<span><b style="color:#c00">◯</b> the choice</span></p>'
+
+
+def _table(outcome: Any, frame_ms: float) -> str:
+    has_scores = any(trial.scores for trial in outcome.trials)
+    names = ["way", "period", "ms a frame", "speed-up", "fidelity", *(["score"] if has_scores else [])]
+    rows = []
+    for trial in outcome.trials:
+        for point in trial.points():
+            mark = ' class="taken"' if point == outcome.choice.taken else ""
+            cells = [trial.name, point.period, f"{frame_ms / point.speedup:.2f}", f"×{point.speedup:.2f}"]
+            cells += [f"{point.fidelity:.4f}"]
+            cells += [f"{point.score:.4f}" if point.score is not None else ""] if has_scores else []
+            rows.append(f"<tr{mark}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
+        if trial.ended:
+            told = escape(f"{trial.name}: {trial.ended}")
+            rows.append(f'<tr><td colspan="{len(names)}">{told}</td></tr>')
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def _milliseconds(outcome: Any) -> str:
+    trial, period = outcome.choice.taken.trial, outcome.choice.taken.period
+    rows = [("a frame in full", trial.parts_ms.get("frame", 0.0), 0.0 if outcome.choice.is_faster else 1.0)]
+    if outcome.choice.is_faster:
+        rows += [("a key frame", trial.parts_ms["key"], 1 / period)]
+        rows += [("a delta frame", trial.parts_ms["delta"], 1 - 1 / period)]
+    cells = "".join(
+        f"<tr><td>{name}</td><td>{value:.2f} ms</td><td>{share:.0%}</td><td>{value * share:.2f} ms</td></tr>"
+        for name, value, share in rows
+    )
+    head = "<th></th><th>takes</th><th>of the frames</th><th>a frame on average</th>"
+    return f'<div class="wide"><table><tr>{head}</tr>{cells}</table></div>'
+
+
+def _moment(case: Case, moment: Moment, showing: Showing) -> str:
+    pixels = moment.shot.frames[moment.place]
+    pictures = [_drawn(case, pixels, answer, showing) for answer in (moment.plain, moment.answer)]
+    images = "".join(
+        f'<img alt="{name}" src="data:image/jpeg;base64,{_jpeg(picture)}">'
+        for name, picture in zip(("per frame", "runner"), pictures, strict=True)
+    )
+    number = moment.shot.numbers[moment.place]
+    caption = f"{moment.shot.video}, frame {number}: {moment.agreement:.3f}"
+    return f'<figure><div class="pair">{images}</div><figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def _drawn(case: Case, pixels: np.ndarray, answer: Any, showing: Showing) -> np.ndarray:
+    height, width = case.pictures.size
+    whole = (0.0, 0.0, float(width), float(height))
+    found = found_in(answer, picture=(height, width), frame=(height, width), where=whole, showing=showing)
+    return found.drawn(pixels)
+
+
+def _jpeg(pixels: np.ndarray) -> str:
+    scale = min(1.0, 640 / pixels.shape[1])
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    assert done
+    return base64.b64encode(data.tobytes()).decode()
+
+
+def _notes(notes: Sequence[str]) -> list[str]:
+    return (
+        ["<h2>Noticed</h2>", "<ul>", *(f"<li>{escape(note)}</li>" for note in notes), "</ul>"]
+        if notes
+        else []
+    )

@@ -1,0 +1,142 @@
+"""Fidelity of a way by period: sequences are answered once, and frames up to each distance are counted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deltadistill.acceleration.case import Case
+from deltadistill.acceleration.fidelity import Measure
+from deltadistill.acceleration.footage import Sample, Shot
+from deltadistill.acceleration.ways import PerFrame, Way
+
+_WORST = 3  # moments that are shown
+
+
+@dataclass
+class Scores:
+    """Records by distance from the key frame, of agreement with the per-frame network and with the truth."""
+
+    agreement: list[list[Any]] = field(default_factory=list)
+    truth: list[list[Any]] = field(default_factory=list)
+    plain_truth: list[list[Any]] = field(default_factory=list)
+
+    def fidelity(self, measure: Measure, period: int) -> float:
+        """Of all frames nearer to their key frame than the period."""
+        return measure.total([record for records in self.agreement[:period] for record in records])
+
+    def score(self, case: Case, period: int) -> float | None:
+        """Against the truth, where there is one."""
+        return _against(case, self.truth[:period])
+
+    def kept(self, case: Case, measure: Measure, period: int) -> float:
+        """What is compared with the fidelity asked for.
+
+        With truth the share of the per-frame network's own score on the same frames, else the fidelity.
+        """
+        plain = _against(case, self.plain_truth[:period])
+        if plain is None:
+            return self.fidelity(measure, period)
+        return (self.score(case, period) or 0.0) / plain if plain else 1.0
+
+
+def _against(case: Case, records: Sequence[Sequence[Any]]) -> float | None:
+    if case.truth is None:
+        return None
+    return case.truth.total([record for of_distance in records for record in of_distance])
+
+
+class Scorer:
+    """Answers sequences by a way and compares, adding to `scores`."""
+
+    def __init__(self, case: Case, measure: Measure, plain: PerFrame):
+        self._case, self._measure, self._plain = case, measure, plain
+
+    def add(self, scores: Scores, way: Way, sample: Sample) -> None:
+        """Answer one sequence, as long as the longest period at most."""
+        frames, numbers = sample.frames(self._case.longest), sample.numbers(self._case.longest)
+        for distance, (frame, number) in enumerate(zip(frames, numbers, strict=True)):
+            answer = way.next_one(frame) if distance else way.begin(frame)
+            self._note(scores, distance, sample.shot, number, frame, answer)
+
+    def _note(
+        self, scores: Scores, distance: int, shot: Shot, number: int, frame: np.ndarray, answer: Any
+    ) -> None:
+        for table in (scores.agreement, scores.truth, scores.plain_truth):
+            if len(table) == distance:
+                table.append([])
+        reference = self._plain.begin(frame)
+        scores.agreement[distance].append(self._measure.record(reference, answer))
+        if self._case.truth is not None:
+            size = self._case.pictures.size
+            truth = self._case.truth
+            scores.truth[distance].append(truth.record(shot, number, answer, size))
+            scores.plain_truth[distance].append(truth.record(shot, number, reference, size))
+
+    def tables(self, scores: Scores, periods: Sequence[int]) -> dict[str, dict[int, float]]:
+        """The tables of a trial, for periods that sequences were long enough for."""
+        reached = [period for period in periods if period <= len(scores.agreement)]
+        tables = {
+            "fidelities": {period: scores.fidelity(self._measure, period) for period in reached},
+            "kept": {period: scores.kept(self._case, self._measure, period) for period in reached},
+        }
+        if self._case.truth is not None:
+            tables["scores"] = {period: scores.score(self._case, period) or 0.0 for period in reached}
+        return tables
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame of the testing part: how far its answer agrees, and both answers."""
+
+    shot: Shot
+    place: int
+    agreement: float
+    plain: Any
+    answer: Any
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The choice on the testing part, run as a runner runs it. worst: the frames that agree least."""
+
+    frames: int
+    fidelity: float
+    kept: float
+    score: float | None
+    plain_score: float | None
+    worst: Sequence[Moment]
+
+
+def seen_in_the_end(
+    case: Case,
+    measure: Measure,
+    plain: PerFrame,
+    way: Way,
+    *,
+    period: int,
+    most: int,
+    stop: Callable[[], bool] = lambda: False,
+) -> Tested:
+    """Answer the shots of the testing part, each from a key frame on, until there are `most` frames."""
+    scores, moments, count = Scores([[]], [[]], [[]]), [], 0
+    for shot in case.parts.testing:
+        for place, (frame, number) in enumerate(zip(shot.frames, shot.numbers, strict=True)):
+            if count >= most or (count > 1 and stop()):
+                break
+            answer = way.begin(frame) if place % period == 0 else way.next_one(frame)
+            Scorer(case, measure, plain)._note(scores, 0, shot, number, frame, answer)
+            agreement = measure.total([scores.agreement[0][-1]])
+            moments.append(Moment(shot, place, agreement, plain.begin(frame), answer))
+            moments = sorted(moments, key=lambda moment: moment.agreement)[:_WORST]
+            count += 1
+    plain_score = _against(case, scores.plain_truth)
+    return Tested(
+        count,
+        scores.fidelity(measure, 1),
+        scores.kept(case, measure, 1),
+        scores.score(case, 1),
+        plain_score,
+        moments,
+    )

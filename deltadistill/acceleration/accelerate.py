@@ -119,7 +119,7 @@ def _ran(course: Course) -> bool:
     try:
         course.run()
     except BaseException as error:
-        if isinstance(error, Exception) or not course.trials or course.measure is None:
+        if isinstance(error, Exception) or not course.trials or course.base is None:
             raise
         course.tell("interrupted: the best so far is written")
         return True
@@ -132,7 +132,7 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
     choice = choose(course.trials, asked=case.asked)
     if choice.is_faster:
         course.tell(f"writing {choice.taken.trial.name}")
-        network = course.network_of(designs.by_key(choice.taken.trial.design))
+        network = course.network_of(designs.by_key(choice.taken.trial.design), choice.taken.trial.steps)
         session = _exported(case, network, choice.taken, folder, beside)
         speedup = _measured(course, session, choice.taken)
         if speedup <= choice.plain.speedup:
@@ -144,20 +144,18 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
         session, speedup = _exported(case, case.network, choice.plain, folder, beside), choice.plain.speedup
     structure = read_description(folder).structure
     way = (Delta if choice.is_faster else PerFrame)(case, session, structure)
-    assert course.measure is not None
-    assert course.answers is not None
     course.tell("testing on the last part of the video")
     outcome = seen_in_the_end(
         case,
-        course.measure,
-        course.answers,
+        course.known().measure,
+        course.known().answers,
         way,
         period=choice.taken.period,
         most=_MOST_TESTED,
         stop=lambda: course.budget.now() > course.budget.seconds,
     )
     return Outcome(
-        folder, choice, course.trials, speedup, outcome, course.measure.name, course.budget.now(),
+        folder, choice, course.trials, speedup, outcome, course.known().measure.name, course.budget.now(),
         was_interrupted, tuple(case.notes),
     )  # fmt: skip
 
@@ -175,10 +173,9 @@ def _exported(
 
 def _measured(course: Course, session: Session, point: Point) -> float:
     """The speed-up of the written runner at its period."""
-    assert course.plain is not None
-    engine = point.trial.engine
-    frames = course.first_frames()
+    name = point.trial.engine, point.trial.precision
+    frames = course.case.two_frames()
     _, speedups, _ = delta_times(
-        course.plain.session, {engine: session}, frames, [point.period], seconds=course.seconds_of_times()
+        course.known().session, {name: session}, frames, [point.period], seconds=course.seconds_of_times()
     )
     return speedups[point.period]

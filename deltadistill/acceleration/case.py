@@ -25,7 +25,7 @@ class Case:
 
     decode: what outputs mean (video/decoders.py). asked: the fidelity to keep, 0 to 1; of the per-frame
         network's answers, or with `truth` of its score against the truth.
-    engines: names, or () for all that runners have. periods: frames from a key frame to the next.
+    engines, precisions: names, or () for all that runners have. periods: frames from a key frame to the next.
     """
 
     network: nn.Module
@@ -36,6 +36,7 @@ class Case:
     truth: Truth | None = None
     threshold: float = 0.5
     engines: Sequence[str] = ()
+    precisions: Sequence[str] = ()
     device: str = "cpu"
     threads: int | None = None
     periods: Sequence[int] = PERIODS
@@ -51,6 +52,11 @@ class Case:
     def example(self) -> Tensor:
         """A picture of the video as the graphs take it, uint8 (1, h, w, 3)."""
         return torch.from_numpy(self.parts.choosing[0].frames[0])[None]
+
+    def two_frames(self) -> Sequence[np.ndarray]:
+        """Two pictures of one shot as sessions take them, uint8 (1, h, w, 3)."""
+        frames = self.parts.choosing[0].frames
+        return [frames[0][None], frames[min(3, len(frames) - 1)][None]]
 
     def decoded(self, structure: Any, arrays: Sequence[Any]) -> Decoded:
         """What a session returned, as an answer; labels in 8 bits where they fit."""

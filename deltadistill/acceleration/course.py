@@ -1,6 +1,5 @@
 """The course of an acceleration, within the time: what is cheap, then delta networks, then distillation."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,28 +9,24 @@ import torch
 from torch import nn
 
 from deltadistill.acceleration import choice, designs
+from deltadistill.acceleration.baseline import Baseline, baseline
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.designs import DESIGNS, Design
-from deltadistill.acceleration.fidelity import Measure, measure_of
-from deltadistill.acceleration.footage import Sample, samples
+from deltadistill.acceleration.judging import FAR, FEW, Judge, sequences_of
 from deltadistill.acceleration.learning import distilled
-from deltadistill.acceleration.moving import can_move
-from deltadistill.acceleration.scoring import Scorer, Scores
-from deltadistill.acceleration.sessions import Opened, open_sessions
-from deltadistill.acceleration.timing import delta_times, frame_times, moving_times
+from deltadistill.acceleration.rivals import copied, moved
+from deltadistill.acceleration.sessions import open_sessions
+from deltadistill.acceleration.timing import delta_times
 from deltadistill.acceleration.trial import Trial
-from deltadistill.acceleration.ways import Copied, Delta, Moved, PerFrame, Way
+from deltadistill.acceleration.ways import Delta
 from deltadistill.exporting.running import load
 from deltadistill.runtime.engine import PRECISIONS
 
-_log = logging.getLogger(__name__)
-
-SAMPLES = 12  # sequences of the choosing part
-_FEW = 3  # after so many, a trial that leads nowhere is ended
 _SECONDS = 4.0  # that times are measured for, where there is time
-_FAR, _NEAR = 0.3, 0.1  # below what is asked: a few sequences show it, distillation may still mend it
+_NEAR = 0.1  # below what is asked: distillation may mend it
 _CLIPS, _STEPS = 12, (0, 2, 6)  # that students start from
+_ENOUGH = 300.0  # seconds in all, for int8
 _LOADS = 4.0  # a design takes about so many times as long as the plain network's graphs, before one is known
 
 Tell = Callable[[str], None]
@@ -41,7 +36,7 @@ Tell = Callable[[str], None]
 class Course:
     """The state of an acceleration: trials so far, and what the next ones need.
 
-    trials: in the order in which they were tried. students: trained ones by the key of their design.
+    trials: in the order in which they were tried. students: trained ones by `students_key`.
     """
 
     case: Case
@@ -49,9 +44,7 @@ class Course:
     tell: Tell
     trials: list[Trial] = field(default_factory=list)
     students: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    plain: Opened | None = None
-    answers: PerFrame | None = None
-    measure: Measure | None = None
+    base: Baseline | None = None
     _of_design: float = 0.0
 
     def run(self) -> None:
@@ -69,72 +62,28 @@ class Course:
         begun = self.budget.now()
         loaded = load(self.case.network, self.case.example(), pictures=self.case.pictures)
         self._of_design = _LOADS * (self.budget.now() - begun)
-        sessions = {
-            (name, precision): session
-            for precision in PRECISIONS
-            for name, session in open_sessions(self.case, loaded, precision).items()
-        }
-        frame = self.case.parts.choosing[0].frames[0][None]
-        times = frame_times(sessions, frame, seconds=self.seconds_of_times())
-        best = min((key for key in times if key[1] == "fp32"), key=lambda key: times[key])
-        self.plain = Opened(best[0], loaded, sessions[best])
-        structure = loaded.functions.structure
-        self.answers = PerFrame(self.case, self.plain.session, structure)
-        first = [self.answers.begin(shot.frames[0]) for shot in self.case.parts.choosing]
-        self.measure = measure_of(first, threshold=self.case.threshold)
-        known = [trial for trial in self.trials if trial.kind != "per frame"]
-        self.trials = []
-        for key, milliseconds in times.items():
-            self._per_frame(
-                key, milliseconds, times[best], PerFrame(self.case, sessions[key], structure, keeps=False)
-            )
-        self.trials += known
+        self.base = baseline(
+            self.case,
+            loaded,
+            precisions=self._precisions(),
+            sequences=sequences_of(self.case)[:FEW],
+            seconds=self.seconds_of_times(),
+        )
+        earlier, self.trials = self.trials, []
+        for trial in self.base.trials:
+            self._note(trial)
+        self.trials += [trial for trial in earlier if trial.kind != "per frame"]
         self.budget.reserve = self._ending()
 
-    def _per_frame(self, key: tuple[str, str], milliseconds: float, best: float, way: Way) -> None:
-        """One engine and precision; at full precision all give the same answers, but for rounding."""
-        engine, precision = key
-        scores, scorer = Scores(), self._scorer()
-        few = self._samples()[:_FEW] if precision != "fp32" else self._samples()[:1]
-        for sample in few:
-            scorer.add(scores, way if precision != "fp32" else self._plain_way(), sample)
-        tables = {
-            name: {1: table[max(table)]}
-            for name, table in scorer.tables(scores, range(1, len(scores.agreement) + 1)).items()
-        }
-        self._note(
-            Trial(
-                f"per frame, {engine} {precision}", "per frame", engine, precision,
-                speedups={1: best / milliseconds}, parts_ms={"frame": milliseconds}, **tables,
-            )
-        )  # fmt: skip
-
     def _rivals(self) -> None:
-        """The key frame's answer copied, and moved."""
+        """What needs no students."""
         if not self._tried("copied"):
             with self._timed() as done:
-                scores = self._scored(Copied(self._plain_way()), None)
-                speedups = {period: float(period) for period in self.case.periods}
-                done(
-                    Trial("copied", "copied", self._plain().engine, speedups=speedups, **self._tables(scores))
-                )
-        if not self._tried("moved") and can_move(self._plain_way().begin(self.first_frames()[0][0])):
+                done(copied(self._judge()))
+        if not self._tried("moved"):
             with self._timed() as done:
-                done(self._moved())
-
-    def _moved(self) -> Trial:
-        way, (first, second) = Moved(self._plain_way()), self.first_frames()
-        way.begin(first[0])
-        speedups, parts = moving_times(
-            self._plain().session,
-            first,
-            lambda: way.next_one(second[0]),
-            self.case.periods,
-            seconds=self.seconds_of_times() / 2,
-        )
-        scores = self._scored(way, None)
-        trial = Trial("moved by flow", "moved", self._plain().engine, speedups=speedups, parts_ms=parts)
-        return replace(trial, **self._tables(scores))
+                if trial := moved(self._judge(), seconds=self.seconds_of_times() / 2):
+                    done(trial)
 
     def _design(self, design: Design) -> None:
         """A design of students that start from data; what it took is what the next one is expected to."""
@@ -150,38 +99,36 @@ class Course:
             done(self._delta_trial(network, design, 0))
         self._of_design = self.budget.now() - begun
 
-    def network_of(self, design: Design) -> nn.Module:
-        """A delta network of the design, with the students that were trained where there are any."""
+    def network_of(self, design: Design, steps: int = 0) -> nn.Module:
+        """A delta network of the design, with the students of so many steps of distillation."""
         torch.manual_seed(self.case.seed)
         clips = self.case.clips(most=_CLIPS, steps=_STEPS).stacked()
         network = designs.made(self.case.network, design, clips)
-        if trained := self.students.get(design.key):
-            network.load_state_dict(trained, strict=False)
+        if steps:
+            network.load_state_dict(self.students[students_key(design, steps)], strict=False)
         return network
 
     def _delta_trial(self, network: nn.Module, design: Design, steps: int) -> Trial:
         learned = f", {steps} steps of distillation" if steps else ""
         trial = Trial(f"delta, {design}{learned}", "delta", design=design.key, steps=steps)
         with load(network, self.case.example(), pictures=self.case.pictures) as loaded:
-            sessions = open_sessions(self.case, loaded, "fp32")
-            engine, speedups, parts = delta_times(
-                self._plain().session,
+            sessions = {
+                (name, precision): session
+                for precision in dict.fromkeys(("fp32", self.known().fastest[1]))
+                for name, session in open_sessions(self.case, loaded, precision).items()
+            }
+            best, speedups, parts = delta_times(
+                self.known().session,
                 sessions,
-                self.first_frames(),
+                self.case.two_frames(),
                 self.case.periods,
                 seconds=self.seconds_of_times(),
             )
-            trial = replace(trial, engine=engine, speedups=speedups, parts_ms=parts)
-            if max(speedups.values()) <= 1:
-                return replace(trial, ended="no period is faster than per frame")
-            way = Delta(self.case, sessions[engine], loaded.functions.structure)
-            scores = self._scored(way, trial)
-        ended = (
-            "others are faster and more faithful"
-            if len(scores.agreement[0]) <= _FEW < len(self._samples())
-            else ""
-        )
-        return replace(trial, ended=ended, **self._tables(scores))
+            trial = replace(trial, engine=best[0], precision=best[1], speedups=speedups, parts_ms=parts)
+            if max(speedups.values()) <= self.known().factor:
+                return replace(trial, ended="no period is faster than the fastest per-frame run")
+            way = Delta(self.case, sessions[best], loaded.functions.structure)
+            return self._judge().judged(way, trial, self.trials, prunes=True)
 
     def _distillation(self) -> bool:
         """Train the students of the likeliest design for the time left; whether it is worth going on."""
@@ -190,74 +137,52 @@ class Course:
             return False
         design = designs.by_key(before.design)
         with self._timed() as done:
-            network = self.network_of(design)
+            network = self.network_of(design, before.steps)
             seconds = self.budget.left() - 1.2 * self._of_design
             steps, students = distilled(
-                self.case, network, seconds=seconds, clock=self.budget.now, tell=self.tell
+                self.case,
+                network,
+                seconds=seconds,
+                seed=self.case.seed + before.steps,
+                clock=self.budget.now,
+                tell=self.tell,
             )
             if not steps:
                 return False
+            self.students[students_key(design, before.steps + steps)] = students
             trial = self._delta_trial(network, design, before.steps + steps)
             done(trial)
-            if _gain(trial, before) > 0:
-                self.students[design.key] = students
-            else:
-                self.trials[-1] = replace(
-                    trial, design=f"{design.key} (given up)", ended="no better than before"
-                )
         return _gain(trial, before) > _WORTH
 
     def _likeliest(self) -> Trial | None:
-        """The latest delta trial that is fastest where it keeps nearly what is asked."""
-        latest = {trial.design: trial for trial in self.trials if trial.kind == "delta" and trial.fidelities}
-        usable = {key: trial for key, trial in latest.items() if key in _KEYS}
-        for within in (0.02, 0.05, _NEAR, _FAR):
-            points = [point for trial in usable.values() for point in trial.points()]
+        """The delta trial that is fastest where it keeps nearly what is asked; of these the most trained."""
+        tried = sorted(
+            (trial for trial in self.trials if trial.kind == "delta"), key=lambda each: -each.steps
+        )
+        for within in (0.02, 0.05, _NEAR, FAR):
+            points = [point for trial in tried for point in trial.points()]
             found = choice.fastest(points, self.case.asked - within)
             if found is not None and found.speedup > 1:
                 return found.trial
         return None
 
-    def _scored(self, way: Way, timed: Trial | None) -> Scores:
-        """Answer sequences of the choosing part; a delta trial that leads nowhere is ended after a few."""
-        scores, scorer = Scores(), self._scorer()
-        for number, sample in enumerate(self._samples(), 1):
-            if number > _FEW and self.budget.left() < 0:
-                break
-            scorer.add(scores, way, sample)
-            if timed is not None and number == _FEW:
-                trial = replace(timed, **scorer.tables(scores, self.case.periods))
-                hopeless = choice.is_hopeless(trial, asked=self.case.asked, within=_FAR)
-                if hopeless or choice.is_dominated(trial, self.trials):
-                    break
-        return scores
+    def _judge(self) -> Judge:
+        return Judge(self.case, self.known(), self.budget)
 
-    def _tables(self, scores: Scores) -> dict[str, dict[int, float]]:
-        return self._scorer().tables(scores, self.case.periods)
-
-    def _samples(self) -> list[Sample]:
-        return samples(self.case.parts.choosing, longest=self.case.longest, most=SAMPLES)
-
-    def _scorer(self) -> Scorer:
-        assert self.measure is not None
-        return Scorer(self.case, self.measure, self._plain_way())
-
-    def _plain_way(self) -> PerFrame:
-        assert self.answers is not None
-        return self.answers
-
-    def _plain(self) -> Opened:
-        assert self.plain is not None
-        return self.plain
-
-    def first_frames(self) -> Sequence[Any]:
-        """Two pictures of the choosing part as sessions take them, uint8 (1, h, w, 3)."""
-        frames = self.case.parts.choosing[0].frames
-        return [frames[0][None], frames[min(3, len(frames) - 1)][None]]
+    def known(self) -> Baseline:
+        """The per-frame network, once it was measured."""
+        assert self.base is not None
+        return self.base
 
     def seconds_of_times(self) -> float:
         """For times of one trial: less where there is little time at all."""
         return min(_SECONDS, self.budget.seconds / 40)
+
+    def _precisions(self) -> Sequence[str]:
+        """Those that are asked for; int8 is made ready slowly, and left out where there is little time."""
+        if self.case.precisions:
+            return self.case.precisions
+        return PRECISIONS if self.budget.seconds >= _ENOUGH else PRECISIONS[:2]
 
     def _ending(self) -> float:
         """Seconds for the export and the test at the end."""
@@ -277,8 +202,12 @@ class Course:
         self.tell(f"{trial.name}: {_told(trial, self.case.asked)}")
 
 
-_KEYS = {design.key for design in DESIGNS}
 _WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with
+
+
+def students_key(design: Design, steps: int) -> str:
+    """The name of students that were trained for so many steps."""
+    return f"{design.key}/{steps}"
 
 
 def _gain(trial: Trial, before: Trial) -> float:

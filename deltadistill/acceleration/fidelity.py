@@ -143,6 +143,7 @@ def _sums(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float, floa
     if one.shape != other.shape:
         raise ValueError(
             f"the outputs of two frames have shapes {one.shape} and {other.shape}; plain tensors are "
-            "compared number by number: name a decoder, or an adapter whose decode returns boxes, labels or a map"
+            "compared number by number: name a decoder, or an adapter whose decode "
+            "returns boxes, labels or a map"
         )
     return float(((one - other) ** 2).sum()), float(one.sum()), float((one**2).sum()), float(one.size)

@@ -33,7 +33,14 @@ def question_of(case: Case) -> str:
     said = {
         "pictures": asdict(case.pictures),
         "processor": describe_processor(),
-        "others": [list(case.engines), case.device, case.threads, list(case.periods), case.seed],
+        "others": [
+            list(case.engines),
+            list(case.precisions),
+            case.device,
+            case.threads,
+            list(case.periods),
+            case.seed,
+        ],
         "threshold": case.threshold,
         "truth": None if case.truth is None else case.truth.name,
     }

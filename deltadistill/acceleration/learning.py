@@ -19,7 +19,13 @@ class OutOfTimeError(Exception):
 
 
 def distilled(
-    case: Case, network: nn.Module, *, seconds: float, clock: Callable[[], float], tell: Callable[[str], None]
+    case: Case,
+    network: nn.Module,
+    *,
+    seconds: float,
+    seed: int,
+    clock: Callable[[], float],
+    tell: Callable[[str], None],
 ) -> tuple[int, Mapping[str, Tensor]]:
     """Train the students in place, for a number of steps that fits; the steps, 0 where none fits.
 
@@ -28,7 +34,7 @@ def distilled(
     """
     clips, end = case.clips(most=_CLIPS, steps=_STEPS), clock() + seconds
     begun = clock()
-    distill(network, clips, steps=_TRIED, batch=1, learning_rate=1e-6, seed=case.seed, progress=False)
+    distill(network, clips, steps=_TRIED, batch=1, learning_rate=1e-6, seed=seed, progress=False)
     each = (clock() - begun) / (2 * _TRIED)  # a step, and about as long to judge, before and after
     steps = _rounded(_SHARE * (end - clock()) / each)
     if steps < _FEWEST:
@@ -41,7 +47,7 @@ def distilled(
 
     clips.until = until
     try:
-        distill(network, clips, steps=steps, batch=1, seed=case.seed, progress=False)
+        distill(network, clips, steps=steps, batch=1, seed=seed, progress=False)
     except (OutOfTimeError, FloatingPointError) as error:
         tell(f"the distillation ended early: {error or 'out of time'}")
     return steps, students_of(network)

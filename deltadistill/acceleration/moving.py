@@ -14,7 +14,7 @@ _AROUND = 5  # pixels a side of the window in which errors are compared
 
 
 class Moving:
-    """Moves what was found in a key frame into a later one, by DIS flow of small pictures (Kroeger et al., 2016).
+    """Moves what was found in a key frame into a later one, by DIS flow (Kroeger et al., 2016).
 
     Flow counts where the moved key picture is nearer to the present one than the key picture itself;
     elsewhere answers stay where they are.

@@ -93,8 +93,8 @@ def sentences(case: Case, outcome: Any) -> list[str]:
         )
     if winner := outcome.choice.winner:
         said.append(
-            f"A rival won: {winner.trial.name} at period {winner.period} is ×{winner.speedup:.2f} as fast and "
-            f"keeps {winner.kept:.4f} on the choosing part. A runner's folder cannot hold it."
+            f"A rival won: {winner.trial.name} at period {winner.period} is ×{winner.speedup:.2f} as fast "
+            f"and keeps {winner.kept:.4f} on the choosing part. A runner's folder cannot hold it."
         )
     if outcome.was_interrupted:
         said.append("It was interrupted; the same call goes on from here.")

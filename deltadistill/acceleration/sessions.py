@@ -1,19 +1,10 @@
 """Sessions of a network in the engines that runners have, and that can run it here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from deltadistill.acceleration.case import Case
 from deltadistill.exporting.running import Loaded
 from deltadistill.runtime.engine import Session, engines_for, open_session
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A network made ready by an engine; `loaded` holds its files."""
-
-    engine: str
-    loaded: Loaded
-    session: Session
 
 
 def open_sessions(case: Case, loaded: Loaded, precision: str) -> dict[str, Session]:

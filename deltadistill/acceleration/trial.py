@@ -44,11 +44,6 @@ class Trial:
     ended: str = ""
     seconds: float = 0.0
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What tells it from others."""
-        return self.kind, self.design, self.engine if self.kind == "per frame" else "", self.precision
-
     def points(self) -> Iterator[Point]:
         """Every period at which both time and fidelity are known."""
         for period, speedup in self.speedups.items():

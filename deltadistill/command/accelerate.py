@@ -6,6 +6,8 @@ from deltadistill.command import network_arguments
 from deltadistill.command.command import Command
 from deltadistill.command.values import minutes, share, size, whole_number
 
+PRECISIONS = ("fp32", "bf16", "int8")
+
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
@@ -23,6 +25,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where it runs (cpu)")
     parser.add_argument(
         "--engine", default="auto", help="onnxruntime, openvino, or auto: all that are here (auto)"
+    )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", *PRECISIONS),
+        help="of the arithmetic; auto: all (auto)",
     )
     parser.add_argument("--threads", type=whole_number, help="for the network; all cores by default")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")

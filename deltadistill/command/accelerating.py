@@ -80,6 +80,7 @@ def _case(arguments: argparse.Namespace, tell: Callable[[str], None]) -> tuple[C
         truth=truth,
         threshold=adapter.showing.threshold,
         engines=() if arguments.engine == "auto" else (arguments.engine,),
+        precisions={"auto": (), "fp32": ("fp32",)}.get(arguments.precision, ("fp32", arguments.precision)),
         device=arguments.device,
         threads=arguments.threads,
         seed=arguments.seed,

@@ -1,0 +1,160 @@
+"""From a network and a video to a runner's folder: in truth, at toy size, and where it is interrupted."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deltadistill.acceleration import course as courses
+from deltadistill.acceleration.accelerate import accelerate
+from deltadistill.acceleration.budget import Budget
+from deltadistill.acceleration.designs import Design
+from deltadistill.runtime.runner import Runner
+
+ONE = (Design(4, "spatial"),)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """One design, and delta frames that are said to save time."""
+    monkeypatch.setattr(courses, "DESIGNS", ONE)
+
+    def times(plain, sessions, frames, periods, *, seconds):
+        speedups = {period: 1 + period / 10 for period in periods}
+        return next(iter(sessions)), speedups, {"frame": 2.0, "key": 2.4, "delta": 1.0}
+
+    monkeypatch.setattr(courses, "delta_times", times)
+    monkeypatch.setattr("deltadistill.acceleration.accelerate.delta_times", times)
+
+
+class Clock:
+    """Time that passes when it is looked at."""
+
+    def __init__(self, step=0.01):
+        self.now, self._step = 0.0, step
+
+    def __call__(self):
+        self.now += self._step
+        return self.now
+
+
+def run(case, folder, **options):
+    options.setdefault("budget", Budget(40, clock=Clock()))
+    return accelerate(case, folder, **options)
+
+
+def test_a_delta_network_that_keeps_what_is_asked_becomes_the_runner(case, tmp_path, quick):
+    case = replace(case, asked=0.0)
+    outcome = run(case, tmp_path / "runner", beside={"adapter.yaml": "threshold: 0.4\n"})
+    assert outcome.choice.is_faster
+    assert outcome.choice.taken.period == 4
+    runner = Runner(tmp_path / "runner", engine="onnxruntime")
+    assert runner.description.schedule.period == 4
+    frame = case.parts.testing[0].frames[0][None]
+    runner(frame)
+    assert not (runner(frame), runner.is_key_frame)[1]
+    assert (tmp_path / "runner" / "adapter.yaml").read_text() == "threshold: 0.4\n"
+    assert 0 < outcome.tested.fidelity <= 1
+    assert outcome.tested.frames == 8
+
+
+def test_where_nothing_keeps_what_is_asked_the_runner_computes_every_frame_and_the_page_says_so(
+    case, tmp_path, quick
+):
+    outcome = run(replace(case, asked=1.0), tmp_path / "runner")
+    assert not outcome.choice.is_faster
+    assert outcome.tested.fidelity == 1
+    assert Runner(tmp_path / "runner", engine="onnxruntime").description.schedule.period == 1
+    page = (tmp_path / "runner" / "report.html").read_text()
+    assert "every frame is computed in full" in page
+
+
+def test_a_runner_that_proves_slower_once_it_is_written_is_replaced_by_the_per_frame_network(
+    case, tmp_path, quick, monkeypatch
+):
+    monkeypatch.setattr("deltadistill.acceleration.accelerate._measured", lambda *given: 0.9)
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    assert not outcome.choice.is_faster
+    assert not Runner(tmp_path / "runner", engine="onnxruntime").description.maps
+
+
+def test_the_same_call_goes_on_from_its_trials_and_chooses_the_same_design(case, tmp_path, quick):
+    case = replace(case, asked=0.0)
+    first, told = run(case, tmp_path / "runner"), []
+    second = run(case, tmp_path / "runner", tell=told.append)
+    assert any("going on from" in text for text in told)
+    assert second.choice.taken.trial.design == first.choice.taken.trial.design
+    steps = [trial.steps for trial in second.trials if trial.kind == "delta"]
+    assert steps.count(0) == 1
+
+
+def test_two_calls_anew_choose_the_same_design_with_the_same_fidelity(case, tmp_path, quick):
+    case, found = replace(case, asked=0.0), []
+    for name in "ab":
+        taken = run(case, tmp_path / name).choice.taken
+        found.append((taken.trial.design, taken.trial.steps, taken.period, taken.fidelity))
+    assert found[0] == found[1]
+
+
+def test_trials_of_another_network_are_not_gone_on_with(case, tmp_path, quick):
+    run(case, tmp_path / "runner")
+    case.network[0].weight.data += 0.1
+    told = []
+    run(case, tmp_path / "runner", tell=told.append)
+    assert not any("going on from" in text for text in told)
+
+
+def test_an_interruption_keeps_the_best_so_far(case, tmp_path, quick, monkeypatch):
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(courses, "distilled", interrupted)
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    assert outcome.was_interrupted
+    assert outcome.choice.is_faster
+    assert "interrupted" in (tmp_path / "runner" / "report.html").read_text()
+    kept = json.loads((tmp_path / "runner" / "trials.json").read_text())
+    assert [trial["kind"] for trial in kept["trials"]] == ["per frame", "copied", "moved", "delta"]
+
+
+def test_an_error_of_the_network_is_not_taken_for_an_interruption(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(courses, "copied", lambda judge: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(case, tmp_path / "runner")
+    assert not (tmp_path / "runner").exists()
+
+
+def test_what_there_is_no_time_for_is_not_begun(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(courses.Course, "_delta_trial", lambda *given: pytest.fail("no time for it"))
+    outcome = run(case, tmp_path / "runner", budget=Budget(0.05, clock=Clock()))
+    assert {trial.kind for trial in outcome.trials} <= {"per frame", "copied", "moved"}
+
+
+def test_damaged_trials_are_refused_with_what_to_do(case, tmp_path, quick):
+    run(case, tmp_path / "runner")
+    path = tmp_path / "runner" / "trials.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "trials": [{"kind": "magic"}]}))
+    with pytest.raises(ValueError, match=r"trials\.json.*delete it"):
+        run(case, tmp_path / "runner")
+
+
+def test_the_page_is_whole_by_itself(case, tmp_path, quick):
+    run(replace(case, asked=0.0, name="<net>"), tmp_path / "runner", command=lambda outcome: "run <it>")
+    page = (tmp_path / "runner" / "report.html").read_text()
+    assert "&lt;net&gt;" in page
+    assert "run &lt;it&gt;" in page
+    assert 'src="http' not in page
+    assert page.count("data:image/jpeg") == 6
+    for section in ("Time and fidelity", "Everything", "milliseconds", "Worst", "What to try next"):
+        assert section in page
+
+
+def test_with_real_times_a_runner_comes_out_that_answers(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(courses, "DESIGNS", ONE)
+    outcome = accelerate(replace(case, asked=0.9), tmp_path / "runner", minutes=0.2)
+    assert outcome.trials[0].kind == "per frame"
+    assert outcome.tested.kept > 0.8
+    runner = Runner(tmp_path / "runner", engine="onnxruntime")
+    assert np.asarray(runner(case.parts.testing[0].frames[0][None])).shape == (1, 4, 48, 64)

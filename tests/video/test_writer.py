@@ -172,7 +172,7 @@ def test_a_file_without_sound_is_refused(tmp_path):
 
 
 def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     lines = JsonLines(tmp_path / "out.jsonl")

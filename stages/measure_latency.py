@@ -53,15 +53,18 @@ def _variants(params, args):  # noqa: ANN001
     from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.stored.architecture import load_network
 
-    import_own_designs(params, (entry.network for entry in params.variants.values()))
+    named = {name: [entry.network, *entry.networks.values()] for name, entry in params.variants.items()}
+    every = dict.fromkeys(network for names in named.values() for network in names)
+    import_own_designs(params, every)
     networks, variants = {}, {}
+    for network in every:
+        of_training = args.artifacts / network / "network.pt"
+        file = args.teacher if network == "pretrain_teacher" else of_training
+        loaded = load_network(file, own_names=[params.model.name])
+        networks[network] = loaded.to(memory_format=torch.channels_last)
     for name, entry in params.variants.items():
-        if entry.network not in networks:
-            of_training = args.artifacts / entry.network / "network.pt"
-            file = args.teacher if entry.network == "pretrain_teacher" else of_training
-            network = load_network(file, own_names=[params.model.name])
-            networks[entry.network] = network.to(memory_format=torch.channels_last)
-        variants[name] = Variant(entry.predict, networks[entry.network], entry.options)
+        beside = {argument: networks[network] for argument, network in entry.networks.items()}
+        variants[name] = Variant(entry.predict, networks[entry.network], entry.options, beside)
     return variants
 
 

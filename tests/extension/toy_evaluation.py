@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from data.small_dataset import make_manifest
 from ruamel.yaml import YAML
 
@@ -50,10 +49,10 @@ def evaluated(
     params["variants"] = {"teacher": params["variants"]["teacher"], name: entry}
     params["sweep_sequence_length"]["lengths"] = params["write_report"]["picture_lengths"] = [1, 3]
     params["evaluate_videos"] |= {"variants": [name]} | ({"schedules": schedules} if schedules else {})
-    params["measure_latency"] |= {"runs": 5, "warmup": 0, "threads": torch.get_num_threads()}
+    params["measure_latency"] |= {"runs": 5, "warmup": 0, "batches": [1, 2], "threads": [1]}
     YAML().dump(params, Path("params.yaml"))
     variant = f"--variant {name} --network {name}.pt"
-    given = {"analyze_consistency": variant, "measure_latency": "--networks ."}
+    given = {"analyze_consistency": variant, "measure_latency": "--teacher teacher.pt --artifacts ."}
     given["evaluate_videos"] = f"{variant} --teacher teacher.pt"
     given["sweep_sequence_length"] = f"{given['evaluate_videos']} --artifacts ."
     for stage in stages:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Count, Name, Positive, Section
 from deltadistill.predictors.registry import PREDICTORS, SCHEDULES
+from deltadistill.runtime.registry import ENGINES
 
 # What a variant is in the report, whatever its name is.
 Role = Literal["teacher", "finetuned", "ours", "feature", "imitation", "copy", "small", "rival"]
@@ -79,11 +80,26 @@ class AnalyzeConsistency(Section):
 
 
 class MeasureLatency(Section):
-    """Stage measure_latency."""
+    """Stage measure_latency; of each list but engines the first is what summary and figures show.
 
+    engines: "auto" is the fastest of those that can run here, beside the others in the list.
+    """
+
+    engines: Annotated[list[named_in(ENGINES, or_any="auto")], Field(min_length=1)]
+    batches: Annotated[list[Positive], Field(min_length=1)]
+    threads: Annotated[list[Positive | Literal["all"]], Field(min_length=1)]
+    precisions: Annotated[list[Literal["fp32", "bf16", "int8"]], Field(min_length=1)]
     runs: Annotated[int, Field(ge=5)]
     warmup: Count
-    threads: Positive
+    seconds: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "MeasureLatency":
+        for name in ("engines", "batches", "threads", "precisions"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} {values}: each once")
+        return self
 
 
 class ShownAs(Section):

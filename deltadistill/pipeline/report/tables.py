@@ -32,14 +32,25 @@ def basis(summary: Summary) -> str:
     return f"Test split, {frames}; one seed ({seeds}), so no spread is known."
 
 
+def timed(summary: Summary) -> str:
+    """What times in tables and figures are, a sentence's end."""
+    if summary.timed_on is None:
+        return "none was measured."
+    return (
+        f"the network alone on {summary.timed_on.words}, each variant in the engine that is fastest for it; "
+        f"speed-ups are over the teacher on every frame in its own fastest, {summary.timed_on.baseline}."
+    )
+
+
 def headline_tables(summary: Summary) -> list[Table]:
-    """One table for each headline T: accuracy, cost and consistency of every variant."""
-    columns = ("variant", f"{summary.accuracy}, %", "GMACs", "ratio", "consist\u00adency %")
+    """One table for each headline T: accuracy, MACs, time and consistency of every variant."""
+    times = ("ms", "speed-up") if summary.is_timed else ()
+    columns = ("variant", f"{summary.accuracy}, %", "GMACs", "ratio", *times, "consist\u00adency %")
     titles = {1: "T = 1: every frame is a key frame"}
     tables = []
     for length in HEADLINE_LENGTHS:
         rows = [
-            (summary.label(name), *_headline_cells(points[length]))
+            (summary.label(name), *_headline_cells(points[length], with_times=summary.is_timed))
             for name, points in summary.variants.items()
             if length in points
         ]
@@ -182,13 +193,14 @@ def _spread_of(values: list[float | None]) -> str:
     return DASH if None in values else spread(*average(values), 1)
 
 
-def _headline_cells(point: Point) -> tuple[str, str, str, str]:
-    consistency = spread(point.consistency, point.consistency_std, 1)
+def _headline_cells(point: Point, *, with_times: bool) -> tuple[str, ...]:
+    times = (number(point.ms, 1), factor(point.speedup)) if with_times else ()
     return (
         spread(point.score, point.score_std, 1),
         f"{point.gmacs:.3f}",
         f"{point.macs_ratio:.2f}",
-        consistency,
+        *times,
+        spread(point.consistency, point.consistency_std, 1),
     )
 
 
@@ -239,6 +251,11 @@ def _motion_cells(results: Results, name: str, length: int, keys: tuple[str, ...
 def number(value: float | None, digits: int) -> str:
     """Write a figure, or a dash for none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def factor(value: float | None) -> str:
+    """Write a speed-up, or a dash for none."""
+    return DASH if value is None else f"×{value:.2f}"
 
 
 def signed(value: float, digits: int) -> str:

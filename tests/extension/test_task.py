@@ -52,7 +52,10 @@ def test_a_task_of_ones_own_is_trained_scored_compared_and_timed(tmp_path, monke
     YAML().dump(params, tmp_path / "params.yaml")
     one, kept = "--seed 0 --variant teacher --network teacher.pt", "--artifacts . --teacher teacher.pt"
     stages = {"pretrain_teacher": "--start-from weights/random --artifacts .", "analyze_consistency": one}
-    stages |= {"sweep_sequence_length": f"{one} {kept}", "measure_latency": "--networks ."}
+    stages |= {
+        "sweep_sequence_length": f"{one} {kept}",
+        "measure_latency": "--teacher teacher.pt --artifacts .",
+    }
     for name, given in stages.items():
         monkeypatch.setattr(sys, "argv", [name, *f"{given} --data . --results .".split()])
         runpy.run_path(str(STAGES / f"{name}.py"), run_name="__main__")

@@ -53,19 +53,23 @@ def _variants(params, args):  # noqa: ANN001
     from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.stored.architecture import load_network
 
-    named = {name: [entry.network, *entry.networks.values()] for name, entry in params.variants.items()}
-    every = dict.fromkeys(network for names in named.values() for network in names)
-    import_own_designs(params, every)
-    networks, variants = {}, {}
-    for network in every:
-        of_training = args.artifacts / network / "network.pt"
-        file = args.teacher if network == "pretrain_teacher" else of_training
-        loaded = load_network(file, own_names=[params.model.name])
-        networks[network] = loaded.to(memory_format=torch.channels_last)
-    for name, entry in params.variants.items():
-        beside = {argument: networks[network] for argument, network in entry.networks.items()}
-        variants[name] = Variant(entry.predict, networks[entry.network], entry.options, beside)
-    return variants
+    entries = params.variants
+    wanted = [name for each in entries.values() for name in (each.network, *each.networks.values())]
+    import_own_designs(params, wanted)
+    networks = {}
+    for name in dict.fromkeys(wanted):
+        file = args.teacher if name == "pretrain_teacher" else args.artifacts / name / "network.pt"
+        network = load_network(file, own_names=[params.model.name])
+        networks[name] = network.to(memory_format=torch.channels_last)
+    return {
+        name: Variant(
+            entry.predict,
+            networks[entry.network],
+            entry.options,
+            {argument: networks[each] for argument, each in entry.networks.items()},
+        )
+        for name, entry in entries.items()
+    }
 
 
 def _timed(params, variants, store):  # noqa: ANN001

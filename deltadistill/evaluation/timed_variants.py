@@ -41,18 +41,13 @@ _log = logging.getLogger(__name__)
 class Variant:
     """A variant as it is made ready: how it predicts, and with what; networks are in evaluation mode.
 
-    networks: those that it runs beside `network`, by the names of its predictor's arguments.
+    networks: those beside `network`, by the names of the predictor's arguments.
     """
 
     predict: str
     network: nn.Module
     options: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
-
-    @property
-    def all_networks(self) -> tuple[nn.Module, ...]:
-        """Its own network, and those beside it."""
-        return self.network, *self.networks.values()
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def macs_bounds(
     for name, variant in variants.items():
         given = {"networks": variant.networks}
         predictor = predictors.build(
-            variant.predict, variant.network, AsTheyAre(), **given, options=variant.options
+            variant.predict, variant.network, AsTheyAre(), options=variant.options, **given
         )
         costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size, **given)
         found[name] = {length: 1 / cost["macs_ratio"] for length, cost in costs.items() if cost["macs_ratio"]}
@@ -115,7 +110,9 @@ Graphs = Mapping[nn.Module, Exported]
 def graphs_of(variants: Mapping[str, Variant]) -> Iterator[Graphs]:
     """The variants' networks as engines run them; their files are removed at the end."""
     with ExitStack() as stack:
-        networks = dict.fromkeys(each for variant in variants.values() for each in variant.all_networks)
+        networks = dict.fromkeys(
+            network for each in variants.values() for network in (each.network, *each.networks.values())
+        )
         yield {network: stack.enter_context(Exported(network)) for network in networks}
 
 
@@ -204,9 +201,12 @@ def _predictors(
         make = partial(predictors.build, predict, variant.network, networks=variant.networks)
     else:
         settings = {"threads": condition.threads, "precision": condition.precision}
-        own, *beside = (EngineNetwork(graphs[each], engine, **settings) for each in variant.all_networks)
+        main, *beside = (
+            EngineNetwork(graphs[each], engine, **settings)
+            for each in (variant.network, *variant.networks.values())
+        )
         networks = dict(zip(variant.networks, beside, strict=True))
-        make = partial(in_engines.build, predict, own, networks=networks)
+        make = partial(in_engines.build, predict, main, networks=networks)
     return {part: make(of, options=variant.options) for part, of in tasks.items()}
 
 

@@ -53,16 +53,28 @@ def _variants(params, args):  # noqa: ANN001
     from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.stored.architecture import load_network
 
-    import_own_designs(params, (entry.network for entry in params.variants.values()))
-    networks, variants = {}, {}
-    for name, entry in params.variants.items():
-        if entry.network not in networks:
-            of_training = args.artifacts / entry.network / "network.pt"
-            file = args.teacher if entry.network == "pretrain_teacher" else of_training
-            network = load_network(file, own_names=[params.model.name])
-            networks[entry.network] = network.to(memory_format=torch.channels_last)
-        variants[name] = Variant(entry.predict, networks[entry.network], entry.options)
-    return variants
+    entries = params.variants.values()
+    import_own_designs(params, (of for each in entries for of in (each.network, *each.networks.values())))
+    loaded = {}
+
+    def load(network):  # noqa: ANN001
+        """Once for all variants that have it, so that an engine takes it once."""
+        if network not in loaded:
+            of_training = args.artifacts / network / "network.pt"
+            file = args.teacher if network == "pretrain_teacher" else of_training
+            found = load_network(file, own_names=[params.model.name])
+            loaded[network] = found.to(memory_format=torch.channels_last)
+        return loaded[network]
+
+    return {
+        name: Variant(
+            entry.predict,
+            load(entry.network),
+            entry.options,
+            {argument: load(network) for argument, network in entry.networks.items()},
+        )
+        for name, entry in params.variants.items()
+    }
 
 
 def _timed(params, variants, store):  # noqa: ANN001

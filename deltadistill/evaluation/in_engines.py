@@ -123,7 +123,12 @@ class _OfNetwork:
 
 
 def build(
-    predict: str, network: EngineNetwork, task: Any, *, options: Mapping[str, Any] | None = None
+    predict: str,
+    network: EngineNetwork,
+    task: Any,
+    *,
+    networks: Mapping[str, EngineNetwork] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Predictor:
     """Make the predictor `predict` of predictors.predictor.build with its network run by an engine.
 
@@ -136,4 +141,4 @@ def build(
     of = _OfNetwork(task, network.exported.network)
     if kind is Streamed:
         return EngineStream(network, of)
-    return predictors.build(predict, network, of, options=options)
+    return predictors.build(predict, network, of, networks=networks, options=options)

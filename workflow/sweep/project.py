@@ -135,6 +135,8 @@ class _Writer:
             {"matrix": {"seed": list(part.params["seeds"])}} if "seed" in definition.pop("matrix") else {}
         )
         params = _replaced(definition.pop("params"), dict.fromkeys(_ITEMS, variant or ""))
+        collected = SEED + "/networks/${item.variant}.json"  # of networks beside the variant's own
+        definition["deps"] = [path for path in definition["deps"] if not path.endswith(collected)]
         definition = _replaced(definition, self._words(variant, folder, part, of))
         definition["deps"] = [each for each in dict.fromkeys(definition["deps"]) if not _is_folder(each)]
         return {"wdir": UP} | matrix | definition | {"params": [{str(folder / PARAMS): params}]}

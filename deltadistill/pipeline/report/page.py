@@ -19,6 +19,7 @@ from deltadistill.pipeline.report.scenes import Scene
 from deltadistill.pipeline.report.side_by_side import FILE_NAME, has_side_by_side
 from deltadistill.pipeline.report.storyboard import storyboard
 from deltadistill.pipeline.report.students_table import students_table
+from deltadistill.pipeline.report.videos_table import videos_table
 from deltadistill.pipeline.results.claims import judged, unmeasured
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
@@ -50,6 +51,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "per_clip": tables.per_clip_table(results, summary),
         "motion": tables.motion_table(results, summary),
         "consistency": tables.consistency_table(results, summary),
+        "videos": videos_table(summary),
         "macs": cost_tables.mac_totals_table(results),
         "uncounted": cost_tables.uncounted_table(results),
         "unconverted": cost_tables.unconverted_table(results),

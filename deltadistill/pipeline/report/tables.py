@@ -1,5 +1,6 @@
 """The page's tables of accuracy and consistency, as text cells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deltadistill.pipeline.results.results import Results
@@ -104,9 +105,11 @@ def per_clip_table(results: Results, summary: Summary) -> Table | None:
 
 def consistency_table(results: Results, summary: Summary) -> Table:
     """All that predictions were carried along, mask on and off, coverage, and always the accuracy beside."""
-    ways = _WAYS[summary.consistency_flow]
-    heads = [_HEADS[way].format(over) for way in ways for over in _COUNTED[way]]
-    coverages = [_COVERAGES[way] for way in ways]
+    ways = _WAYS.get(summary.consistency_flow) or _own_ways(results)
+    heads = [
+        _HEADS.get(way, f"{way}, {{}}").format(over) for way, counted in ways.items() for over in counted
+    ]
+    coverages = [_COVERAGES.get(way, f"coverage, {way}") for way in ways]
     rows = []
     for name in results.variants:
         for length in _lengths(results, name, HEADLINE_LENGTHS):
@@ -115,13 +118,20 @@ def consistency_table(results: Results, summary: Summary) -> Table:
                 score = spread(*average([r.score for r in records]), 1) if all(records) else DASH
                 cells = _consistency_cells(results, name, length, ways)
                 rows.append((f"{results.label(name)}, T = {length}", score, *cells))
-    explained = _EXPLAINED.get(ways[0], _FLOW_EXPLAINED)
+    explained = _EXPLAINED.get(summary.consistency_flow, _OWN_EXPLAINED)
     caption = f"Consistency in percent. {explained} {basis(summary)}"
     return Table(caption, ("variant", summary.accuracy, *heads, *coverages), tuple(rows))
 
 
-_WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",), "classes": ("classes",)}
-_COUNTED = {"exact": ("visible", "all"), "dis": ("visible", "all"), "tracks": ("all",), "classes": ("all",)}
+_Ways = Mapping[str, tuple[str, ...]]
+"""What predictions are carried along → what counts."""
+_FLOW = ("visible", "all")
+_WAYS: Mapping[str, _Ways] = {
+    "exact": {"exact": _FLOW, "dis": _FLOW},
+    "dis": {"dis": _FLOW},
+    "tracks": {"tracks": ("all",)},
+    "classes": {"classes": ("all",)},
+}
 _HEADS = {
     "exact": "exact flow, {}",
     "dis": "DIS flow, {}",
@@ -148,17 +158,29 @@ _CLASSES_EXPLAINED = (
     "Share of successive frames with the same likeliest class, where the true class stays the same. Coverage "
     "is the share of such pairs."
 )
-_EXPLAINED = {"tracks": _TRACKS_EXPLAINED, "classes": _CLASSES_EXPLAINED}
+_OWN_EXPLAINED = "How far successive predictions agree, and the share that counted, is as the task has it."
+_EXPLAINED = {
+    "exact": _FLOW_EXPLAINED,
+    "dis": _FLOW_EXPLAINED,
+    "tracks": _TRACKS_EXPLAINED,
+    "classes": _CLASSES_EXPLAINED,
+}
 
 
-def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str, ...]) -> list[str]:
-    records = [results.consistencies[name][seed].lengths[length] for seed in results.seeds]
+def _own_ways(results: Results) -> _Ways:
+    """The ways in which a task of one's own compares, the same for all variants."""
+    first = next(iter(results.consistencies[results.teacher].values()))
+    counted = next(iter(first.lengths.values())).counted
+    return {way: tuple(over) for way, over in counted.items()}
+
+
+def _consistency_cells(results: Results, name: str, length: int, ways: _Ways) -> list[str]:
+    records = [results.consistencies[name][seed].lengths[length].counted for seed in results.seeds]
     cells, coverages = [], []
-    for way in ways:
-        scores = [getattr(record, way) for record in records]
-        counted = {o: [getattr(score, o) if score else None for score in scores] for o in _COUNTED[way]}
-        cells += [_spread_of([w and w.consistency for w in warped]) for warped in counted.values()]
-        known = [w and w.coverage for w in counted[_COUNTED[way][0]]]
+    for way, over in ways.items():
+        counted = [[record.get(way, {}).get(each) for record in records] for each in over]
+        cells += [_spread_of([w and w.consistency for w in warped]) for warped in counted]
+        known = [w and w.coverage for w in counted[0]]
         coverages.append(DASH if None in known else number(average(known)[0], 1))
     return cells + coverages
 

@@ -30,8 +30,9 @@ def lead(results: Results, summary: Summary) -> list[str]:
     listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
     kind = "labelled" if summary.reference == "labels" else "unlabelled"
     frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
+    network = _NETWORKS.get(summary.measure.key, "A network")
     return [
-        f"{_NETWORKS[summary.measure.key]}, the teacher, runs on one key frame in every T frames; on the "
+        f"{network}, the teacher, runs on one key frame in every T frames; on the "
         "frames between, cheap students predict only by how much the output of each layer has changed.",
         f"On {frames} this is compared with {listed}"
         + (

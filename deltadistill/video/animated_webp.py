@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from deltadistill.data.picture_size import is_animated_webp, picture_size
 from deltadistill.files.limits import MOST_PICTURE_BYTES, MOST_PIXELS
-from deltadistill.preparation.video_frame import VideoFrame
+from deltadistill.video.video_frame import VideoFrame
 
 _HEAD = 64  # bytes, in which the header lies
 
@@ -32,6 +31,10 @@ def read_animated_webp(path: Path) -> Iterator[VideoFrame]:
 
 
 def _frames(path: Path) -> Iterator[VideoFrame]:
+    try:
+        from PIL import Image  # an install that only runs runners has none
+    except ImportError:
+        raise ValueError(f"{path}: animations in WebP are read by Pillow; pip install pillow") from None
     milliseconds = 0
     with Image.open(path, formats=("WEBP",)) as animation:
         for number in range(animation.n_frames):

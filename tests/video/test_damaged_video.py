@@ -16,9 +16,9 @@ from preparation.small_videos import (
     write_video,
 )
 
-from deltadistill.preparation.video_frame import Noticed
-from deltadistill.preparation.video_length import Announced
-from deltadistill.preparation.video_source import read_video
+from deltadistill.video.video_frame import Noticed
+from deltadistill.video.video_length import Announced
+from deltadistill.video.video_source import read_video
 
 CODECS = [("mp4", "mpeg4", "yuv420p"), ("avi", "mjpeg", "yuvj420p"), ("mkv", "mpeg4", "yuv420p")]
 codecs = pytest.mark.parametrize(("suffix", "codec", "pixels"), CODECS)

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 
 from deltadistill.data.picture import decode_picture
-from deltadistill.preparation.video_frame import Damaged, Noticed, VideoFrame
+from deltadistill.video.video_frame import Damaged, Noticed, Uneven, VideoFrame
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _UNREAD = (".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".avif", ".heic", ".jp2", ".exr", ".hdr", ".tga", ".dng")
@@ -20,14 +20,16 @@ _UNITS = ", ".join(_PER_SECOND)
 
 
 def read_folder(
-    folder: Path, *, numbers: Numbers, damaged: Damaged, noticed: Noticed
+    folder: Path, *, numbers: Numbers, damaged: Damaged, noticed: Noticed, uneven: Uneven = "stop"
 ) -> Iterator[VideoFrame]:
     """Yield the pictures of a folder in order; ValueError with the path of one that cannot be read.
 
     Where they are times, `seconds` counts from the first picture. damaged: "skip" leaves such pictures out.
+    uneven: "keep" takes pictures of several sizes, and gaps in their numbers, which the frames tell of.
     """
     size, lost = None, False
-    for path, seconds in timed_pictures(folder, numbers):
+    for picture in _pictures_in_order(folder, numbers, uneven):
+        path = picture.path
         try:
             pixels = decode_picture(path, cv2.IMREAD_COLOR)
         except ValueError as error:
@@ -37,9 +39,9 @@ def read_folder(
             lost = True
             continue
         size = size or pixels.shape
-        if pixels.shape != size:
+        if uneven == "stop" and pixels.shape != size:
             raise ValueError(f"{path} is {_by(pixels.shape)}; the first frame is {_by(size)}")
-        yield VideoFrame(pixels[..., ::-1], seconds, lost)
+        yield VideoFrame(pixels[..., ::-1], picture.seconds, lost or picture.follows_gap, picture.place)
         lost = False
 
 
@@ -49,18 +51,38 @@ def sort_pictures(folder: Path, *, numbers: Numbers = "frames") -> list[Path]:
     Hidden files, such as those that other systems leave beside pictures, are no pictures. ValueError where
     the names do not tell an order: no number, several series, a number twice, or a gap unless they are times.
     """
-    return [path for path, _ in timed_pictures(folder, numbers)]
+    return [picture.path for picture in _pictures_in_order(folder, numbers, "stop")]
 
 
-def timed_pictures(folder: Path, numbers: Numbers) -> list[tuple[Path, float | None]]:
-    """The same, each with its seconds from the first one where the numbers are times, else None."""
+def sort_pictures_anyhow(folder: Path) -> list[Path]:
+    """The same, whatever is missing between them."""
+    return [picture.path for picture in _pictures_in_order(folder, "frames", "keep")]
+
+
+class _Picture(NamedTuple):
+    """A picture's file, its place in the video, and its seconds since the first where numbers are times."""
+
+    path: Path
+    place: int
+    seconds: float | None
+    follows_gap: bool
+
+
+def _pictures_in_order(folder: Path, numbers: Numbers, uneven: Uneven) -> list[_Picture]:
     numbered = _by_number(folder, r"\d+" if numbers == "frames" else r"\d+(?:\.\d+)?")
     order = sorted(numbered)
-    if numbers == "frames":
+    if numbers != "frames":
+        seconds = [float((number - order[0]) / _PER_SECOND[numbers]) for number in order]
+        return [_Picture(numbered[number], i, seconds[i], False) for i, number in enumerate(order)]
+    if uneven == "stop":
         _refuse_gaps(folder, order)
-        return [(numbered[number], None) for number in order]
-    scale = _PER_SECOND[numbers]
-    return [(numbered[number], float((number - order[0]) / scale)) for number in order]
+    usual = min((after - before for before, after in pairwise(order)), default=Fraction(1))
+    places = [int((number - order[0]) / usual) for number in order]
+    gaps = [False, *(after - before > 1 for before, after in pairwise(places))]
+    return [
+        _Picture(numbered[number], place, None, gap)
+        for number, place, gap in zip(order, places, gaps, strict=True)
+    ]
 
 
 def _by_number(folder: Path, pattern: str) -> dict[Fraction, Path]:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 Damaged = Literal["stop", "skip"]
+Uneven = Literal["stop", "keep"]
 _SHOWN = 5  # places of damage named; the rest is only counted
 
 
@@ -14,11 +15,13 @@ class VideoFrame(NamedTuple):
 
     `seconds` is when it is shown, from an origin of the video's own; None where the source has no times.
     `follows_gap` says that something before it is missing, so that no sequence may reach over it.
+    `number` is its place in the source, from 0; frames that were left out count.
     """
 
     pixels: np.ndarray
     seconds: float | None = None
     follows_gap: bool = False
+    number: int = 0
 
 
 @dataclass

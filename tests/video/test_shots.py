@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltadistill.preparation.shots import ShotDetector
+from deltadistill.video.shots import ShotDetector
 
 
 def textured(seed, brightness=0):

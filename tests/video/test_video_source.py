@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from deltadistill.data.picture_end import has_end
-from deltadistill.preparation.picture_folder import sort_pictures
-from deltadistill.preparation.video_place import find_video
-from deltadistill.preparation.video_source import read_video
+from deltadistill.video.picture_folder import sort_pictures
+from deltadistill.video.video_place import find_video
+from deltadistill.video.video_source import read_video
 
 
 def write_video(path, frames, *, codec="mpeg4"):

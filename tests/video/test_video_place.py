@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deltadistill.preparation.video_place import find_video, titles
+from deltadistill.video.video_place import find_video, titles
 
 
 def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deltadistill.preparation.picture_folder import sort_pictures
-from deltadistill.preparation.video_source import read_video
+from deltadistill.video.picture_folder import sort_pictures
+from deltadistill.video.video_source import read_video
 
 
 def write(folder, names):
@@ -81,7 +81,7 @@ def test_an_animated_webp_is_a_video_with_its_own_times(tmp_path):
 
 def test_a_damaged_or_too_large_animation_is_refused(tmp_path, monkeypatch):
     path = animation(tmp_path / "a.webp")
-    monkeypatch.setattr("deltadistill.preparation.animated_webp.MOST_PIXELS", 24 * 48 - 1)
+    monkeypatch.setattr("deltadistill.video.animated_webp.MOST_PIXELS", 24 * 48 - 1)
     with pytest.raises(ValueError, match=r"a\.webp is 24×48; animations of 1 to 1151 pixels are read"):
         list(read_video(path))
     monkeypatch.undo()

@@ -12,22 +12,22 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from deltadistill.files.limits import MOST_PIXELS
-from deltadistill.preparation.animated_webp import holds_animated_webp, read_animated_webp
-from deltadistill.preparation.main_stream import choice, main_stream
-from deltadistill.preparation.orientation import as_shown
-from deltadistill.preparation.picture_folder import Numbers, read_folder
-from deltadistill.preparation.unopened_video import what_is_wrong
-from deltadistill.preparation.video_frame import Damaged, Noticed, VideoFrame
-from deltadistill.preparation.video_length import RAW_FORMATS, Announced, announced, end_of
+from deltadistill.video.animated_webp import holds_animated_webp, read_animated_webp
+from deltadistill.video.main_stream import choice, main_stream
+from deltadistill.video.orientation import as_shown
+from deltadistill.video.picture_folder import Numbers, read_folder
+from deltadistill.video.unopened_video import what_is_wrong
+from deltadistill.video.video_frame import Damaged, Noticed, Uneven, VideoFrame
+from deltadistill.video.video_length import RAW_FORMATS, Announced, announced, end_of
 
 log = logging.getLogger(__name__)
 
 # Containers of one video. Not those that name other files or addresses to open, such as playlists.
-_CONTAINERS = (
+CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc",
     "av1", "obu", "ivf", "ogg", "flv", "asf", "gif", "apng", "mjpeg", "mxf", "nut", "dv", "yuv4mpegpipe",
 )  # fmt: skip
-_OPENING = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
+OPENING = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
 _FAILURES = 100  # to read on in a row, after which the rest of a damaged file counts as lost
 _SKIP = "set prepare_dataset.video.damaged to skip to leave out what is damaged"
 
@@ -37,28 +37,33 @@ def read_video(
     *,
     max_frames: int | None = None,
     damaged: Damaged = "stop",
+    uneven: Uneven = "stop",
     numbers: Numbers = "frames",
+    fewest: int = 2,
     noticed: Noticed | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield at most `max_frames` frames in order; ValueError with the path where one fails.
 
     damaged: "skip" leaves out what cannot be decoded, and of a file all that depends on it, up to the next
-    key frame. numbers: what the numbers in the names of a folder's pictures count. noticed: is filled with
-    what was left out, and which of several streams was taken.
+    key frame. uneven: "keep" takes folders whose numbers have gaps or whose pictures differ in size. numbers:
+    what the numbers in the names of a folder's pictures count. fewest: frames that there have to be. noticed:
+    is filled with what was left out, and which of several streams was taken.
     """
     noticed = noticed if noticed is not None else Noticed()
     count = 0
-    for frame in islice(_frames(path, damaged, numbers, noticed), max_frames):
+    for frame in islice(_frames(path, damaged, uneven, numbers, noticed), max_frames):
         count += 1
         yield frame
-    if count < 2:
-        found = f"{path} has {count} frame{'' if count == 1 else 's'}; a video needs at least 2"
+    if count < fewest:
+        found = f"{path} has {count} frame{'' if count == 1 else 's'}; a video needs at least {fewest}"
         raise ValueError("; ".join([found, *noticed.notes()]))
 
 
-def _frames(path: Path, damaged: Damaged, numbers: Numbers, noticed: Noticed) -> Iterator[VideoFrame]:
+def _frames(
+    path: Path, damaged: Damaged, uneven: Uneven, numbers: Numbers, noticed: Noticed
+) -> Iterator[VideoFrame]:
     if path.is_dir():
-        return read_folder(path, numbers=numbers, damaged=damaged, noticed=noticed)
+        return read_folder(path, numbers=numbers, damaged=damaged, uneven=uneven, noticed=noticed)
     if holds_animated_webp(path):
         return read_animated_webp(path)
     return _FileReader(path, damaged, noticed).frames()
@@ -79,14 +84,15 @@ class _FileReader:
     def frames(self) -> Iterator[VideoFrame]:
         said = Announced()
         try:
-            with av.open(f"file:{self.path}", options=_OPENING, metadata_errors="replace") as container:
+            with av.open(f"file:{self.path}", options=OPENING, metadata_errors="replace") as container:
                 stream = self._stream(container)
                 said = announced(container, stream)
                 has_times = container.format.name not in RAW_FORMATS
                 for frame in self._decoded(container, stream):
                     after_gap, self.waits = self.waits, False
                     seconds = frame.time if has_times else None
-                    yield VideoFrame(as_shown(frame, frame.to_ndarray(format="rgb24")), seconds, after_gap)
+                    pixels = as_shown(frame, frame.to_ndarray(format="rgb24"))
+                    yield VideoFrame(pixels, seconds, after_gap, self.count + self.noticed.skipped)
                     self.count, self.end = self.count + 1, max(self.end, end_of(frame))
         except av.FFmpegError as error:
             raise ValueError(self._refused(error)) from error
@@ -139,9 +145,7 @@ class _FileReader:
         if self.damaged == "stop" and error:
             raise error
         if self.damaged == "stop":
-            raise ValueError(
-                f"{self.path} is damaged: frame {self.count} cannot be decoded; {self._advice()}"
-            )
+            raise ValueError(f"{self.path} is damaged: frame {self.count} cannot be decoded{self._advice()}")
         place = f"after frame {self.count - 1}" if self.count else "at the beginning"
         self.noticed.skip(place, first=not self.waits)
         self.waits = True
@@ -149,14 +153,14 @@ class _FileReader:
     def _refused(self, error: av.FFmpegError) -> str:
         if self.count:
             why = "too large, or damaged" if isinstance(error, av.ArgumentError) else error.strerror
-            return f"{self.path} is damaged after frame {self.count - 1}: {why}; {self._advice()}"
+            return f"{self.path} is damaged after frame {self.count - 1}: {why}{self._advice()}"
         if reason := what_is_wrong(self.path):
             return f"{self.path} {reason}"
         if isinstance(error, av.ArgumentError):  # by one of the options above
-            known = ", ".join(name.split(",")[0] for name in _CONTAINERS)
+            known = ", ".join(name.split(",")[0] for name in CONTAINERS)
             what = f"not a video in a container that is read ({known}), or its frames are too large"
             return f"{self.path} is {what}"
-        hint = f"; {self._advice()}" if self.is_open else ""
+        hint = self._advice() if self.is_open else ""
         return f"{self.path} is not a video that PyAV can read: {error.strerror}{hint}"
 
     def _cut_off(self, said: Announced) -> None:
@@ -164,13 +168,15 @@ class _FileReader:
         found = f"found {self.count} frames{time}; its header announces {said}"
         if self.damaged == "stop":
             raise ValueError(
-                f"{self.path} is truncated: {found}; copy or download it again, or {self._advice()}"
+                f"{self.path} is truncated: {found}; copy or download it again, or{self._advice()[1:]}"
             )
         self.noticed.cut_off = f"truncated: {found}"
 
     def _advice(self) -> str:
+        if self.damaged == "skip":
+            return "; copy or download it again"
         few = f", or max_frames to {self.count} or fewer to use what is before" if self.count > 1 else ""
-        return _SKIP + few
+        return f"; {_SKIP}{few}"
 
 
 def _require_size(path: Path, stream: VideoStream) -> None:

@@ -11,7 +11,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from deltadistill.preparation.main_stream import seconds_said
+from deltadistill.video.main_stream import seconds_said
 
 # Streams without a container: their times and lengths are guessed from a frame rate or a bit rate.
 RAW_FORMATS = ("mpegvideo", "m4v", "h264", "hevc", "av1", "obu", "mjpeg")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from preparation.small_videos import cover_first, drifting, grey, turn, write_streams, write_video
 
-from deltadistill.preparation.orientation import turned
-from deltadistill.preparation.video_frame import Noticed
-from deltadistill.preparation.video_source import read_video
+from deltadistill.video.orientation import turned
+from deltadistill.video.video_frame import Noticed
+from deltadistill.video.video_source import read_video
 
 PREVIEW = [grey(9 * step, (48, 64)) for step in range(6)]
 FILM = [grey(5 * step, (120, 160)) for step in range(40)]

@@ -53,27 +53,22 @@ def _variants(params, args):  # noqa: ANN001
     from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.stored.architecture import load_network
 
-    entries = params.variants.values()
-    import_own_designs(params, (of for each in entries for of in (each.network, *each.networks.values())))
-    loaded = {}
-
-    def load(network):  # noqa: ANN001
-        """Once for all variants that have it, so that an engine takes it once."""
-        if network not in loaded:
-            of_training = args.artifacts / network / "network.pt"
-            file = args.teacher if network == "pretrain_teacher" else of_training
-            found = load_network(file, own_names=[params.model.name])
-            loaded[network] = found.to(memory_format=torch.channels_last)
-        return loaded[network]
-
+    entries = params.variants
+    wanted = [name for each in entries.values() for name in (each.network, *each.networks.values())]
+    import_own_designs(params, wanted)
+    networks = {}
+    for name in dict.fromkeys(wanted):
+        file = args.teacher if name == "pretrain_teacher" else args.artifacts / name / "network.pt"
+        network = load_network(file, own_names=[params.model.name])
+        networks[name] = network.to(memory_format=torch.channels_last)
     return {
         name: Variant(
             entry.predict,
-            load(entry.network),
+            networks[entry.network],
             entry.options,
-            {argument: load(network) for argument, network in entry.networks.items()},
+            {argument: networks[each] for argument, each in entry.networks.items()},
         )
-        for name, entry in params.variants.items()
+        for name, entry in entries.items()
     }
 
 

@@ -41,18 +41,13 @@ _log = logging.getLogger(__name__)
 class Variant:
     """A variant as it is made ready: how it predicts, and with what; networks are in evaluation mode.
 
-    networks: those beside its own, by the names of the predictor's arguments.
+    networks: those beside `network`, by the names of the predictor's arguments.
     """
 
     predict: str
     network: nn.Module
     options: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What the predictor is made with beside its network and a task."""
-        return {"networks": self.networks, "options": self.options}
 
 
 @dataclass(frozen=True)
@@ -98,9 +93,11 @@ def macs_bounds(
     teacher, lengths = variants[TEACHER].network, list(lengths)
     found = {}
     for name, variant in variants.items():
-        predictor = predictors.build(variant.predict, variant.network, AsTheyAre(), **variant.given)
-        of = {"size": size, "networks": variant.networks}
-        costs = costs_by_length(predictor, variant.network, teacher, lengths, **of)
+        given = {"networks": variant.networks}
+        predictor = predictors.build(
+            variant.predict, variant.network, AsTheyAre(), options=variant.options, **given
+        )
+        costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size, **given)
         found[name] = {length: 1 / cost["macs_ratio"] for length, cost in costs.items() if cost["macs_ratio"]}
     return found
 
@@ -113,10 +110,10 @@ Graphs = Mapping[nn.Module, Exported]
 def graphs_of(variants: Mapping[str, Variant]) -> Iterator[Graphs]:
     """The variants' networks as engines run them; their files are removed at the end."""
     with ExitStack() as stack:
-        networks = [
+        networks = dict.fromkeys(
             network for each in variants.values() for network in (each.network, *each.networks.values())
-        ]
-        yield {network: stack.enter_context(Exported(network)) for network in dict.fromkeys(networks)}
+        )
+        yield {network: stack.enter_context(Exported(network)) for network in networks}
 
 
 @dataclass(frozen=True)
@@ -201,15 +198,16 @@ def _predictors(
     if engine == EAGER:
         if condition.precision != "fp32":
             raise ValueError(f"eager is timed in fp32, not in {condition.precision}")
-        build = partial(predictors.build, predict, variant.network, **variant.given)
-        return {part: build(of) for part, of in tasks.items()}
-    settings: dict[str, Any] = {"threads": condition.threads, "precision": condition.precision}
-    network, *others = (
-        EngineNetwork(graphs[each], engine, **settings)
-        for each in (variant.network, *variant.networks.values())
-    )
-    given = variant.given | {"networks": dict(zip(variant.networks, others, strict=True))}
-    return {part: in_engines.build(predict, network, of, **given) for part, of in tasks.items()}
+        make = partial(predictors.build, predict, variant.network, networks=variant.networks)
+    else:
+        settings = {"threads": condition.threads, "precision": condition.precision}
+        main, *beside = (
+            EngineNetwork(graphs[each], engine, **settings)
+            for each in (variant.network, *variant.networks.values())
+        )
+        networks = dict(zip(variant.networks, beside, strict=True))
+        make = partial(in_engines.build, predict, main, networks=networks)
+    return {part: make(of, options=variant.options) for part, of in tasks.items()}
 
 
 def _try(turns: Sequence[Turn]) -> None:

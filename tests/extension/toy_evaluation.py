@@ -41,14 +41,13 @@ def evaluated(
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     monkeypatch.setenv("DELTADISTILL_TRACKING", "off")
     make_manifest(folder, flow=True).write(folder / "manifest.csv")
-    for file in ("teacher", name, *(f"{name}.{argument}" for argument in entry.get("networks", {}))):
-        options = MODEL["options"] | ({"width": 2} if "." in file else {})
+    beside = entry.get("networks", {})
+    narrow = [f"{name}.{argument}" for argument in beside] + [f"{each}/network" for each in beside.values()]
+    for file in ("teacher", name, *narrow):
+        options = MODEL["options"] | ({"width": 2} if file in narrow else {})
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         network = models.build(MODEL["name"], classes=8, **options)
         save_network(folder / f"{file}.pt", network, MODEL | {"options": options})
-        trained = entry.get("networks", {}).get(file.partition(".")[2])  # where its training left it
-        if trained:
-            (folder / trained).mkdir(parents=True)
-            save_network(folder / trained / "network.pt", network, MODEL | {"options": options})
     params = YAML(typ="safe").load(STAGES.parent / "params.yaml")
     params["variants"] = {"teacher": params["variants"]["teacher"], name: entry}
     params["sweep_sequence_length"]["lengths"] = params["write_report"]["picture_lengths"] = [1, 3]

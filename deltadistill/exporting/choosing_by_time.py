@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from torch import nn
@@ -84,7 +85,7 @@ def choose_by_time(
         return TimeChoice(_compressed(network, gains), (), None, length)
     with _Trials(network, times.setting, length) as trials:
         back = _give_back(trials, worst_first, seconds=seconds, progress=progress)
-    choice = TimeChoice(_compressed(network, gains), tuple(back), trials.times, length)
+        choice = TimeChoice(_compressed(network, gains), tuple(back), trials.times(), length)
     if choice.speedup is not None and choice.speedup <= 1:
         _log.warning("by the whole, delta frames save no time in %s: %s", times.setting.engine, choice)
     return choice
@@ -125,32 +126,40 @@ class _Trials:
     def __init__(self, network: nn.Module, setting: Setting, length: int):
         self._network, self._setting, self._length = network, setting, length
         self._present = self._ready()
-        self.times: FunctionTimes | None = None
+        self._times: FunctionTimes | None = None
 
     def __enter__(self) -> "_Trials":
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.times is None:
-            self.times = self._timed({"present": self._present})["present"]
         self._present.__exit__(*error)
+
+    def times(self) -> FunctionTimes:
+        """The times of the network as it is now."""
+        if self._times is None:
+            self._times = self._timed({"present": self._present})["present"]
+        return self._times
 
     def is_faster_without(self, names: list[str]) -> bool:
         """Whether it gets faster by leaving these uncompressed; they are then, or all is as it was."""
+        self._decide(names, UNCOMPRESSED)
+        with ExitStack() as unwanted:
+            trial = unwanted.enter_context(self._ready())
+            found = self._timed({"present": self._present, "trial": trial})
+            faster = found["trial"].per_frame(self._length) < found["present"].per_frame(self._length)
+            self._times = found["trial" if faster else "present"]
+            if faster:
+                unwanted.pop_all()
+                unwanted.enter_context(self._present)
+                self._present = trial
+        if not faster:
+            self._decide(names, COMPRESSED)
+        return faster
+
+    def _decide(self, names: list[str], candidate: str) -> None:
         blocks = delta_blocks(self._network)
         for name in names:
-            blocks[name].decide(UNCOMPRESSED)
-        trial = self._ready()
-        found = self._timed({"present": self._present, "trial": trial})
-        faster = found["trial"].per_frame(self._length) < found["present"].per_frame(self._length)
-        self.times = found["trial" if faster else "present"]
-        (self._present if faster else trial).__exit__()
-        if faster:
-            self._present = trial
-        else:
-            for name in names:
-                blocks[name].decide(COMPRESSED)
-        return faster
+            blocks[name].decide(candidate)
 
     def _ready(self) -> Loaded:
         given = {"run": self._setting.run, "pictures": self._setting.pictures}

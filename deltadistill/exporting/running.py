@@ -26,9 +26,10 @@ class Loaded:
 
     def __init__(self, functions: DeltaFunctions):
         self.functions = functions
-        self._stack = ExitStack()
-        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="deltadistill-")))
-        self.graphs = graphs_of(functions, folder)
+        with ExitStack() as until_written:
+            folder = until_written.enter_context(TemporaryDirectory(prefix="deltadistill-"))
+            self.graphs = graphs_of(functions, Path(folder))
+            self._stack = until_written.pop_all()
 
     def __enter__(self) -> "Loaded":
         return self

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
 from deltadistill.runtime.engine import Session
 from deltadistill.runtime.graphs import Graphs, noise
-from deltadistill.runtime.registry import ENGINES
+from deltadistill.runtime.registry import ENGINES, PROFILES
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,10 @@ Profile = Mapping[str, Sequence[NodeTime]]
 """Of each function ("frame", "key", "delta") what it is made of, in the order in which that runs."""
 
 
-@runtime_checkable
 class Profiling(Protocol):
-    """What an engine has beside `engine.Engine` where it can tell the times of nodes."""
+    """How an engine is asked for the times of its nodes: an entry of PROFILES, or `profile` of one's own."""
 
-    def profile(
+    def __call__(
         self, graphs: Graphs, *, threads: int | None, precision: str, device: str, runs: int
     ) -> Profile:
         """Run every function so many times, in turns, and tell the times of a run that nothing disturbed."""
@@ -49,10 +48,12 @@ def profile(
     runs: int = 20,
 ) -> Profile | None:
     """The times of nodes in the engine of this name; None where it cannot tell any."""
-    found = ENGINES.find(engine)
-    if not isinstance(found, Profiling):
+    ask: Profiling | None = getattr(ENGINES.find(engine), "profile", None)
+    if engine in PROFILES.entries:
+        ask = PROFILES.find(engine)
+    if ask is None:
         return None
-    return found.profile(graphs, threads=threads, precision=precision, device=device, runs=runs)
+    return ask(graphs, threads=threads, precision=precision, device=device, runs=runs)
 
 
 def quiet(milliseconds: Sequence[float]) -> float:

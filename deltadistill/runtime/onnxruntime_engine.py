@@ -41,12 +41,6 @@ class OnnxRuntime:
         """See `engine.Engine`."""
         return OnnxSession(graphs, _Loader(threads, device), device)
 
-    def profile(self, graphs: Graphs, *, threads: int | None, precision: str, device: str, runs: int) -> Any:
-        """See `node_times.Profiling`."""
-        from deltadistill.runtime import onnxruntime_profile  # which needs this module
-
-        return onnxruntime_profile.profile(graphs, threads=threads, device=device, runs=runs)
-
 
 class OnnxSession:
     """See `engine.Session`; maps are a list of values on the device. Graphs are loaded when first used."""

@@ -17,7 +17,7 @@ _KERNEL = "_kernel_time"
 _BLOCKED = "_nchwc"  # ends the names of what computes in blocks of channels
 
 
-def profile(graphs: Graphs, *, threads: int | None, device: str, runs: int) -> Profile:
+def profile(graphs: Graphs, *, threads: int | None, precision: str, device: str, runs: int) -> Profile:
     """See `node_times.Profiling`."""
     with TemporaryDirectory(prefix="deltadistill-") as folder:
         loader = _ProfilingLoader(threads, device, Path(folder))

@@ -36,12 +36,6 @@ class OpenVino:
         """See `engine.Engine`."""
         return OpenVinoSession(graphs, threads=threads, precision=precision)
 
-    def profile(self, graphs: Graphs, *, threads: int | None, precision: str, device: str, runs: int) -> Any:
-        """See `node_times.Profiling`."""
-        from deltadistill.runtime import openvino_profile  # which needs this module
-
-        return openvino_profile.profile(graphs, threads=threads, precision=precision, runs=runs)
-
 
 class OpenVinoSession:
     """See `engine.Session`; maps are a list of tensors. Graphs are compiled when first used.

@@ -11,7 +11,7 @@ from deltadistill.runtime.openvino_engine import OpenVinoSession
 _FUNCTIONS = ("frame", "key", "delta")
 
 
-def profile(graphs: Graphs, *, threads: int | None, precision: str, runs: int) -> Profile:
+def profile(graphs: Graphs, *, threads: int | None, precision: str, device: str, runs: int) -> Profile:
     """See `node_times.Profiling`."""
     session = OpenVinoSession(graphs, threads=threads, precision=precision, counting=True)
     taken: dict[str, dict[str, list[float]]] = {name: {} for name in _FUNCTIONS}

@@ -10,7 +10,7 @@ import torch
 from deltadistill.data.boxes import Detections, Objects
 from deltadistill.evaluation.agreement_of_boxes import BoxConsistency
 from deltadistill.evaluation.agreement_of_labels import Consistency
-from deltadistill.evaluation.counting import count_batches
+from deltadistill.evaluation.counting import Counting, count_batches
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
@@ -43,7 +43,7 @@ def run(parts=None, *, at=lambda batch: None, progress=lambda turns, done: turns
             tallies["of all"][0].update(number)
         at(batch)
 
-    found = count_batches(BATCHES, lambda: {"of all": [Tally()]}, count, parts=parts, progress=progress)
+    found = count_batches(BATCHES, lambda: {"of all": [Tally()]}, count, Counting(parts, progress))
     return found["of all"][0].counts
 
 

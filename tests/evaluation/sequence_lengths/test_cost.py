@@ -1,15 +1,11 @@
-"""Cost and time of a predictor per frame."""
+"""Cost of a predictor per frame."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.account.latency import Timings
 from deltadistill.evaluation.costs_by_length import costs_by_length
-from deltadistill.evaluation.frame_times import calls_to_time, describe_teacher, describe_variant, timed
-from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.predictor import build
 
 SIZE = (3, 8, 8)
@@ -42,33 +38,3 @@ def test_a_stream_costs_one_key_frame_and_delta_frames(network, teacher):
 def test_copies_cost_nothing(teacher):
     costs = costs_by_length(build("copy", teacher, None), teacher, teacher, [4], size=SIZE)
     assert costs[4]["macs_ratio"] == pytest.approx(1 / 4)
-
-
-def frame_batches(count):
-    draws = torch.Generator().manual_seed(0)
-    return [
-        FrameBatch(torch.randint(256, (1, *SIZE), dtype=torch.uint8, generator=draws)) for _ in range(count)
-    ]
-
-
-def test_times_are_of_teacher_key_and_delta_frames(network, teacher):
-    before, now = frame_batches(2)
-    variants = {"delta": timed("stream", network, before)}
-    results = {name: call() for name, call in calls_to_time(teacher, variants, now).items()}
-    assert set(results) == {"teacher", "delta key", "delta delta"}
-    torch.testing.assert_close(results["delta key"], results["teacher"])
-    assert not torch.allclose(results["delta delta"], results["teacher"])  # students, from the frame before
-
-
-def test_the_entry_of_a_stream_holds_speedup_and_its_bound(network, teacher):
-    variant = timed("stream", network, *frame_batches(1))
-    times = {"teacher": [8.0, 8.0], "delta key": [8.0, 8.0], "delta delta": [2.0, 2.0]}
-    timings = Timings({name: np.array(values) for name, values in times.items()})
-    entry = describe_variant(timings, "delta", variant, teacher, size=SIZE, lengths=[3])
-    assert entry["amortised_ms"] == {3: pytest.approx(4)}
-    assert entry["speedup"] == {3: pytest.approx(2)}
-    assert entry["macs_bound"] == {3: pytest.approx(3 * KEY / (KEY + 2 * DELTA))}
-    assert (
-        entry["state_bytes"] == variant.delta.state_bytes == 64 * 2 * 8 * 4
-    )  # input and output of the converted layer
-    assert describe_teacher(timings) == {"frame_ms": {"median": 8, "p95": 8}}

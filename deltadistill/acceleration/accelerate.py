@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from deltadistill.acceleration import designs, kept, page, tracking
+from deltadistill.acceleration import kept, page, tracking
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.choice import Choice, choose
@@ -16,7 +14,7 @@ from deltadistill.acceleration.scoring import Tested, seen_in_the_end
 from deltadistill.acceleration.timing import delta_times
 from deltadistill.acceleration.trial import Point, Trial
 from deltadistill.acceleration.ways import Delta, PerFrame
-from deltadistill.exporting.export import export
+from deltadistill.exporting.export import export_loaded
 from deltadistill.files import atomic
 from deltadistill.runtime.engine import Session, open_session
 from deltadistill.runtime.runner import graphs_in
@@ -105,8 +103,9 @@ def accelerate(
     if earlier := kept.recall(folder, question):
         course.trials, course.students = list(earlier[0]), dict(earlier[1])
         tell(f"{folder}: going on from {len(course.trials)} trials")
-    was_interrupted = _ran(course)
-    outcome = _written(course, folder, was_interrupted, beside or {})
+    with course:
+        was_interrupted = _ran(course)
+        outcome = _written(course, folder, was_interrupted, beside or {})
     kept.keep(folder, question, course.trials, course.students)
     tracking.log(case, outcome)
     with atomic.file(folder / REPORT) as unfinished:
@@ -132,8 +131,7 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
     choice = choose(course.trials, asked=case.asked)
     if choice.is_faster:
         course.tell(f"writing {choice.taken.trial.name}")
-        network = course.network_of(designs.by_key(choice.taken.trial.design), choice.taken.trial.steps)
-        session = _exported(case, network, choice.taken, folder, beside)
+        session = _exported(course, choice.taken, folder, beside)
         speedup = _measured(course, session, choice.taken)
         if speedup <= choice.plain.speedup:
             course.tell(
@@ -141,7 +139,7 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
             )
             choice = Choice(choice.plain, choice.plain, choice.winner)
     if not choice.is_faster:
-        session, speedup = _exported(case, case.network, choice.plain, folder, beside), choice.plain.speedup
+        session, speedup = _exported(course, choice.plain, folder, beside), choice.plain.speedup
     structure = read_description(folder).structure
     way = (Delta if choice.is_faster else PerFrame)(case, session, structure)
     course.tell("testing on the last part of the video")
@@ -160,10 +158,9 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
     )  # fmt: skip
 
 
-def _exported(
-    case: Case, network: nn.Module, point: Point, folder: Path, beside: Mapping[str, str]
-) -> Session:
-    export(network, folder, example=case.example(), period=point.period, pictures=case.pictures)
+def _exported(course: Course, point: Point, folder: Path, beside: Mapping[str, str]) -> Session:
+    case, loaded = course.case, course.graphs_of(point.trial)
+    export_loaded(loaded, folder, period=point.period, pictures=case.pictures)
     for name, text in beside.items():
         (folder / name).write_text(text, encoding="utf-8")
     graphs = graphs_in(folder, read_description(folder))

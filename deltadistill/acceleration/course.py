@@ -1,7 +1,7 @@
 """The course of an acceleration, within the time: what is cheap, then delta networks, then distillation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,19 +14,20 @@ from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.designs import DESIGNS, Design
 from deltadistill.acceleration.judging import FAR, FEW, Judge, sequences_of
-from deltadistill.acceleration.learning import distilled
+from deltadistill.acceleration.learning import distilled, students_of
 from deltadistill.acceleration.rivals import copied, moved
 from deltadistill.acceleration.sessions import open_sessions
 from deltadistill.acceleration.timing import delta_times
 from deltadistill.acceleration.trial import Trial
 from deltadistill.acceleration.ways import Delta
-from deltadistill.exporting.running import load
+from deltadistill.exporting.running import Loaded, load
 from deltadistill.runtime.engine import PRECISIONS
 
 _SECONDS = 4.0  # that times are measured for, where there is time
 _NEAR = 0.1  # below what is asked: distillation may mend it
 _CLIPS, _STEPS = 12, (0, 2, 6)  # that students start from
 _ENOUGH = 300.0  # seconds in all, for int8
+_FOR_DESIGNS = 0.3  # of the time, before distillation begins
 _LOADS = 4.0  # a design takes about so many times as long as the plain network's graphs, before one is known
 
 Tell = Callable[[str], None]
@@ -36,7 +37,8 @@ Tell = Callable[[str], None]
 class Course:
     """The state of an acceleration: trials so far, and what the next ones need.
 
-    trials: in the order in which they were tried. students: trained ones by `students_key`.
+    trials: in the order in which they were tried. students: of delta networks, by `students_key`.
+    best: the delta trial of this call that is best so far, and its graphs.
     """
 
     case: Case
@@ -45,30 +47,49 @@ class Course:
     trials: list[Trial] = field(default_factory=list)
     students: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     base: Baseline | None = None
+    best: tuple[Trial, Loaded] | None = None
     _of_design: float = 0.0
+
+    def __enter__(self) -> "Course":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for loaded in (self.base and self.base.loaded, self.best and self.best[1]):
+            if loaded:
+                loaded.__exit__()
 
     def run(self) -> None:
         """Try everything there is time for; an interruption leaves what there is."""
         self.begin()
         self._rivals()
-        for design in DESIGNS:
-            if not self._tried("delta", design.key):
-                self._design(design)
+        self._designs(_FOR_DESIGNS * self.budget.seconds)
         while self._distillation():
             pass
+        self._designs(self.budget.seconds)
+
+    def _designs(self, until: float) -> None:
+        """Begin designs that were not tried yet, until so many seconds have passed; one in any case."""
+        for design in DESIGNS:
+            is_first = not any(trial.kind == "delta" for trial in self.trials)
+            if not self._tried("delta", design.key) and (is_first or self.budget.now() < until):
+                self._design(design)
 
     def begin(self) -> None:
         """The per-frame network in every engine and precision; without it nothing can be said."""
         begun = self.budget.now()
         loaded = load(self.case.network, self.case.example(), pictures=self.case.pictures)
         self._of_design = _LOADS * (self.budget.now() - begun)
-        self.base = baseline(
-            self.case,
-            loaded,
-            precisions=self._precisions(),
-            sequences=sequences_of(self.case)[:FEW],
-            seconds=self.seconds_of_times(),
-        )
+        try:
+            self.base = baseline(
+                self.case,
+                loaded,
+                precisions=self._precisions(),
+                sequences=sequences_of(self.case)[:FEW],
+                seconds=self.seconds_of_times(),
+            )
+        except BaseException:
+            loaded.__exit__()
+            raise
         earlier, self.trials = self.trials, []
         for trial in self.base.trials:
             self._note(trial)
@@ -98,37 +119,65 @@ class Course:
                 return
             done(self._delta_trial(network, design, 0))
         self._of_design = self.budget.now() - begun
+        self.budget.reserve = self._ending()
 
     def network_of(self, design: Design, steps: int = 0) -> nn.Module:
         """A delta network of the design, with the students of so many steps of distillation."""
         torch.manual_seed(self.case.seed)
-        clips = self.case.clips(most=_CLIPS, steps=_STEPS).stacked()
-        network = designs.made(self.case.network, design, clips)
-        if steps:
-            network.load_state_dict(self.students[students_key(design, steps)], strict=False)
+        key, clips = students_key(design.key, steps), self.case.clips(most=_CLIPS, steps=_STEPS).stacked()
+        network = designs.made(self.case.network, design, clips, starts=key not in self.students)
+        if key in self.students:
+            network.load_state_dict(self.students[key], strict=False)
+        else:
+            self.students[key] = students_of(network)
         return network
 
     def _delta_trial(self, network: nn.Module, design: Design, steps: int) -> Trial:
         learned = f", {steps} steps of distillation" if steps else ""
         trial = Trial(f"delta, {design}{learned}", "delta", design=design.key, steps=steps)
-        with load(network, self.case.example(), pictures=self.case.pictures) as loaded:
-            sessions = {
-                (name, precision): session
-                for precision in dict.fromkeys(("fp32", self.known().fastest[1]))
-                for name, session in open_sessions(self.case, loaded, precision).items()
-            }
-            best, speedups, parts = delta_times(
-                self.known().session,
-                sessions,
-                self.case.two_frames(),
-                self.case.periods,
-                seconds=self.seconds_of_times(),
-            )
-            trial = replace(trial, engine=best[0], precision=best[1], speedups=speedups, parts_ms=parts)
-            if max(speedups.values()) <= self.known().factor:
-                return replace(trial, ended="no period is faster than the fastest per-frame run")
-            way = Delta(self.case, sessions[best], loaded.functions.structure)
-            return self._judge().judged(way, trial, self.trials, prunes=True)
+        with ExitStack() as stack:
+            loaded = stack.enter_context(load(network, self.case.example(), pictures=self.case.pictures))
+            trial = self._tried_out(trial, loaded)
+            taken = choice.choose([*self.trials, trial], asked=self.case.asked).taken.trial
+            if taken is trial:
+                stack.pop_all()
+                if self.best is not None:
+                    self.best[1].__exit__()
+                self.best = trial, loaded
+        return trial
+
+    def _tried_out(self, trial: Trial, loaded: Loaded) -> Trial:
+        """Time first; what saves none is not looked at further."""
+        sessions = {
+            (name, precision): session
+            for precision in dict.fromkeys(("fp32", self.known().fastest[1]))
+            for name, session in open_sessions(self.case, loaded, precision).items()
+        }
+        best, speedups, parts = delta_times(
+            self.known().session,
+            sessions,
+            self.case.two_frames(),
+            self.case.periods,
+            seconds=self.seconds_of_times(),
+        )
+        trial = replace(trial, engine=best[0], precision=best[1], speedups=speedups, parts_ms=parts)
+        if max(speedups.values()) <= self.known().factor:
+            return replace(trial, ended="no period is faster than the fastest per-frame run")
+        way = Delta(self.case, sessions[best], loaded.functions.structure)
+        return self._judge().judged(way, trial, self.trials, prunes=True)
+
+    def graphs_of(self, trial: Trial) -> Loaded:
+        """The graphs of a trial, those of an earlier call made again; `close` does away with them."""
+        if trial.kind != "delta":
+            return self.known().loaded
+        if self.best is None or students_key(self.best[0].design, self.best[0].steps) != students_key(
+            trial.design, trial.steps
+        ):
+            network = self.network_of(designs.by_key(trial.design), trial.steps)
+            if self.best is not None:
+                self.best[1].__exit__()
+            self.best = trial, load(network, self.case.example(), pictures=self.case.pictures)
+        return self.best[1]
 
     def _distillation(self) -> bool:
         """Train the students of the likeliest design for the time left; whether it is worth going on."""
@@ -149,16 +198,15 @@ class Course:
             )
             if not steps:
                 return False
-            self.students[students_key(design, before.steps + steps)] = students
+            self.students[students_key(design.key, before.steps + steps)] = students
             trial = self._delta_trial(network, design, before.steps + steps)
             done(trial)
         return _gain(trial, before) > _WORTH
 
     def _likeliest(self) -> Trial | None:
         """The delta trial that is fastest where it keeps nearly what is asked; of these the most trained."""
-        tried = sorted(
-            (trial for trial in self.trials if trial.kind == "delta"), key=lambda each: -each.steps
-        )
+        tried = [trial for trial in self.trials if trial.kind == "delta"]
+        tried.sort(key=lambda trial: -trial.steps)
         for within in (0.02, 0.05, _NEAR, FAR):
             points = [point for trial in tried for point in trial.points()]
             found = choice.fastest(points, self.case.asked - within)
@@ -205,9 +253,9 @@ class Course:
 _WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with
 
 
-def students_key(design: Design, steps: int) -> str:
+def students_key(design: str, steps: int) -> str:
     """The name of students that were trained for so many steps."""
-    return f"{design.key}/{steps}"
+    return f"{design}/{steps}"
 
 
 def _gain(trial: Trial, before: Trial) -> float:

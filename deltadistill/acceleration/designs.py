@@ -51,16 +51,23 @@ def by_key(key: str) -> Design:
     raise ValueError(f"no design {key!r}")
 
 
-def made(network: nn.Module, design: Design, clips: Tensor) -> nn.Module:
+def made(network: nn.Module, design: Design, clips: Tensor, *, starts: bool = True) -> nn.Module:
     """A delta network that starts from the changes in clips (N, T, 3, h, w), compressed everywhere.
+
+    starts: if not, the students are random, for others to be loaded.
 
     Raises ValueError where nothing converts.
     """
     students = LinearStudent(
-        gamma=design.gamma, rank="min", multiple=channels_at_once(), initialisation="data"
+        gamma=design.gamma,
+        rank="min",
+        multiple=channels_at_once(),
+        initialisation="data" if starts else "random",
     )
     where = inner_layers if design.layers == "all" else _spatial(network)
-    delta = convert(network, students, where, clips=clips, example=clips[:2, 0], progress=False).eval()
+    delta = convert(
+        network, students, where, clips=clips if starts else None, example=clips[:2, 0], progress=False
+    ).eval()
     for block in delta_blocks(delta).values():
         block.decide(COMPRESSED)
     return delta

@@ -1,8 +1,9 @@
 """Writing a runner: a folder of graphs, with a description that people read and `dd.Runner` runs."""
 
 import platform
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.int8_graphs import write_int8
 from deltadistill.exporting.packages import write_packages
-from deltadistill.exporting.running import graphs_of
+from deltadistill.exporting.running import Loaded, graphs_of
 from deltadistill.files import atomic
 from deltadistill.runtime import runner_file
 from deltadistill.runtime.engine import open_session
@@ -58,21 +59,50 @@ def export(
             frames = [frame.numpy() for frame in calibration]
             narrow = write_int8(graphs, frames, unfinished, period=period)
         written = write_packages(functions, unfinished) if packages else {}
-        description = Description(
-            format=runner_file.FORMAT,
-            frame=graphs.frame,
-            pictures=None if pictures is None else runner_file.Pictures(**asdict(pictures)),
-            outputs=list(graphs.outputs),
-            structure=dict(functions.structure),
-            maps=list(graphs.maps),
-            schedule=Schedule(period=period),
-            graphs=_files(graphs.onnx),
-            int8=_files(narrow),
-            packages=_files(written),
-            made_by=_versions(),
-        )
-        (unfinished / runner_file.NAME).write_text(description.model_dump_json(indent=2) + "\n")
+        _describe(unfinished, graphs, functions, pictures, period=period, int8=narrow, packages=written)
     return functions
+
+
+def export_loaded(
+    loaded: Loaded, folder: str | Path, *, period: int = 10, pictures: PictureForm | None = None
+) -> None:
+    """Write what `load` made ready as a runner, without tracing it again.
+
+    folder, period: as of `export`. pictures: those that `load` was given.
+    """
+    with atomic.folder(Path(folder)) as unfinished:
+        onnx = {name: unfinished / path.name for name, path in loaded.graphs.onnx.items()}
+        for name, path in loaded.graphs.onnx.items():
+            shutil.copyfile(path, onnx[name])
+        graphs = replace(loaded.graphs, onnx=onnx)
+        _describe(unfinished, graphs, loaded.functions, pictures, period=period)
+
+
+def _describe(
+    folder: Path,
+    graphs: Graphs,
+    functions: DeltaFunctions,
+    pictures: PictureForm | None,
+    *,
+    period: int,
+    int8: Mapping[str, Path] | None = None,
+    packages: Mapping[str, Path] | None = None,
+) -> None:
+    """Write runner.json beside the graphs."""
+    description = Description(
+        format=runner_file.FORMAT,
+        frame=graphs.frame,
+        pictures=None if pictures is None else runner_file.Pictures(**asdict(pictures)),
+        outputs=list(graphs.outputs),
+        structure=dict(functions.structure),
+        maps=list(graphs.maps),
+        schedule=Schedule(period=period),
+        graphs=_files(graphs.onnx),
+        int8=_files(int8 or {}),
+        packages=_files(packages or {}),
+        made_by=_versions(),
+    )
+    (folder / runner_file.NAME).write_text(description.model_dump_json(indent=2) + "\n")
 
 
 def _require_that_it_runs(graphs: Graphs, functions: DeltaFunctions) -> None:

@@ -48,7 +48,7 @@ def test_a_shot_shorter_than_the_longest_sequence_gives_one():
 
 
 def test_a_video_that_is_too_short_is_refused_with_its_name():
-    with pytest.raises(ValueError, match="short.mp4: too few frames"):
+    with pytest.raises(ValueError, match=r"short\.mp4: too few frames"):
         split([[shot(drifting(6), video="short.mp4")]])
 
 

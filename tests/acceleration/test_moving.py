@@ -19,7 +19,7 @@ def moved(answer, steps=4):
 def test_boxes_move_with_the_picture():
     box = np.array([[30.0, 30.0, 60.0, 60.0]])
     found = moved({"boxes": box, "scores": np.array([0.5])})
-    assert found["boxes"] == pytest.approx(box + [4, 0, 4, 0], abs=1)
+    assert found["boxes"] == pytest.approx(box + np.array([4, 0, 4, 0]), abs=1)
     assert found["scores"] == [0.5]
 
 

@@ -1,14 +1,15 @@
 """The documents say what is so: figures, example, commands and links."""
 
-import contextlib
-import io
+import argparse
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 from headlines import BLOCK, DOCUMENTS, refreshed
+
+from deltadistill.command.registry import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -38,16 +39,14 @@ def test_the_tables_are_those_of_the_committed_results(document):
     assert refreshed(text, DOCUMENTS[document]) == text
 
 
-def test_the_example_runs_as_written():
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    assert len(code.splitlines()) <= 25
-    torch.manual_seed(0)
-    clips = torch.randn(4, 1, 3, 64, 96) + 0.2 * torch.randn(4, 3, 3, 64, 96)
-    names = {"clips": clips, "steps": 2, "frames": torch.randn(4, 1, 3, 64, 96)}
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(code, names)
-    assert names["prediction"].shape == (1, 8, 64, 96)
-    assert "converted" in printed.getvalue()
+def test_every_command_line_is_one_that_there_is():
+    lines = re.findall(r"^deltadistill .*", README, flags=re.M)
+    commands = [shlex.split(line, comments=True)[1:] for line in lines]
+    assert {command[0] for command in commands} == set(COMMANDS)
+    for command in commands:
+        parser = argparse.ArgumentParser()
+        COMMANDS.find(command[0]).describe(parser)
+        parser.parse_args(command[1:])
 
 
 def test_every_make_target_exists():

@@ -20,6 +20,7 @@ from deltadistill.acceleration.sessions import open_sessions
 from deltadistill.acceleration.timing import delta_times
 from deltadistill.acceleration.trial import Trial
 from deltadistill.acceleration.ways import Delta
+from deltadistill.acceleration.words import gain, told
 from deltadistill.exporting.running import Loaded, load
 from deltadistill.runtime.engine import PRECISIONS
 
@@ -201,7 +202,7 @@ class Course:
             self.students[students_key(design.key, before.steps + steps)] = students
             trial = self._delta_trial(network, design, before.steps + steps)
             done(trial)
-        return _gain(trial, before) > _WORTH
+        return gain(trial, before) > _WORTH
 
     def _likeliest(self) -> Trial | None:
         """The delta trial that is fastest where it keeps nearly what is asked; of these the most trained."""
@@ -247,7 +248,7 @@ class Course:
 
     def _note(self, trial: Trial) -> None:
         self.trials.append(trial)
-        self.tell(f"{trial.name}: {_told(trial, self.case.asked)}")
+        self.tell(f"{trial.name}: {told(trial, self.case.asked)}")
 
 
 _WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with
@@ -256,21 +257,3 @@ _WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with
 def students_key(design: str, steps: int) -> str:
     """The name of students that were trained for so many steps."""
     return f"{design}/{steps}"
-
-
-def _gain(trial: Trial, before: Trial) -> float:
-    """How much more a trial keeps, over the periods of both."""
-    both = [period for period in trial.kept if period in before.kept]
-    return sum(trial.kept[period] - before.kept[period] for period in both) / max(1, len(both))
-
-
-def _told(trial: Trial, asked: float) -> str:
-    """The fastest point that keeps what is asked, or the one that keeps most."""
-    points = list(trial.points())
-    if not points:
-        return trial.ended or "not measured"
-    best = choice.fastest(points, asked) or max(points, key=lambda point: point.kept)
-    every = f" at period {best.period}" if best.period > 1 else ""
-    return (
-        f"×{best.speedup:.2f}{every}, keeps {best.kept:.3f}{' (' + trial.ended + ')' if trial.ended else ''}"
-    )

@@ -29,6 +29,7 @@ _NEAR = 0.1  # below what is asked: distillation may mend it
 _CLIPS, _STEPS = 12, (0, 2, 6)  # that students start from
 _ENOUGH = 300.0  # seconds in all, for int8
 _FOR_DESIGNS = 0.3  # of the time, before distillation begins
+_WITH_A_TRIAL = 1.5  # of what a trial takes: a distillation needs a trial afterwards, and some time
 _LOADS = 4.0  # a design takes about so many times as long as the plain network's graphs, before one is known
 
 Tell = Callable[[str], None]
@@ -50,6 +51,7 @@ class Course:
     base: Baseline | None = None
     best: tuple[Trial, Loaded] | None = None
     _of_design: float = 0.0
+    _of_trial: float = 0.0
 
     def __enter__(self) -> "Course":
         return self
@@ -79,7 +81,7 @@ class Course:
         """The per-frame network in every engine and precision; without it nothing can be said."""
         begun = self.budget.now()
         loaded = load(self.case.network, self.case.example(), pictures=self.case.pictures)
-        self._of_design = _LOADS * (self.budget.now() - begun)
+        self._of_trial = self._of_design = _LOADS * (self.budget.now() - begun)
         try:
             self.base = baseline(
                 self.case,
@@ -136,6 +138,7 @@ class Course:
     def _delta_trial(self, network: nn.Module, design: Design, steps: int) -> Trial:
         learned = f", {steps} steps of distillation" if steps else ""
         trial = Trial(f"delta, {design}{learned}", "delta", design=design.key, steps=steps)
+        begun = self.budget.now()
         with ExitStack() as stack:
             loaded = stack.enter_context(load(network, self.case.example(), pictures=self.case.pictures))
             trial = self._tried_out(trial, loaded)
@@ -145,6 +148,7 @@ class Course:
                 if self.best is not None:
                     self.best[1].__exit__()
                 self.best = trial, loaded
+        self._of_trial = self.budget.now() - begun
         return trial
 
     def _tried_out(self, trial: Trial, loaded: Loaded) -> Trial:
@@ -183,12 +187,12 @@ class Course:
     def _distillation(self) -> bool:
         """Train the students of the likeliest design for the time left; whether it is worth going on."""
         before = self._likeliest()
-        if before is None or not self.budget.allows(2 * self._of_design):
+        if before is None or not self.budget.allows(_WITH_A_TRIAL * self._of_trial):
             return False
         design = designs.by_key(before.design)
         with self._timed() as done:
             network = self.network_of(design, before.steps)
-            seconds = self.budget.left() - 1.2 * self._of_design
+            seconds = self.budget.left() - self._of_trial
             steps, students = distilled(
                 self.case,
                 network,
@@ -234,8 +238,8 @@ class Course:
         return PRECISIONS if self.budget.seconds >= _ENOUGH else PRECISIONS[:2]
 
     def _ending(self) -> float:
-        """Seconds for the export and the test at the end."""
-        return min(0.3 * self.budget.seconds, self._of_design)
+        """Seconds for the test at the end: what was timed is written without tracing it again."""
+        return min(0.2 * self.budget.seconds, self._of_trial / 2)
 
     def _tried(self, kind: str, design: str = "") -> bool:
         return any(trial.kind == kind and trial.design == design for trial in self.trials)

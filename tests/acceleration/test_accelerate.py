@@ -146,7 +146,7 @@ def test_the_page_is_whole_by_itself(case, tmp_path, quick):
     assert "&lt;net&gt;" in page
     assert "run &lt;it&gt;" in page
     assert 'src="http' not in page
-    assert page.count("data:image/jpeg") == 6
+    assert page.count("data:image/jpeg") in (4, 6)  # of the worst frames, as many as there was time for
     for section in ("Time and fidelity", "Everything", "milliseconds", "Worst", "What to try next"):
         assert section in page
 

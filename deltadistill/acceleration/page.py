@@ -18,7 +18,7 @@ from deltadistill.video.found import Showing, found_in
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222}
 svg,img{max-width:100%;height:auto} svg text{font:12px system-ui,sans-serif;fill:#444}
-.wide{overflow-x:auto} table{border-collapse:collapse;font-size:14px}
+h1,figcaption{overflow-wrap:anywhere} .wide{overflow-x:auto} .wide svg{min-width:34rem} table{border-collapse:collapse;font-size:14px}
 td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
 td:first-child,th:first-child{text-align:left}
 tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflow-wrap:anywhere}
@@ -31,12 +31,13 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
     """HTML without anything from outside. outcome: of accelerate.py; command: the line to run it."""
     kept = "share of the per-frame score kept" if case.truth else outcome.measure
     frame_ms = _frame_ms(outcome.trials)
+    drawing = figure(outcome.trials, outcome.choice, frame_ms=frame_ms, asked=case.asked, what=kept)
     body = [
         f"<h1>{escape(case.name)}</h1>",
         *(f"<p>{escape(sentence)}</p>" for sentence in sentences(case, outcome)),
         f"<p>To run it:<br><code>{escape(command)}</code></p>" if command else "",
         "<h2>Time and fidelity</h2>",
-        figure(outcome.trials, outcome.choice, frame_ms=frame_ms, asked=case.asked, what=kept),
+        f'<div class="wide">{drawing}</div>',
         _colours(),
         f"<p>On the choosing part of the video ({escape(outcome.measure)}); each line is one way, its points "
         "are periods. Times are of the network alone, in turns with the best per-frame run.</p>",
@@ -71,7 +72,8 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     if outcome.choice.is_faster:
         said.append(
             f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run: {taken.trial.name}, a "
-            f"key frame every {taken.period} frames, {taken.trial.engine} {taken.trial.precision}."
+            f"key frame every {taken.period} frames, {taken.trial.engine} {taken.trial.precision}; it was "
+            f"×{taken.speedup:.2f} when it was tried."
         )
     else:
         said.append(

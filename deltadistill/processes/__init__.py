@@ -1,1 +1,1 @@
-"""Processes: one per GPU, started together; sums over them."""
+"""Processes: one per GPU, started together; sums over them; how their threads wait for each other."""

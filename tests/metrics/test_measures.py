@@ -1,6 +1,7 @@
 import pytest
 
-from deltadistill.metrics.measures import MAP50, MIOU, measure_in
+from deltadistill.metrics import measures
+from deltadistill.metrics.measures import MAP50, MIOU, Measure, make_known, measure_in
 
 
 def test_the_measure_is_the_one_whose_score_is_there():
@@ -20,3 +21,14 @@ def test_accuracy_is_called_by_what_it_is_measured_against():
     assert MAP50.in_full("labels", unit="%") == "mAP@0.5 (%)"
     assert MIOU.in_full("teacher") == "fidelity to the per-frame teacher (mIoU)"
     assert MAP50.in_full("teacher", unit="%") == "fidelity to the per-frame teacher (mAP@0.5, %)"
+
+
+def test_a_measure_of_ones_own_is_known_once_and_its_key_is_its_own(monkeypatch):
+    monkeypatch.setattr(measures, "MEASURES", dict(measures.MEASURES))
+    psnr = Measure("psnr", "PSNR", "psnr_of_class", "PSNR")
+    for _ in range(2):
+        make_known(psnr)
+        assert measure_in({"psnr": 31.0}) is psnr
+    with pytest.raises(ValueError, match="the measure 'psnr' is taken by PSNR; rename yours"):
+        make_known(Measure("psnr", "peak ratio", "psnr_of_class", "PSNR"))
+    assert measure_in({"psnr": 31.0}) is psnr

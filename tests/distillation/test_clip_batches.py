@@ -71,6 +71,13 @@ def test_clips_of_another_form_are_refused():
         batches(DataLoader(clips_of()[:, :1], batch_size=2)).at(0)
 
 
+def test_a_network_that_was_made_in_inference_mode_is_refused_with_the_way_out():
+    with torch.inference_mode():
+        delta = converted()
+    with pytest.raises(ValueError, match=r"made under torch\.inference_mode\(\).* outside of it"):
+        dd.distill(delta, clips_of(), steps=2, progress=False)
+
+
 @pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
 def test_a_distillation_without_gradients_around_it_learns_all_the_same(off):
     losses = dd.distill(converted(), clips_of(), steps=3, progress=False)

@@ -2,6 +2,7 @@
 
 import math
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from deltadistill.consistency.of_boxes import BoxConsistency
 from deltadistill.consistency.of_labels import Consistency
 from deltadistill.data.boxes import Detections, Objects
-from deltadistill.evaluation.counting import count_batches
+from deltadistill.evaluation.counting import batch_bar, count_batches
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.resumption.kept_counts import Parts
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
@@ -163,6 +164,15 @@ def test_progress_begins_where_it_was(tmp_path):
 
     run(Parts(tmp_path, minutes=0), progress=progress)
     assert told == [(2, 3)]
+
+
+def test_the_bar_begins_where_it_was_and_is_of_the_first_process_alone(capsys):
+    for is_first in (True, False):
+        bar = batch_bar("scores", SimpleNamespace(is_first=is_first))(["a", "b", "c"], 2)
+        assert list(bar) == ["a", "b", "c"]
+        assert ("scores" in capsys.readouterr().err) == is_first
+        if is_first:
+            assert (bar.initial, bar.total, bar.n) == (2, 5, 5)
 
 
 def confusion():

@@ -1,4 +1,4 @@
-"""Which test files run which lines of a room, found out by running each of them once."""
+"""Which tests run which lines of a room, found out by running each of them once."""
 
 import ast
 import json
@@ -6,83 +6,122 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-LINES_TO = "MUTANTS_LINES_TO"  # the file that a child writes what it ran to
+import pytest
 
 
 @dataclass
 class Covering:
-    """Seconds that each test file takes, and the lines, (file, number), that it runs."""
+    """Of each test its seconds and the lines, (file, number), of a room that it runs."""
 
     seconds: dict[str, float]
     lines: dict[str, set[tuple[str, int]]]
 
     def of(self, path: str, line: int) -> list[str]:
-        """The test files that run the statement at a line of the library, the fastest first."""
-        wanted = {(path, number) for number in statement_lines(Path(path).read_text(encoding="utf-8"), line)}
-        return sorted(
-            (test for test in self.lines if self.lines[test] & wanted), key=self.seconds.__getitem__
-        )
+        """The tests that a change at a line of a file may concern, the fastest first.
+
+        They run its statement; of what runs on import alone, such as a constant, anything of its file; and
+        where none does, as of a file of constants, they are all.
+        """
+        lines = statement_lines(Path(path).read_text(encoding="utf-8"), line)
+        wanted = {(path, number) for number in lines}
+        if on_import(Path(path).read_text(encoding="utf-8"), line):
+            found = [test for test, seen in self.lines.items() if any(file == path for file, _ in seen)]
+            found = found or list(self.lines)
+        else:
+            found = [test for test, seen in self.lines.items() if seen & wanted]
+        return sorted(found, key=self.seconds.__getitem__)
 
 
-def cover(room: str, tests: Iterable[str], runs: Callable[[Sequence[str]], bool], folder: Path) -> Covering:
-    """Run each test file once, and note what it runs of the room; SystemExit where one fails."""
-    found = Covering({}, {})
-    for test in tests:
-        told = folder / "lines.json"
-        os.environ[LINES_TO] = json.dumps([room, str(told)])
-        began = time.monotonic()
-        if not runs([test]):
-            raise SystemExit(f"without any mutant this fails already: pytest {test}")
-        del os.environ[LINES_TO]
-        found.seconds[test] = time.monotonic() - began
-        found.lines[test] = {(path, line) for path, line in json.loads(told.read_text())}
-    return found
+class Notes:
+    """A plugin of pytest that notes what each test runs of a room, in a file at the end."""
+
+    def __init__(self, room: str, told: Path):
+        self._below, self._told = os.path.join(os.getcwd(), room, ""), told
+        self._seen: set[tuple[str, int]] = set()
+        self._tests: dict[str, list[Any]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Run one test, fixtures included."""
+        self._seen, began = set(), time.monotonic()
+        sys.settrace(self._enter)
+        threading.settrace(self._enter)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            rows = sorted((os.path.relpath(path), line) for path, line in self._seen)
+            self._tests[item.nodeid] = [time.monotonic() - began, rows]
+
+    def pytest_sessionfinish(self) -> None:
+        """Tell."""
+        self._told.write_text(json.dumps(self._tests))
+
+    def _enter(self, frame: FrameType, event: str, argument: Any) -> Callable | None:
+        if not frame.f_code.co_filename.startswith(self._below):
+            return None
+        return self._inside(frame, event, argument)
+
+    def _inside(self, frame: FrameType, event: str, argument: Any) -> Callable:
+        self._seen.add((frame.f_code.co_filename, frame.f_lineno))
+        return self._inside
 
 
-def note_lines() -> Callable[[], None]:
-    """Where the parent asks for it, watch the lines of a room from now on; call the result to tell."""
-    if LINES_TO not in os.environ:
-        return lambda: None
-    room, told = json.loads(os.environ[LINES_TO])
-    below, seen = os.path.join(os.getcwd(), room, ""), set()
+class Only:
+    """A plugin of pytest that runs some tests alone, in their order."""
 
-    def inside(frame: FrameType, event: str, argument: Any) -> Callable:
-        seen.add((frame.f_code.co_filename, frame.f_lineno))
-        return inside
+    def __init__(self, tests: Sequence[str]):
+        self._place = {test: place for place, test in enumerate(tests)}
 
-    def enter(frame: FrameType, event: str, argument: Any) -> Callable | None:
-        return inside(frame, event, argument) if frame.f_code.co_filename.startswith(below) else None
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Choose and sort."""
+        chosen = [item for item in items if item.nodeid in self._place]
+        items[:] = sorted(chosen, key=lambda item: self._place[item.nodeid])
 
-    def tell() -> None:
-        sys.settrace(None)
-        rows = sorted((os.path.relpath(path), line) for path, line in seen)
-        Path(told).write_text(json.dumps(rows))
 
-    sys.settrace(enter)
-    threading.settrace(enter)
-    return tell
+def read_notes(told: Path) -> Covering:
+    """What `Notes` has written."""
+    tests = json.loads(told.read_text())
+    lines = {test: {(path, line) for path, line in rows} for test, (_, rows) in tests.items()}
+    return Covering({test: seconds for test, (seconds, _) in tests.items()}, lines)
+
+
+def files_of(tests: Collection[str]) -> list[str]:
+    """The files of tests."""
+    return list(dict.fromkeys(test.partition("::")[0] for test in tests))
 
 
 def statement_lines(source: str, line: int) -> set[int]:
     """The lines of the statement at a line: of a compound one its head, of a function's head its body."""
+    inner = _around(source, line)[-1:]
+    if not inner:
+        return {line}
+    (node,) = inner
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return set(range(node.body[0].lineno, node.end_lineno + 1))
+    body = getattr(node, "body", None)
+    if not body:
+        return set(range(node.lineno, node.end_lineno + 1))
+    head = set(range(node.lineno, max(body[0].lineno, node.lineno + 1)))
+    return head if line in head else {line}  # such as the head of an except
+
+
+def on_import(source: str, line: int) -> bool:
+    """Whether the statement at a line runs when its file is imported, and is no function's head."""
+    return not any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in _around(source, line))
+
+
+def _around(source: str, line: int) -> list[ast.stmt]:
+    """The statements that a line is part of, from the outermost on."""
     nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt))
     around = [node for node in nodes if _first(node) <= line <= node.end_lineno]
-    inner = max(around, key=lambda node: (_first(node), -node.end_lineno), default=None)
-    if inner is None:
-        return {line}
-    if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-        return set(range(inner.body[0].lineno, inner.end_lineno + 1))
-    body = getattr(inner, "body", None)
-    if not body:
-        return set(range(inner.lineno, inner.end_lineno + 1))
-    head = set(range(inner.lineno, max(body[0].lineno, inner.lineno + 1)))
-    return head if line in head else {line}  # such as the head of an except
+    return sorted(around, key=lambda node: (_first(node), -node.end_lineno))
 
 
 def _first(node: ast.stmt) -> int:

@@ -1,7 +1,7 @@
 """Puts bugs into the library, one at a time, and sees whether its tests notice: make test-mutants.
 
-Rooms, tests, mutations and those known to change nothing: mutants.yaml. Each test file of a room runs once
-without a mutant; a mutant meets those that run its statement, the fastest first.
+Rooms, tests, mutations and those known to change nothing: mutants.yaml. The tests of a room run once without
+a mutant; a mutant then meets those that run its statement, the fastest first.
 """
 
 import argparse
@@ -26,26 +26,37 @@ from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator
 from ruamel.yaml import YAML
 
-from workflow.covering_tests import Covering, cover, note_lines
+from workflow.covering_tests import Covering, Notes, Only, files_of, read_notes
 from workflow.mutations import ROOT, Mutant, draw
 
 SETTINGS = ROOT / "workflow" / "mutants.yaml"
-_LEAST_S = 60.0  # after which tests may count as hanging, and four times what they take without a mutant
+_LEAST_S, _LONGEST_S = (
+    60.0,
+    1800.0,
+)  # after which tests may count as hanging, and four times what they take without a mutant
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
 
 
 def is_caught(mutant: Mutant, covering: Covering) -> bool:
     """Whether any of the tests fail, or do not end, with the mutant in the working folder's copy."""
     tests = covering.of(mutant.path, mutant.place[0])
+    limit_s = _LEAST_S + 4 * sum(covering.seconds[test] for test in tests)
     with use_mutation(Path(mutant.path), get_operator(mutant.operator)(), mutant.occurrence):
-        return not all(passes([test], _LEAST_S + 4 * covering.seconds[test]) for test in tests)
+        return bool(tests) and not passes(files_of(tests), limit_s, Only(tests))
 
 
-def passes(tests: Sequence[str], limit_s: float) -> bool:
+def covering_of(room: str, files: Sequence[str], told: Path) -> Covering:
+    """Run the tests of a room once without a mutant, and note what each runs."""
+    if not passes(files, _LONGEST_S, Notes(room, told)):
+        raise SystemExit(f"without any mutant this fails already: pytest {' '.join([*PYTEST, *files])}")
+    return read_notes(told)
+
+
+def passes(files: Sequence[str], limit_s: float, plugin: object) -> bool:
     """Run tests in a child that has the libraries loaded already, as they take longer than most tests."""
     child = os.fork()
     if not child:
-        _run(tests)
+        _run(files, plugin)
     try:
         ends = time.monotonic() + limit_s
         while time.monotonic() < ends:
@@ -61,7 +72,7 @@ def passes(tests: Sequence[str], limit_s: float) -> bool:
             os.waitpid(child, 0)
 
 
-def _run(tests: Sequence[str]) -> None:
+def _run(files: Sequence[str], plugin: object) -> None:
     """Be a process of nothing but these tests, and end."""
     code = 1
     try:
@@ -69,9 +80,7 @@ def _run(tests: Sequence[str]) -> None:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        tell = note_lines()
-        code = pytest.main([*PYTEST, *tests])
-        tell()
+        code = pytest.main([*PYTEST, *files], plugins=[plugin])
     finally:
         os._exit(code)
 
@@ -128,8 +137,7 @@ def try_all(
             continue
         room = room_of(mutant.path, settings["rooms"])
         if room not in covered:
-            tests = tests_of(room, settings["rooms"])
-            covered[room] = cover(room, tests, lambda some: passes(some, 1800), folder)
+            covered[room] = covering_of(room, tests_of(room, settings["rooms"]), folder / "lines.json")
         if time.monotonic() > ends:
             break
         caught = is_caught(mutant, covered[room])

@@ -6,13 +6,13 @@ SHELL := /bin/bash
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-EXTRAS := pipeline,video,detection,onnx,cluster,dev
+EXTRAS := torch,onnxruntime,openvino,pipeline,video,detection,cluster,dev
 # Tests also wait for processes and disks, so one more of them than there are cores runs at once; looked up when used.
 WORKERS = $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 6 ? n + 1 : 6 )))
 # What PyTorch, oneDNN and MKL compute with on a processor that has neither AVX-512 nor AVX2: sums come out in another order.
 OLD_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2
 # The folders and files of tests that compare what PyTorch has computed.
-NUMERICAL := $(addprefix tests/,blocks conversion distillation training tasks metrics evaluation models consistency \
+NUMERICAL := $(addprefix tests/,blocks conversion distillation training tasks metrics evaluation models \
 	distributed/test_equal_trainings.py distributed/test_equal_recipes.py test_invariants.py)
 # The newest of these that is 3.11 or later makes the virtual environment; `make install PYTHON=…` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 python3.14,$(shell \

@@ -189,7 +189,7 @@ def endless(kind: str) -> Callable[[], object]:
 
     from deltadistill import models
     from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline.recipes.training_run import TrainingRun, optimise
+    from deltadistill.pipeline.training_run import TrainingRun, optimise
     from deltadistill.tasks.segmentation import Segmentation
     from deltadistill.training.single_frames import PerFrameTraining
 

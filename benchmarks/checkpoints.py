@@ -32,7 +32,7 @@ from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.files import commented_yaml
 from deltadistill.pipeline import params as parameters
-from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.processes.checkpoint import Checkpoint
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.optimised_network import OptimisedNetwork
 from deltadistill.training.optimiser import Course
@@ -127,7 +127,7 @@ def distill(folder: Path, stop_after: float | None) -> float:
         "results": "made",
     }
     arguments = [word for name, path in paths.items() for word in (f"--{name}", path)]
-    command = [sys.executable, "stages/distill.py", "--variant", "delta", "--seed", "0", *arguments]
+    command = [sys.executable, "stages/distill.py", "--training", "delta", "--seed", "0", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(folder), "DELTADISTILL_TRACKING": "off"}
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)

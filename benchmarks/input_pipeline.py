@@ -42,7 +42,7 @@ from deltadistill.data.transforms import Augment
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params import Params
-from deltadistill.pipeline.recipes.training_run import TrainingRun, optimise
+from deltadistill.pipeline.training_run import TrainingRun, optimise
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
@@ -153,7 +153,7 @@ def street(folder: Path) -> Case:
         folder, {"train": 8, "tune": 1, "test": 1}, frames=made.frames, height=made.height, width=made.width,
         seed=0, noise=made.noise, workers=1, progress=lambda _: None,
     )  # fmt: skip
-    options = params.model.options | params.distill.variants["small"].options
+    options = params.model.options | params.distill.trainings["small"].options
     network = models.build(params.model.name, classes=8, **options)
     augment = Augment(**params.pretrain_teacher.augment.model_dump())
     return Case(params, read_street(folder, made.frames), network, params.pretrain_teacher.batch, augment)

@@ -158,7 +158,7 @@ def write_sweep(project: Project, name: str, settings: int) -> None:
     folder = project.folder / "sweeps"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.yaml").write_text(
-        f"seeds: [0]\nvariants: [delta]\nover: {{distill.loss.beta: [{betas}]}}\n"
+        f"seeds: [0]\ntrainings: [delta]\nover: {{distill.loss.beta: [{betas}]}}\n"
     )
 
 

@@ -12,6 +12,8 @@ _HOMES = {
     "CostTable": "deltadistill.account.candidate_costs",
     "LinearStudent": "deltadistill.blocks.linear",
     "SpatialStudent": "deltadistill.blocks.nonlinear",
+    "PictureForm": "deltadistill.runtime.picture_form",
+    "Runner": "deltadistill.runtime.runner",
     "Stream": "deltadistill.blocks.stream",
     "all_convolutions": "deltadistill.conversion.selectors",
     "all_layers": "deltadistill.conversion.selectors",
@@ -21,6 +23,7 @@ _HOMES = {
     "count_macs": "deltadistill.account.macs",
     "deploy": "deltadistill.conversion.convert",
     "distill": "deltadistill.distillation.label_free",
+    "export": "deltadistill.exporting.export",
     "forward_clip": "deltadistill.blocks.stream",
     "found_architecture": "deltadistill.stored.architecture",
     "inner_convolutions": "deltadistill.conversion.selectors",
@@ -32,6 +35,7 @@ _HOMES = {
     "save_network": "deltadistill.stored.network_file",
 }
 _MODULES = ("models",)
+_OF_TORCH = ("torch", "torchvision", "safetensors")
 
 __all__ = [*_HOMES, *_MODULES]
 
@@ -55,6 +59,9 @@ if TYPE_CHECKING:
     from deltadistill.conversion.selectors import matching as matching
     from deltadistill.conversion.selectors import residual_blocks as residual_blocks
     from deltadistill.distillation.label_free import distill as distill
+    from deltadistill.exporting.export import export as export
+    from deltadistill.runtime.picture_form import PictureForm as PictureForm
+    from deltadistill.runtime.runner import Runner as Runner
     from deltadistill.stored.architecture import apply_architecture as apply_architecture
     from deltadistill.stored.architecture import found_architecture as found_architecture
     from deltadistill.stored.architecture import load_network as load_network
@@ -71,7 +78,14 @@ def __getattr__(name: str) -> object:
         return import_module(f"deltadistill.{name}")
     if name not in _HOMES:
         raise AttributeError(f"deltadistill has no name {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in _OF_TORCH:
+            raise
+        raise ImportError(
+            f"deltadistill.{name} needs PyTorch, which is not installed; pip install 'deltadistill[torch]'"
+        ) from error
 
 
 def __dir__() -> list[str]:

@@ -22,9 +22,9 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill.consistency import agreement
-    from deltadistill.consistency.streams import measure
     from deltadistill.data.frames import FrameStore
+    from deltadistill.evaluation import agreement
+    from deltadistill.evaluation.consistency import measure
     from deltadistill.evaluation.counting import batch_bar
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
@@ -38,7 +38,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
+    variant = stage_arguments.of_variant(args.variant, params.variants)
     import_own_designs(params, [variant.network])
     with (
         processes.joined() as group,
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _kept_parts(args, params, lengths, variant):  # noqa: ANN001
-    from deltadistill.resumption.kept_counts import parts_of
+    from deltadistill.processes.kept_counts import parts_of
 
     return parts_of(
         f"analyze_consistency-{args.variant}-seed{args.seed}",

@@ -16,9 +16,9 @@ def main() -> None:
     )
     from deltadistill.files import atomic
     from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.report.comparison.entries import read_comparison
-    from deltadistill.pipeline.report.comparison.files import headline, write_comparison, write_summary
-    from deltadistill.pipeline.report.comparison.page import render
+    from deltadistill.pipeline.report.comparison_entries import read_comparison
+    from deltadistill.pipeline.report.comparison_files import headline, write_comparison, write_summary
+    from deltadistill.pipeline.report.comparison_page import render
 
     comparison = read_comparison(args.settings, args.results)
     listing = comparison.listing

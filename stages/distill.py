@@ -1,4 +1,4 @@
-"""Train one variant from the teacher: delta or feature distillation, or a per-frame rival.
+"""Train one network from the teacher: delta or feature distillation, or a per-frame rival.
 
 delta, feature and fgfi put students beside the teacher's blocks, search which blocks to compress, settle, and
 finetune (Eq. 5). per_frame trains the teacher on, on the same frames for as many steps; small trains a
@@ -16,7 +16,7 @@ def main() -> None:
         __doc__,
         data="folder of manifest.csv",
         teacher="teacher.pt",
-        variant="a name of distill.variants",
+        training="a name of distill.trainings",
         seed="of students, batches, augmentation and gates",
         artifacts="folder for network.pt",
         results="folder for curves and architecture",
@@ -28,21 +28,21 @@ def main() -> None:
     from deltadistill.forward.outputs import FrameOutputs
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.recipes.by_method import train_variant
-    from deltadistill.pipeline.recipes.training_run import TrainingRun
+    from deltadistill.pipeline.recipe_by_method import train_network
+    from deltadistill.pipeline.training_run import TrainingRun
     from deltadistill.processes import group as processes
-    from deltadistill.resumption.checkpoint import checkpoint_of
+    from deltadistill.processes.checkpoint import checkpoint_of
     from deltadistill.stored.architecture import load_network
     from deltadistill.stored.network_file import read_network_file, save_network
     from deltadistill.tasks import of_dataset as tasks
 
     params = parameters.load(args.params)
-    stage_arguments.of_variant(args.variant, params.distill.variants, section="distill.variants")
-    mine = params.distill.of_variant(args.variant)
+    stage_arguments.of_training(args.training, params.distill.trainings)
+    mine = params.distill.of_training(args.training)
     with (
         processes.joined() as group,
         tracking.stage_run(
-            "distill", params=params, folder=args.results, seed=args.seed, variant=args.variant
+            "distill", params=params, folder=args.results, seed=args.seed, variant=args.training
         ) as run,
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
@@ -50,13 +50,13 @@ def main() -> None:
         model = read_network_file(args.teacher)["model"]
         teacher = load_network(args.teacher, own_names=[params.model.name]).to(group.device)
         checkpoint = checkpoint_of(
-            f"distill-{args.variant}",
+            f"distill-{args.training}",
             [mine.model_dump(), params.boxes.model_dump(), params.pretrain_teacher.model_dump(), args.seed],
             [args.data / "manifest.csv", args.data / "dataset.json", args.teacher],
             minutes=params.training.checkpoint_minutes,
         )
         training_run = TrainingRun.of_stage(
-            params.training, group, checkpoint=checkpoint, log=run.log, title=args.variant
+            params.training, group, checkpoint=checkpoint, log=run.log, title=args.training
         )
         task = tasks.build(
             store.manifest.info,
@@ -64,8 +64,8 @@ def main() -> None:
             loss=params.pretrain_teacher.loss.model_dump(),
             named=params.task,
         )
-        trained, model = train_variant(
-            args.variant, teacher, model, task, store, params, seed=args.seed, run=training_run
+        trained, model = train_network(
+            args.training, teacher, model, task, store, params, seed=args.seed, run=training_run
         )
         if group.is_first:
             network = trained.network.cpu()

@@ -39,7 +39,7 @@ def main() -> None:
     from deltadistill.pipeline.results.dataset_file import PseudoLabels
     from deltadistill.pipeline.results.files import write
     from deltadistill.processes import group as processes
-    from deltadistill.resumption.folders import folder_of
+    from deltadistill.processes.work_folders import folder_of
 
     params = parameters.load(args.params)
     mine = params.label_frames

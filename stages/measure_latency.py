@@ -19,7 +19,7 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
-    from deltadistill.account import latency
+    from deltadistill.account import latency, machine
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frame_times import calls_to_time, describe_teacher, describe_variant, timed
     from deltadistill.evaluation.frames import frame_batch
@@ -68,7 +68,7 @@ def main() -> None:
             runs=mine.runs,
             threads=mine.threads,
             variants=measured,
-            machine=latency.describe_machine(),
+            machine=machine.describe_machine(),
             versions=provenance.versions(),
         )
         write(args.results / "latency.json", found)

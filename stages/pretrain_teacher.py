@@ -29,10 +29,10 @@ def main() -> None:
     from deltadistill.forward.outputs import FrameOutputs
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
-    from deltadistill.pipeline.recipes.training_run import TrainingRun
+    from deltadistill.pipeline.recipe_per_frame import train_per_frame
+    from deltadistill.pipeline.training_run import TrainingRun
     from deltadistill.processes import group as processes
-    from deltadistill.resumption.checkpoint import checkpoint_of
+    from deltadistill.processes.checkpoint import checkpoint_of
     from deltadistill.stored.network_file import save_network
     from deltadistill.stored.weights import load_weights
     from deltadistill.tasks import of_dataset as tasks

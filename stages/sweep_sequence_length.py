@@ -43,7 +43,7 @@ def main() -> None:
 
     params = parameters.load(args.params)
     mine = params.sweep_sequence_length
-    variant = stage_arguments.of_variant(args.variant, params.variants, section="variants")
+    variant = stage_arguments.of_variant(args.variant, params.variants)
     import_own_designs(params, [variant.network])
     with (
         processes.joined() as group,
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _kept_parts(args, params, longest, variant):  # noqa: ANN001
-    from deltadistill.resumption.kept_counts import parts_of
+    from deltadistill.processes.kept_counts import parts_of
 
     mine = params.sweep_sequence_length
     return parts_of(

@@ -32,7 +32,7 @@ def main() -> None:
             data=args.data,
             seeds=params.seeds,
             variants=variants_of(params),
-            distilled=params.distill.variants,
+            distilled=params.distill.trainings,
         )
         scenes = read_scenes(
             args.artifacts,

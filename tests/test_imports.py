@@ -14,18 +14,18 @@ FILES = sorted(LIBRARY.rglob("*.py"))
 # From the bottom up: a room may import rooms of earlier lines only, and itself.
 LAYERS = (
     ("registry",),
-    ("files", "forward", "models", "motion", "processes"),
-    ("blocks", "data", "resumption"),
+    ("files", "forward", "models", "motion"),
+    ("blocks", "data", "processes"),
     ("conversion", "metrics", "preparation"),
     ("account", "preparation/street", "tasks"),
     ("predictors", "runtime", "stored", "training"),
+    ("exporting",),
     ("evaluation", "labelling", "objectives"),
-    ("consistency", "distillation"),
+    ("distillation",),
     ("pipeline/params",),
     ("pipeline/results",),
-    ("pipeline/recipes", "pipeline/report/figures"),
-    ("pipeline", "pipeline/report"),
-    ("pipeline/report/comparison",),
+    ("pipeline", "pipeline/report/figures"),
+    ("pipeline/report",),
 )
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 ROOMS = sorted({file.parent for file in FILES} - {LIBRARY})

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("pipeline", "video", "detection", "onnx", "cluster", "dev")
+EXTRAS = ("torch", "onnxruntime", "openvino", "pipeline", "video", "detection", "cluster", "dev")
 LINES = [
     line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")
 ]

@@ -81,11 +81,11 @@ def copy_working_tree(folder: Path, overlay: str = OVERLAY) -> None:
 
 
 def keep_variants(folder: Path, names: Collection[str]) -> None:
-    """Take all other variants out of a copy's parameters, and commit that."""
+    """Take all other variants and trainings out of a copy's parameters, and commit that."""
     params = commented_yaml.load(folder / "params.yaml")
-    for variants in (params["variants"], params["distill"]["variants"]):
-        for name in set(variants) - set(names):
-            del variants[name]
+    for entries in (params["variants"], params["distill"]["trainings"]):
+        for name in set(entries) - set(names):
+            del entries[name]
     (folder / "params.yaml").write_text(commented_yaml.dump(params))
     call(folder, ("git", "commit", "--quiet", "--all", "--message", "fewer variants"))
 

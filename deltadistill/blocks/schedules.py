@@ -1,11 +1,13 @@
 """Schedules of key frames: which frames of a stream are answered in full."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Protocol
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
+Frame = Any
+"""A frame as it is given to a stream: a tensor, or an array where no PyTorch is (runtime/runner.py)."""
 
 
 class KeySchedule(Protocol):
@@ -14,10 +16,10 @@ class KeySchedule(Protocol):
     Streams that run side by side share their key frames.
     """
 
-    def is_due(self, frame: Tensor) -> bool:
+    def is_due(self, frame: Frame) -> bool:
         """Whether the next frame (N, C, H, W) is to be a key frame."""
 
-    def note(self, frame: Tensor, *, is_key: bool) -> None:
+    def note(self, frame: Frame, *, is_key: bool) -> None:
         """Take down that this frame was answered, as a key frame or not; one that failed is not noted."""
 
     def refresh(self) -> None:
@@ -34,12 +36,12 @@ class OnDemand:
         self._answered: object = None
         self.refresh()
 
-    def is_due(self, frame: Tensor) -> bool:
+    def is_due(self, frame: Frame) -> bool:
         """See `KeySchedule`."""
         self._seen = self._asked
         return self._seen is not self._answered
 
-    def note(self, frame: Tensor, *, is_key: bool) -> None:
+    def note(self, frame: Frame, *, is_key: bool) -> None:
         """See `KeySchedule`."""
         self._answered = self._seen
 
@@ -69,11 +71,11 @@ class Gaps(OnDemand):
     def _length(self) -> int:
         return self._lengths[(self._sequences - 1) % len(self._lengths)]
 
-    def is_due(self, frame: Tensor) -> bool:
+    def is_due(self, frame: Frame) -> bool:
         """See `KeySchedule`."""
         return super().is_due(frame) or self._frames_since_key >= self._length
 
-    def note(self, frame: Tensor, *, is_key: bool) -> None:
+    def note(self, frame: Frame, *, is_key: bool) -> None:
         """See `KeySchedule`."""
         super().note(frame, is_key=is_key)
         self._frames_since_key = 1 if is_key else self._frames_since_key + 1
@@ -117,38 +119,48 @@ class Adaptive(OnDemand):
             raise ValueError(f"threshold {threshold} must be above 0, in the unit of the frames")
         self._threshold = threshold
         self._longest = None if longest is None else _whole(longest, "longest")
-        self._before: Tensor | None = None
-        self._change: Tensor | int = 0
+        self._before: Frame | None = None
+        self._change: Any = 0
         self._frames_since_key = 0
         super().__init__()
 
-    def is_due(self, frame: Tensor) -> bool:
+    def is_due(self, frame: Frame) -> bool:
         """See `KeySchedule`."""
         return super().is_due(frame) or self._frames_since_key == self._longest or self._has_changed(frame)
 
-    def note(self, frame: Tensor, *, is_key: bool) -> None:
+    def note(self, frame: Frame, *, is_key: bool) -> None:
         """See `KeySchedule`."""
         super().note(frame, is_key=is_key)
         self._change = 0 if is_key else self._change_at(frame)
         self._frames_since_key = 1 if is_key else self._frames_since_key + 1
-        self._before = frame.detach().clone()  # the caller may fill the same memory with the next frame
+        self._before = _copy(frame)  # the caller may fill the same memory with the next frame
 
     def reset(self) -> None:
         """See `KeySchedule`."""
         super().reset()
         self._before = None
 
-    def _has_changed(self, frame: Tensor) -> bool:
+    def _has_changed(self, frame: Frame) -> bool:
         if self._before is None or frame.shape != self._before.shape:
             return True
         return bool(self._change_at(frame).max() >= self._threshold)
 
-    def _change_at(self, frame: Tensor) -> Tensor:
+    def _change_at(self, frame: Frame) -> Any:
         """What has changed since the key frame, of each stream (N,)."""
         assert self._before is not None  # the first frame is a key frame
-        dtype = frame.dtype if frame.is_floating_point() else torch.float32
-        difference = frame.to(dtype) - self._before.to(dtype)
-        return self._change + difference.abs().flatten(1).mean(1)
+        difference = abs(_as_floats(frame) - _as_floats(self._before))
+        return self._change + difference.reshape(len(frame), -1).mean(1)
+
+
+def _copy(frame: Frame) -> Frame:
+    return frame.copy() if hasattr(frame, "astype") else frame.detach().clone()
+
+
+def _as_floats(frame: Frame) -> Frame:
+    """Frames of whole numbers as floats, whose differences may be below 0."""
+    if hasattr(frame, "astype"):
+        return frame if frame.dtype.kind == "f" else frame.astype("float32")
+    return frame if frame.is_floating_point() else frame.float()
 
 
 def _whole(length: int, what: str) -> int:

@@ -1,1 +1,1 @@
-"""Evaluation: networks and variants over the frames and clips of a data set."""
+"""Evaluation: how right and how consistent networks and predictors are over a data set."""

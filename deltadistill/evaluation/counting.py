@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from deltadistill.metrics.counters import add_states, add_up, states_of
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.resumption.interruption import Interrupted, Interruption
-from deltadistill.resumption.kept_counts import Parts
+from deltadistill.processes.interruption import Interrupted, Interruption
+from deltadistill.processes.kept_counts import Parts
 
 Batch = TypeVar("Batch")
 Counters = TypeVar("Counters")

@@ -18,7 +18,7 @@ from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
 from deltadistill.metrics.measures import Measure
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.resumption.kept_counts import Parts
+from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Metric, Predictions, Reference, Scores, Task
 
 

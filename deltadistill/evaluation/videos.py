@@ -17,7 +17,7 @@ from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
 from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.resumption.kept_counts import Parts
+from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Metric, Predictions, Reference, Task
 
 

@@ -1,1 +1,1 @@
-"""What is measured: mIoU, temporal consistency, optical flow for it, latency."""
+"""Metrics: scores of predictions over frames, and the counts that they are made of."""

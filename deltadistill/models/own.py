@@ -56,7 +56,7 @@ def _run(file: Path, name: str) -> ModuleType:
     assert spec is not None, file
     assert spec.loader is not None, file
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that unfinished work of other code is told apart (resumption/folders.py)
+    sys.modules[name] = module  # code decides whose unfinished work it is (processes/work_folders.py)
     try:
         spec.loader.exec_module(module)
     except BaseException:

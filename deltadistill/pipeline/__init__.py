@@ -1,1 +1,1 @@
-"""What surrounds the library in the pipeline: parameters, experiments, tracking, provenance."""
+"""What surrounds the library in the pipeline: experiments, recipes of trainings, tracking, provenance."""

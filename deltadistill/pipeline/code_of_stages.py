@@ -75,11 +75,11 @@ def _files(params: Params, root: Path) -> Iterator[tuple[str, Path, list[Section
     for script in sorted((root / STAGES).glob("*.py")):
         stage, path = script.stem, script.relative_to(root)
         if stage in _PER_TRAINING:
-            for training in params.distill.variants:
+            for training in params.distill.trainings:
                 yield (
                     f"{stage}/{training}.json",
                     path,
-                    [_task(params), params.model, params.distill.of_variant(training)],
+                    [_task(params), params.model, params.distill.of_training(training)],
                 )
         elif stage in _PER_VARIANT:
             for variant in params.variants:
@@ -94,7 +94,7 @@ def _of_variant(params: Params, variant: str) -> list[Section]:
     """What decides the code of a variant's evaluation: how it predicts, and what its networks are made of."""
     entry = params.variants[variant]
     trained = entry.network.partition("/")[2]
-    students = [params.distill.of_variant(trained).students] if trained else []
+    students = [params.distill.of_training(trained).students] if trained else []
     return [_task(params), params.model, entry, *students]
 
 
@@ -104,7 +104,7 @@ def _task(params: Params) -> _Task:
 
 
 def _all(params: Params) -> list[Section]:
-    return [params, _task(params), *(params.distill.of_variant(name) for name in params.distill.variants)]
+    return [params, _task(params), *(params.distill.of_training(name) for name in params.distill.trainings)]
 
 
 # Which sections name what a stage uses; those of a stage that is not listed: any.

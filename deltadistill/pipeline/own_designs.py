@@ -13,6 +13,6 @@ def import_own_designs(params: Params, networks: Iterable[str]) -> None:
     """
     trained = (name.partition("/")[2] for name in networks)
     for name in filter(None, trained):
-        kind = params.distill.of_variant(name).students.kind
+        kind = params.distill.of_training(name).students.kind
         if kind not in DESIGNS:
             DESIGNS.find(kind)

@@ -22,8 +22,8 @@ from deltadistill.data.dataset_info import KINDS_OF_BOXES, KINDS_OF_CLASSES
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
-from deltadistill.pipeline.params.distill import TrainedVariant
-from deltadistill.pipeline.recipes.distilling import search_costs, search_course
+from deltadistill.pipeline.params.distill import NetworkTraining
+from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
 from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.label_table_file import open_label_table
@@ -51,7 +51,7 @@ def check(*paths: Path) -> None:
 def _checked_values(params: parameters.Params) -> dict[str, Any]:
     """All that is looked at, and a little more."""
     loss = {"pretrain_teacher": {"loss": {"class_weights"}, "augment": {"crop"}}}
-    distill = {"distill": {"steps", "students", "search", "variants", "augment"}}
+    distill = {"distill": {"steps", "students", "search", "trainings", "augment"}}
     whole = {"model": True, "prepare_dataset": True, "label_frames": True, "resources": True}
     return params.model_dump(mode="json", include=whole | loss | distill)
 
@@ -65,12 +65,12 @@ def _require_workable(params: parameters.Params) -> None:
     _require_weights(params, classes)
     network = _built("model", params.model.name, classes, params.model.options)
     _require_detector(network, params)
-    for name, variant in params.distill.variants.items():
-        key = f"distill.variants.{name}"
-        if variant.method == "small":
-            _built(key, params.model.name, classes, params.model.options | variant.options)
-        elif variant.predicts:
-            _require_boxes(key, params, variant)
+    for name, training in params.distill.trainings.items():
+        key = f"distill.trainings.{name}"
+        if training.method == "small":
+            _built(key, params.model.name, classes, params.model.options | training.options)
+        elif training.predicts:
+            _require_boxes(key, params, training)
             _require_objectives(key, params, name)
             _require_reach(key, network, params, name)
 
@@ -151,18 +151,18 @@ def _require_detector(network: nn.Module, params: parameters.Params) -> None:
             )
 
 
-def _require_boxes(key: str, params: parameters.Params, variant: TrainedVariant) -> None:
+def _require_boxes(key: str, params: parameters.Params, training: NetworkTraining) -> None:
     kind = params.prepare_dataset.kind
-    if variant.method == "fgfi" and kind not in KINDS_OF_BOXES:
+    if training.method == "fgfi" and kind not in KINDS_OF_BOXES:
         raise ValueError(
             f"{key}: method fgfi imitates features near objects, and prepare_dataset.kind {kind} has no "
             "boxes; take method feature"
         )
 
 
-def _require_objectives(key: str, params: parameters.Params, variant: str) -> None:
+def _require_objectives(key: str, params: parameters.Params, training: str) -> None:
     try:
-        for name in params.distill.of_variant(variant).loss.objectives:
+        for name in params.distill.of_training(training).loss.objectives:
             OBJECTIVES.find(name)
     except ValueError as error:
         raise ValueError(f"{key} (loss.objectives): {error}") from None
@@ -175,8 +175,8 @@ def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:
         raise ValueError(f"{key}: {error}") from None
 
 
-def _require_reach(key: str, network: nn.Module, params: parameters.Params, variant: str) -> None:
-    settings, size = params.distill.of_variant(variant), _frame_size(params)
+def _require_reach(key: str, network: nn.Module, params: parameters.Params, training: str) -> None:
+    settings, size = params.distill.of_training(training), _frame_size(params)
     if size is None:
         return
     try:

@@ -34,7 +34,10 @@ CODE = (
 
 @dataclass(frozen=True)
 class Provenance:
-    """One run of one stage, from the moment the object is made until `write`."""
+    """One run of one stage, from the moment the object is made until `write`.
+
+    variant: of `variants` or `distill.trainings`, where the stage runs once for each.
+    """
 
     stage: str
     params: Mapping[str, Any]
@@ -74,7 +77,7 @@ def stage_params(params: Any, stage: str, variant: str | None = None) -> dict[st
     Args:
         params: the whole `deltadistill.pipeline.params.Params`, or a mapping of the same form.
         stage: name of the stage and of its section.
-        variant: keep only this entry of a section's `variants` and of the map `variants`.
+        variant: keep only this entry of the section's `trainings` and of the map `variants`.
 
     Returns:
         what all stages share (experiment, seeds, model), the stage's own section, and the evaluated variant.
@@ -91,8 +94,8 @@ def stage_params(params: Any, stage: str, variant: str | None = None) -> dict[st
 def _one_variant(section: Any, name: str, variant: str) -> Any:
     if name == "variants":
         return {variant: section[variant]}
-    if isinstance(section, Mapping) and variant in (section.get("variants") or {}):
-        return {**section, "variants": {variant: section["variants"][variant]}}
+    if isinstance(section, Mapping) and variant in (section.get("trainings") or {}):
+        return {**section, "trainings": {variant: section["trainings"][variant]}}
     return section
 
 

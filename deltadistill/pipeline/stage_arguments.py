@@ -74,11 +74,20 @@ def _is_ours(error: Exception) -> bool:
     return isinstance(error, ValueError) and type(error).__module__.split(".")[0] == "deltadistill"
 
 
-def of_variant(name: str, known: Mapping[str, Value], *, section: str) -> Value:
-    """What `section` of the parameter file says of the variant `name`; ValueError if it does not know it."""
+def of_variant(name: str, known: Mapping[str, Value]) -> Value:
+    """What the section variants says of the variant `name`; ValueError if it does not know it."""
+    return _named("variant", name, known, section="variants")
+
+
+def of_training(name: str, known: Mapping[str, Value]) -> Value:
+    """What the section distill.trainings says of the training `name`; ValueError if it does not know it."""
+    return _named("training", name, known, section="distill.trainings")
+
+
+def _named(option: str, name: str, known: Mapping[str, Value], *, section: str) -> Value:
     if name not in known:
         raise ValueError(
-            f"--variant {name}: not in {section} of the parameter file, which has {', '.join(known)}"
+            f"--{option} {name}: not in {section} of the parameter file, which has {', '.join(known)}"
         )
     return known[name]
 
@@ -86,9 +95,9 @@ def of_variant(name: str, known: Mapping[str, Value], *, section: str) -> Value:
 def parse(description: str, **helps: str) -> argparse.Namespace:
     """Parse the command line of a stage; `--help` shows `description` and what each argument is.
 
-    helps: by name, what the argument is, "_" for "-". All are paths and required, but for `variant`, a
-        name, and `seed`, a number (0 where it is not given). Every stage has `params`, the parameter file,
-        and `noted-code`; ValueError for code that is not as noted there.
+    helps: by name, what the argument is, "_" for "-". All are paths and required, but for `variant` and
+        `training`, names, and `seed`, a number (0 where it is not given). Every stage has `params`, the
+        parameter file, and `noted-code`; ValueError for code that is not as noted there.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -102,7 +111,9 @@ def parse(description: str, **helps: str) -> argparse.Namespace:
         if name == "seed":
             parser.add_argument(option, type=int, default=0, help=text)
         else:
-            parser.add_argument(option, type=str if name == "variant" else Path, required=True, help=text)
+            parser.add_argument(
+                option, type=str if name in ("variant", "training") else Path, required=True, help=text
+            )
     args = parser.parse_args()
     if args.noted_code:
         require_noted_code(args.noted_code)

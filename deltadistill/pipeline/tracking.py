@@ -61,7 +61,7 @@ def stage_run(
         params: the whole `deltadistill.pipeline.params.Params`, or a mapping of the same form.
         folder: the stage's results folder; provenance.json is written there unless the block raises.
         seed: seed of this run, where the stage runs once per seed.
-        variant: variant of this run, where the stage runs once per variant.
+        variant: of `variants` or `distill.trainings`, where the stage runs once for each.
     """
     if not is_first():
         yield StageRun(None)

@@ -1,1 +1,1 @@
-"""Processes: one per GPU, started together; sums over them; how their threads wait for each other."""
+"""Processes: one per GPU, started together, summed over, resumed; how threads wait for each other."""

@@ -1,41 +1,89 @@
-"""What an engine is: a delta network as two functions, of a key frame and of a later frame.
+"""What an engine is: it makes the graphs of a delta network ready on this machine.
 
-The functions keep nothing between two calls. What a delta frame needs of its key frame, the maps, is a flat
-dictionary of tensors by name, so that a runtime can hold it in memory of its own, and several videos can take
+The graphs keep nothing between two calls. What a delta frame needs of its key frame, the maps, the engine
+keeps where it runs best and hands out as one thing that nobody else looks into; several videos can take
 turns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+import numpy as np
 
+from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.registry import ENGINES
 
-Maps = Mapping[str, Tensor]
+PRECISIONS = ("fp32", "bf16", "int8")
+DEVICES = ("cpu", "cuda")
+
+Maps = Any
+"""Maps of one key frame, in the engine's own form."""
+
+Arrays = Sequence[np.ndarray]
 
 
-class Running(Protocol):
-    """A delta network made ready for frames of one shape (N, C, H, W)."""
+class Session(Protocol):
+    """Graphs made ready. What it returns stays as it is when the next frame is computed."""
 
-    def key(self, frame: Tensor) -> tuple[Any, Maps]:
-        """The network's outputs for a key frame, in the form that it returns them, and the maps."""
+    def frame(self, frame: np.ndarray) -> Arrays:
+        """Outputs of a frame by the per-frame network."""
 
-    def delta(self, frame: Tensor, maps: Maps) -> Any:
-        """The outputs for a later frame, from the maps of its key frame, which stay as they are."""
+    def key(self, frame: np.ndarray, *, into: Maps | None = None) -> tuple[Arrays, Maps]:
+        """Outputs and maps of a key frame. into: maps that nobody needs any longer, for their memory."""
+
+    def delta(self, frame: np.ndarray, maps: Maps) -> Arrays:
+        """Outputs of a later frame, from the maps of its key frame, which stay as they are."""
 
 
 class Engine(Protocol):
-    """Makes a delta network ready; an entry of ENGINES, or a user's own as package.module:name."""
+    """A module of functions; an entry of ENGINES, or a user's own as package.module:name."""
 
-    def __call__(self, network: nn.Module, example: Tensor) -> Running:
-        """network: converted, in evaluation mode. example: frames (N, C, H, W) as they will come.
+    def reason_against(self, graphs: Graphs, *, precision: str, device: str) -> str | None:
+        """Why it cannot run here; None where it can."""
 
-        Raises ValueError for a network or frames that the engine does not run.
+    def open(self, graphs: Graphs, *, threads: int | None, precision: str, device: str) -> Session:
+        """Make the graphs ready.
+
+        threads: at most so many; None: as many as there are cores. device: "cpu" or "cuda".
+
+        Raises ValueError, with the operator and its layer, for a graph that the engine does not run.
         """
 
 
-def load(network: nn.Module, example: Tensor, *, engine: str = "eager") -> Running:
-    """Make a delta network ready by the engine of this name; ValueError for a name that is not known."""
+def open_session(
+    graphs: Graphs,
+    engine: str,
+    *,
+    threads: int | None = None,
+    precision: str = "fp32",
+    device: str = "cpu",
+) -> Session:
+    """Make graphs ready by the engine of this name.
+
+    precision: of the arithmetic: "fp32", "bf16" or "int8"; frames and outputs stay as they are.
+    Raises ValueError for a name that is not known and for what the engine cannot run, with the reason.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r} is unknown; allowed: {', '.join(PRECISIONS)}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads {threads} must be at least 1, or None for as many as there are cores")
+    if device not in DEVICES:
+        raise ValueError(f"device {device!r} is unknown; allowed: {', '.join(DEVICES)}")
     found: Engine = ENGINES.find(engine)
-    return found(network, example)
+    if reason := found.reason_against(graphs, precision=precision, device=device):
+        raise ValueError(f"the engine {engine!r} cannot run here: {reason}")
+    return found.open(graphs, threads=threads, precision=precision, device=device)
+
+
+def engines_for(
+    graphs: Graphs, *, precision: str = "fp32", device: str = "cpu"
+) -> tuple[list[str], dict[str, str]]:
+    """The built-in engines that can run the graphs here, and of the others the reason why not."""
+    can: list[str] = []
+    cannot: dict[str, str] = {}
+    for name in ENGINES:
+        if reason := ENGINES.find(name).reason_against(graphs, precision=precision, device=device):
+            cannot[name] = reason
+        else:
+            can.append(name)
+    return can, cannot

@@ -15,9 +15,9 @@ from torch import nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from deltadistill.processes.checkpoint import Checkpoint
 from deltadistill.processes.group import ALONE, Group
-from deltadistill.resumption.checkpoint import Checkpoint
-from deltadistill.resumption.interruption import Interrupted, Interruption
+from deltadistill.processes.interruption import Interrupted, Interruption
 from deltadistill.training.divergence import first_layer_not_finite, parameters_not_finite
 from deltadistill.training.loading import read_ahead
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deltadistill.account.latency import describe_machine, measure
+from deltadistill.account.latency import measure
+from deltadistill.account.machine import describe_machine
 
 
 class Clock:

@@ -25,9 +25,9 @@ from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline import params
 from deltadistill.pipeline.params import Params
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_per_frame import train_per_frame
-from deltadistill.pipeline.recipes.training_run import Trained, TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_per_frame import train_per_frame
+from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.processes import group as processes
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks import of_dataset as tasks

@@ -9,7 +9,7 @@ import pytest
 from distributed.launching import TOY_STAGE, run, start
 
 from deltadistill.processes import launch
-from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.processes.checkpoint import Checkpoint
 
 TWO = {launch.PROCESSES: "2"}
 

@@ -24,7 +24,7 @@ def main():
     import equal_trainings
 
     from deltadistill.processes import group as processes
-    from deltadistill.resumption.checkpoint import Checkpoint
+    from deltadistill.processes.checkpoint import Checkpoint
     from deltadistill.training.loop import train
     from deltadistill.training.passes import Passes
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from deltadistill.consistency.of_boxes import BoxConsistency
-from deltadistill.consistency.of_labels import Consistency
 from deltadistill.data.boxes import Detections, Objects
+from deltadistill.evaluation.agreement_of_boxes import BoxConsistency
+from deltadistill.evaluation.agreement_of_labels import Consistency
 from deltadistill.evaluation.counting import batch_bar, count_batches
 from deltadistill.metrics.miou import ConfusionMatrix
-from deltadistill.resumption.kept_counts import Parts
+from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 
 BATCHES = [[0, 1], [1, 1, 1], [0], [2, 2], [1, 0]]

@@ -18,7 +18,7 @@ from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.videos import describe_videos, score_videos
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.predictors.predictor import MAIN, build
-from deltadistill.resumption.kept_counts import Parts
+from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.segmentation import Segmentation
 
 TASK, SIZE = Segmentation(3), (6, 8)

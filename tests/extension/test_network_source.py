@@ -12,8 +12,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
 from deltadistill.pipeline.code_of_stages import code_of_stages
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_run import TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.tasks.segmentation import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def test_its_network_is_noted_distilled_and_loaded_again(experiment, tmp_path):
     store = FrameStore(make_manifest(tmp_path))
     model = {**experiment.model.model_dump(), "classes": len(store.classes)}
     teacher = models.build(model["name"], classes=model["classes"], **model["options"]).eval()
-    settings, task = experiment.distill.of_variant("delta"), Segmentation(model["classes"])
+    settings, task = experiment.distill.of_training("delta"), Segmentation(model["classes"])
     trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
     save_network(tmp_path / "network.pt", trained.network, model, architecture=trained.architecture)
     loaded = load_network(tmp_path / "network.pt", own_names=[experiment.model.name])

@@ -12,8 +12,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.taps import Taps
 from deltadistill.pipeline.params.named import named_entries
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_run import TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.passes import Passes
 

@@ -14,7 +14,8 @@ from deltadistill.pipeline.results.summary import summarise
 from deltadistill.pipeline.results.variants import variants_of
 
 ROOT = Path(__file__).resolve().parents[2]
-MINE = {"network": "distill/feature", "predict": "stream", "label": "Blend nets", "colour": "#12ab9f"}
+MINE = {"network": "distill/feature", "predict": "stream"}
+SHOWN = {"label": "Blend nets", "colour": "#12ab9f"}
 
 
 def reported(folder, **changes):
@@ -24,14 +25,15 @@ def reported(folder, **changes):
         of_stage = folder / "per_seed/seed0" / stage
         shutil.copytree(of_stage / "feature", of_stage / "mine")
     content = YAML(typ="safe").load(ROOT / "params.yaml")
-    content["variants"] = {"mine": MINE | changes} | content["variants"]
+    content["variants"] = {"mine": MINE} | content["variants"]
+    content["write_report"]["shown_as"] = {"mine": SHOWN | changes}
     params = parameters.parse(content)
     results = read_results(
         folder,
         data=folder / "prepare_dataset",
         seeds=params.seeds,
         variants=variants_of(params),
-        distilled=params.distill.variants,
+        distilled=params.distill.trainings,
     )
     return results, summarise(results)
 
@@ -55,5 +57,5 @@ def test_claims_are_about_the_one_that_is_said_to_be_ours(tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"role": "best"}, {"colour": "red"}, {"label": "a, b"}, {"label": "copy"}])
 def test_what_the_report_could_not_show_is_refused_with_the_parameters(wrong, tmp_path):
-    with pytest.raises(ValueError, match="variants"):
+    with pytest.raises(ValueError, match="shown_as"):
         reported(tmp_path / "street", **wrong)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = "experiment: three\nseeds: [0, 1, 2]\ndistill: {steps: 7}\n"
 FEWER = """experiment: fewer
 distill:
-  variants: !replace {delta: {method: delta}}
+  trainings: !replace {delta: {method: delta}}
 variants: !replace
   teacher: {network: pretrain_teacher, predict: per_frame}
   delta: {network: distill/delta, predict: stream}

@@ -47,7 +47,7 @@ def test_the_settings_of_a_design_of_ones_own_are_its_options(content, thin):
 
 
 def test_only_designs_that_a_network_is_made_with_are_imported(content, thin):
-    content["distill"]["variants"]["delta"]["changes"] = {"students": thin}
+    content["distill"]["trainings"]["delta"]["changes"] = {"students": thin}
     parsed = params.parse(content)
     import_own_designs(parsed, ["pretrain_teacher", "distill/feature"])
     assert "thin_students" not in sys.modules

@@ -74,9 +74,13 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("distill.search.target", {"cost": 0.3, "length": 3}, "0.333"),
         ("distill.search.target", {"cost": 0.5, "length": 1}, "greater than or equal to 2"),
         ("distill.search.delta_budget", 0.3, "exclude each other"),
-        ("distill.variants.delta", {"method": "delta", "changes": {"steps": 0}}, "delta.changes: steps"),
-        ("distill.variants.delta", {"method": "delta", "changes": {"variants": {}}}, "cannot hold variants"),
-        ("distill.variants.delta", {"method": "small"}, "options"),
+        ("distill.trainings.delta", {"method": "delta", "changes": {"steps": 0}}, "delta.changes: steps"),
+        (
+            "distill.trainings.delta",
+            {"method": "delta", "changes": {"trainings": {}}},
+            "cannot hold trainings",
+        ),
+        ("distill.trainings.delta", {"method": "small"}, "options"),
         ("label_frames.threshold", 1.01, r"label_frames\.threshold: .*less than or equal to 1.*1\.01"),
         ("label_frames.threshold", -0.1, "greater than or equal to 0"),
         ("label_frames.kind", "keras", "'checkpoint', 'torchvision' or 'onnx'.*'keras'"),
@@ -131,7 +135,7 @@ def test_without_task_loss_the_distillation_loss_must_last(content, alpha, until
 def test_a_small_network_cannot_keep_statistics_that_it_has_not(content):
     content = changed(content, "pretrain_teacher.start_from", "teacher.pt")
     content = changed(content, "pretrain_teacher.batch_norm", "frozen")
-    with pytest.raises(ValueError, match=r"distill\.variants\.small is trained from random weights"):
+    with pytest.raises(ValueError, match=r"distill\.trainings\.small is trained from random weights"):
         params.parse(content)
 
 

@@ -35,18 +35,22 @@ def written(folder, *changes):
     [
         ("model.name", "ddrnet32", "model: unknown model 'ddrnet32'; known: ddrnet23"),
         ("model.options", {"widht": 8}, "model: model 'ddrnet23_slim' has no option widht; known: width"),
-        ("distill.variants.small", {"method": "small", "options": {"depth": 1}}, r"variants\.small: .*depth"),
-        ("distill.search.target", {"cost": 0.34, "length": 3}, r"variants\.delta .*out of reach"),
+        (
+            "distill.trainings.small",
+            {"method": "small", "options": {"depth": 1}},
+            r"trainings\.small: .*depth",
+        ),
+        ("distill.search.target", {"cost": 0.34, "length": 3}, r"trainings\.delta .*out of reach"),
         ("pretrain_teacher.loss.class_weights", [1.0, 2.0], "2 weights for 8 classes"),
         (
-            "distill.variants.fgfi",
+            "distill.trainings.fgfi",
             {"method": "fgfi"},
-            r"variants\.fgfi: method fgfi imitates features near objects, .*kind generated has no boxes",
+            r"trainings\.fgfi: method fgfi imitates features near objects, .*kind generated has no boxes",
         ),
         (
             "distill.loss.objectives",
             {"no.such.place:Objective": {"weight": 1.0}},
-            r"variants\.delta \(loss\.objectives\): .*there is no module 'no'",
+            r"trainings\.delta \(loss\.objectives\): .*there is no module 'no'",
         ),
         ("distill.steps", 0, r"distill\.steps: .*greater than or equal to 1"),
     ],

@@ -12,7 +12,7 @@ PARAMS = {
     "seeds": [0, 1],
     "model": {"name": "ddrnet23_slim"},
     "prepare_dataset": {"kind": "generated"},
-    "distill": {"steps": 3, "variants": {"delta": {"method": "delta"}, "feature": {"method": "feature"}}},
+    "distill": {"steps": 3, "trainings": {"delta": {"method": "delta"}, "feature": {"method": "feature"}}},
     "variants": {"delta": {"predict": "stream"}, "copy": {"predict": "copy"}},
 }
 
@@ -22,7 +22,7 @@ def test_a_stage_records_its_own_section_and_its_own_variant():
         "experiment": "street",
         "seeds": [0, 1],
         "model": {"name": "ddrnet23_slim"},
-        "distill": {"steps": 3, "variants": {"delta": {"method": "delta"}}},
+        "distill": {"steps": 3, "trainings": {"delta": {"method": "delta"}}},
         "variants": {"delta": {"predict": "stream"}},
     }
 

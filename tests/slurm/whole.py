@@ -11,7 +11,7 @@ from workflow.conftest import Project, copy_project, put_stand_ins
 from deltadistill.files import commented_yaml
 
 TOY = ("--config", "sweep=toy")
-SWEEP = "seeds: [0]\nvariants: [delta]\nover: {distill.loss.beta: [0.3, 0.6]}\n"
+SWEEP = "seeds: [0]\ntrainings: [delta]\nover: {distill.loss.beta: [0.3, 0.6]}\n"
 
 
 STEPS = 60

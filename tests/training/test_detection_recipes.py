@@ -11,17 +11,17 @@ from tasks.detectors import OPTIONS, make_sure, redraw_classes
 
 from deltadistill import models
 from deltadistill.account.macs import count_macs
-from deltadistill.consistency import agreement
-from deltadistill.consistency.streams import measure
 from deltadistill.data.frames import FrameStore
+from deltadistill.evaluation import agreement
+from deltadistill.evaluation.consistency import measure
 from deltadistill.evaluation.frames import labelled_frames, per_frame_score, teacher_reference
 from deltadistill.evaluation.positions import position_runs, score_positions, scores_by_length
 from deltadistill.pipeline import params
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
-from deltadistill.pipeline.recipes.training_run import TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.predictors import predictor as predictors
-from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.processes.checkpoint import Checkpoint
 from deltadistill.tasks import of_dataset as tasks
 from deltadistill.training.passes import Passes
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from training.toy_trainings import TRAINEES, distill_trainee, per_frame_trainee, run
 
-from deltadistill.resumption.checkpoint import Checkpoint
+from deltadistill.processes.checkpoint import Checkpoint
 from deltadistill.training.divergence import first_layer_not_finite, parameters_not_finite
 
 

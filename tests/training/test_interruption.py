@@ -9,8 +9,8 @@ from torch import nn
 from training.toy_trainings import STEPS, TRAINEES, per_frame_trainee, run
 
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.resumption.checkpoint import Checkpoint
-from deltadistill.resumption.interruption import Interruption
+from deltadistill.processes.checkpoint import Checkpoint
+from deltadistill.processes.interruption import Interruption
 
 
 class _StopAt:
@@ -148,7 +148,7 @@ def test_no_checkpoint_gets_older_than_the_minutes_and_a_step_even_while_a_look_
     tmp_path, monkeypatch
 ):
     now, saved, ages = [0.0], [0.0], []
-    for module in ("resumption.interval", "training.loop"):
+    for module in ("processes.interval", "training.loop"):
         clock = SimpleNamespace(monotonic=lambda: now[0])
         monkeypatch.setattr(f"deltadistill.{module}.time", clock)
 

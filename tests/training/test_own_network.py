@@ -12,8 +12,8 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import inputs
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_run import TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.tasks.segmentation import Segmentation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def test_the_experiment_ends_with_a_network_that_streams_and_loads_again(experim
     model = {"name": experiment.model.name, "classes": len(store.classes), "options": {}}
     torch.manual_seed(0)
     teacher = models.build(model["name"], classes=model["classes"]).eval()
-    settings = experiment.distill.of_variant("delta")
+    settings = experiment.distill.of_training("delta")
     trained = distill(
         teacher, Segmentation(model["classes"]), store, settings, predicts="delta", seed=0, run=TrainingRun()
     )

@@ -14,9 +14,9 @@ from deltadistill.account.macs import count_macs
 from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.pipeline import params
-from deltadistill.pipeline.recipes.distilling import distill
-from deltadistill.pipeline.recipes.training_per_frame import finetune, train_per_frame
-from deltadistill.pipeline.recipes.training_run import TrainingRun
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.stored.architecture import apply_architecture
 from deltadistill.tasks.segmentation import Segmentation
 

@@ -36,16 +36,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("settings", "params", "data", "teacher", "network", "networks", "start-from", "noted-code"):
         parser.add_argument(f"--{name}", type=Path)
-    for name in ("artifacts", "labelled", "results", "variant", "seed"):
+    for name in ("artifacts", "labelled", "results", "variant", "training", "seed"):
         parser.add_argument(f"--{name}")
     arguments = parser.parse_args()
+    item = arguments.variant or arguments.training
     inputs = [arguments.settings, arguments.teacher, arguments.network, arguments.start_from]
     if arguments.data and stage != "prepare_dataset":
         inputs.append(arguments.data / "manifest.csv")
     content = b"".join(path.read_bytes() for path in inputs if path)
     if stage in ("prepare_dataset", "distill"):
-        content += params_of(stage, arguments.params, arguments.variant)
-    digest = hashlib.sha256(content + str((stage, arguments.seed, arguments.variant)).encode()).hexdigest()
+        content += params_of(stage, arguments.params, item)
+    digest = hashlib.sha256(content + str((stage, arguments.seed, item)).encode()).hexdigest()
     write(arguments.data, DATA.get(stage, []), digest)
     write(arguments.artifacts or arguments.labelled, ARTIFACTS.get(stage, []), digest)
     write(arguments.results, [*RESULTS[stage], "provenance.json"], digest)

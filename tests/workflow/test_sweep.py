@@ -12,7 +12,7 @@ UP_TO_DATE = "Data and pipelines are up to date."
 NOTHING_TO_DO = "Nothing to be done"
 SWEEP = """\
 seeds: [0]
-variants: [delta]
+trainings: [delta]
 beside: [teacher, copy]
 over:
   distill.loss.beta: {beta}

@@ -18,7 +18,7 @@ BETA = {"distill.loss.beta": [0.3, 0.6]}
 
 
 def sweep(**values) -> ParameterSweep:
-    return ParameterSweep(**{"seeds": [0, 1], "variants": ["delta"]} | values)
+    return ParameterSweep(**{"seeds": [0, 1], "trainings": ["delta"]} | values)
 
 
 def settings(**values):
@@ -106,8 +106,8 @@ def test_two_values_of_one_name_are_refused():
         ({"over": {"distill.loss.beta": [-1.0]}}, r"setting betam1p0: .*\n.*distill\.loss\.beta: .*greater"),
         ({"over": {"distill.loss.gamma": [1.0]}}, r"distill\.loss\.gamma: unknown key"),
         (
-            {"over": BETA, "variants": ["detla"]},
-            r"variants \['detla'\]: not in the parameters, which have fine",
+            {"over": BETA, "trainings": ["detla"]},
+            r"trainings \['detla'\]: not in the parameters, which have fine",
         ),
         ({"over": BETA, "beside": ["warp"]}, r"beside \['warp'\]: not in the parameters"),
         ({"over": {"distill.steps.more": [1]}}, r"steps is a value in the parameters, not a section"),
@@ -123,7 +123,7 @@ def test_a_setting_that_cannot_be_is_named(values, message):
     [
         ({}, "nothing is swept"),
         ({"over": {"seeds": [[0], [1]]}}, "'seeds' cannot be swept"),
-        ({"over": {"distill.variants.delta.method": ["delta"]}}, "cannot be swept.*list its names under"),
+        ({"over": {"distill.trainings.delta.method": ["delta"]}}, "cannot be swept.*list its names under"),
         ({"over": {"analyze_consistency.batch": [8]}}, "cannot be swept; keys lie in prepare_dataset, model"),
         (
             {"over": {"distill.loss": [{}], "distill.loss.beta": [1.0]}},
@@ -136,7 +136,7 @@ def test_a_setting_that_cannot_be_is_named(values, message):
 )
 def test_a_file_that_makes_no_sense_is_refused(tmp_path, content, message):
     path = tmp_path / "toy.yaml"
-    YAML(typ="safe").dump({"seeds": [0], "variants": ["delta"]} | content, path)
+    YAML(typ="safe").dump({"seeds": [0], "trainings": ["delta"]} | content, path)
     with pytest.raises(ValueError, match=message):
         params.load_sweep(path)
 
@@ -154,7 +154,7 @@ def test_the_sweeps_of_the_project_are_valid():
 
 
 def test_rows_follow_the_networks_that_a_setting_trains():
-    chosen = sweep(over=BETA, variants=["finetuned"], beside=["delta"])
+    chosen = sweep(over=BETA, trainings=["finetuned"], beside=["delta"])
     of = settings_of(chosen, BASE, name="toy")[0]
     assert rows_of_setting(chosen, of) == ["finetuned", "copy"]  # copy predicts with the network of finetuned
     assert rows_beside(chosen, of) == ["teacher", "delta"]
@@ -184,12 +184,12 @@ def test_a_setting_reads_its_own_parameters_and_what_it_shares():
         "--noted-code sweeps/toy/settings/beta0p3_width24/code/distill/delta.json "
         "--data data/sweeps/toy/base "
         f"--teacher artifacts/sweeps/toy/teachers/width24/{seed}/pretrain_teacher/teacher.pt "
-        "--variant delta --seed ${item.seed} "
+        "--training delta --seed ${item.seed} "
         f"--artifacts artifacts/sweeps/toy/settings/beta0p3_width24/{seed}/distill/delta "
         f"--results results/sweeps/toy/settings/beta0p3_width24/per_seed/{seed}/distill/delta"
     )
     (reads,) = distill["params"]
-    assert "distill.variants.delta" in reads["sweeps/toy/settings/beta0p3_width24/parameters.yaml"]
+    assert "distill.trainings.delta" in reads["sweeps/toy/settings/beta0p3_width24/parameters.yaml"]
     assert f"artifacts/sweeps/toy/settings/beta0p3_width24/{seed}/distill/delta/network.pt" in distill["outs"]
     evaluated = project.stages["sweep_sequence_length-delta"]["deps"]
     assert f"artifacts/sweeps/toy/settings/beta0p3_width24/{seed}/distill/delta/network.pt" in evaluated

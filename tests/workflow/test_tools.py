@@ -90,7 +90,7 @@ def test_another_experiment_and_back_leaves_both_up_to_date(finished):
 
 
 def test_a_retrained_variant_leaves_the_evaluation_of_the_others_up_to_date(finished):
-    finished.set("distill.variants.delta.method", "feature")
+    finished.set("distill.trainings.delta.method", "feature")
     finished.run("dvc", "repro", "--single-item", "distill@street-0-delta")
     finished.run("dvc", "repro", "--single-item", "collect_networks@street-0")
     assert {name for name in stale(finished) if name.startswith("sweep")} == {
@@ -99,9 +99,9 @@ def test_a_retrained_variant_leaves_the_evaluation_of_the_others_up_to_date(fini
 
 
 def test_params_metrics_and_plots_can_be_compared_with_the_commit(finished):
-    finished.set("distill.variants.delta.method", "feature")
+    finished.set("distill.trainings.delta.method", "feature")
     finished.run("dvc", "repro")
-    assert "distill.variants.delta.method" in finished.run("dvc", "params", "diff")
+    assert "distill.trainings.delta.method" in finished.run("dvc", "params", "diff")
     changed = finished.run("dvc", "metrics", "diff")
     assert "results/street/per_seed/seed0/sweep_sequence_length/delta/sweep.json" in changed
     assert "sweep_sequence_length/finetuned" not in changed

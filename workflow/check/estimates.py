@@ -49,7 +49,7 @@ def disk(params: Params, found: Sizes, frames_with_boxes: int) -> int:
     kept = 2 + bool(params.pretrain_teacher.ema_decay or params.distill.ema_decay)  # with the best so far
     moments = max(_MOMENTS[section.optimiser.name] for section in (params.pretrain_teacher, params.distill))
     checkpoints = _CHECKPOINTS * (kept + moments) * found.delta_weights * _BYTES
-    trained = found.weights + len(params.distill.variants) * found.delta_weights
+    trained = found.weights + len(params.distill.trainings) * found.delta_weights
     networks = len(params.seeds) * _COPIES * trained * _BYTES
     return checkpoints + networks + frames_with_boxes * _BOX_FILE_BYTES * _BOX_COPIES + _RESULTS
 

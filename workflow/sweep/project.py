@@ -17,6 +17,7 @@ Definition = Any  # a stage of dvc.yaml, or a part of it
 TRAINED, PRETRAINED = "distill/", "pretrain_teacher"
 EVALUATIONS = ("sweep_sequence_length", "analyze_consistency")
 SEED = "${item.seed}"  # left for DVC to fill in
+_ITEMS = ("${item.training}", "${item.variant}")
 UP = "../../../.."  # from a project's folder to the root
 CODE = "code"  # what is noted of the stages' code: written with the project, so that no job is needed
 PARAMS = "parameters.yaml"  # DVC would read a params.yaml beside its project file once more
@@ -56,7 +57,7 @@ def projects(
 
 def rows_of_setting(sweep: ParameterSweep, part: Part) -> list[str]:
     """Names of `variants` that are measured for each setting: those whose network it trains."""
-    trained = {f"{TRAINED}{name}" for name in sweep.variants}
+    trained = {f"{TRAINED}{name}" for name in sweep.trainings}
     return [name for name, row in part.params["variants"].items() if row["network"] in trained]
 
 
@@ -67,7 +68,7 @@ def rows_beside(sweep: ParameterSweep, part: Part) -> list[str]:
 
 
 def _stages_beside(sweep: ParameterSweep, of: Part) -> dict[str, str | None]:
-    """The stages of a teacher's project and the variant that each is about, by their names there."""
+    """The stages of a teacher's project and the training or variant of each, by their names there."""
     rows = rows_beside(sweep, of)
     networks = {of.params["variants"][row]["network"] for row in rows}
     trained = sorted(network.removeprefix(TRAINED) for network in networks if network.startswith(TRAINED))
@@ -75,11 +76,11 @@ def _stages_beside(sweep: ParameterSweep, of: Part) -> dict[str, str | None]:
 
 
 def _stages_of_setting(sweep: ParameterSweep, of: Part) -> dict[str, str | None]:
-    return _trainings(sweep.variants) | _evaluations(rows_of_setting(sweep, of))
+    return _trainings(sweep.trainings) | _evaluations(rows_of_setting(sweep, of))
 
 
-def _trainings(variants: Iterable[str]) -> dict[str, str | None]:
-    return {f"distill-{variant}": variant for variant in variants}
+def _trainings(names: Iterable[str]) -> dict[str, str | None]:
+    return {f"distill-{name}": name for name in names}
 
 
 def _evaluations(rows: Iterable[str]) -> dict[str, str | None]:
@@ -106,7 +107,7 @@ class _Writer:
         matrix = (
             {"matrix": {"seed": list(part.params["seeds"])}} if "seed" in definition.pop("matrix") else {}
         )
-        params = _replaced(definition.pop("params"), {"${item.variant}": variant or ""})
+        params = _replaced(definition.pop("params"), dict.fromkeys(_ITEMS, variant or ""))
         definition = _replaced(definition, self._words(variant, folder, part, of))
         definition["deps"] = list(dict.fromkeys(definition["deps"]))
         return {"wdir": UP} | matrix | definition | {"params": [{str(folder / PARAMS): params}]}
@@ -130,11 +131,14 @@ class _Writer:
             own = f"artifacts/{folder}/seed{SEED}/{network}/network.pt"
             path = f"{teacher}/teacher.pt" if network == PRETRAINED else own
             words[seed + "/networks/${item.variant}.pt"] = path
-        return words | {
-            "${experiment}": str(folder),
-            "${pretrain_teacher.start_from}": part.params["pretrain_teacher"]["start_from"],
-            "${item.variant}": variant or "",
-        }
+        return (
+            words
+            | {
+                "${experiment}": str(folder),
+                "${pretrain_teacher.start_from}": part.params["pretrain_teacher"]["start_from"],
+            }
+            | dict.fromkeys(_ITEMS, variant or "")
+        )
 
 
 def _replaced(part: Definition, words: Mapping[str, str]) -> Definition:

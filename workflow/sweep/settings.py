@@ -104,15 +104,15 @@ def _require_known(sweep: ParameterSweep, base: Mapping[str, Any]) -> None:
     """Refuse names that the base does not have."""
     rows = base.get("variants", {})
     for what, names, known in (
-        ("variants", sweep.variants, base["distill"]["variants"]),
+        ("trainings", sweep.trainings, base["distill"]["trainings"]),
         ("beside", sweep.beside, rows),
     ):
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValueError(f"{what} {unknown}: not in the parameters, which have {', '.join(known)}")
-    for name in sweep.variants:
+    for name in sweep.trainings:
         if not any(row["network"] == f"distill/{name}" for row in rows.values()):
-            raise ValueError(f"variants {name!r}: no entry of `variants` predicts with distill/{name}")
+            raise ValueError(f"trainings {name!r}: no entry of `variants` predicts with distill/{name}")
 
 
 def _within(values: Values, sections: Iterable[str]) -> Values:

@@ -139,10 +139,10 @@ class DistillLoss(Section):
         return self
 
 
-class TrainedVariant(Section):
+class NetworkTraining(Section):
     """One way to spend the training budget.
 
-    changes: values of the distill section that this variant has its own, such as
+    changes: values of the distill section that this training has its own, such as
         {students: {kind: channel}}. options: of the model, for method small.
     """
 
@@ -152,11 +152,11 @@ class TrainedVariant(Section):
 
     @property
     def predicts(self) -> Literal["delta", "feature"] | None:
-        """What the students of this variant predict; None where there are none."""
+        """What the students of this training predict; None where there are none."""
         return {"delta": "delta", "feature": "feature", "fgfi": "feature"}.get(self.method)
 
     @model_validator(mode="after")
-    def _options_have_a_use(self) -> "TrainedVariant":
+    def _options_have_a_use(self) -> "NetworkTraining":
         if bool(self.options) != (self.method == "small"):
             raise ValueError("options (a cheaper model's) go with method small, and that with options")
         return self
@@ -178,28 +178,28 @@ class Distill(Section):
     students: Students
     search: Search
     loss: DistillLoss
-    variants: dict[Name, TrainedVariant]
+    trainings: dict[Name, NetworkTraining]
     evaluate_every: Positive
 
-    def of_variant(self, name: str) -> "Distill":
-        """The section as variant `name` has it."""
-        variant = self.variants[name]
-        if "variants" in variant.changes:
-            raise ValueError(f"variants.{name}.changes cannot hold variants")
-        own = variant.model_copy(update={"changes": {}})
+    def of_training(self, name: str) -> "Distill":
+        """The section as the training `name` has it."""
+        training = self.trainings[name]
+        if "trainings" in training.changes:
+            raise ValueError(f"trainings.{name}.changes cannot hold trainings")
+        own = training.model_copy(update={"changes": {}})
         return Distill.model_validate(
-            _merged(self.model_dump(exclude={"variants"}), variant.changes) | {"variants": {name: own}}
+            _merged(self.model_dump(exclude={"trainings"}), training.changes) | {"trainings": {name: own}}
         )
 
     @model_validator(mode="after")
     def _changes_are_possible(self) -> "Distill":
-        for name, variant in self.variants.items():
-            if variant.changes:
+        for name, training in self.trainings.items():
+            if training.changes:
                 try:
-                    self.of_variant(name)
+                    self.of_training(name)
                 except ValidationError as error:
                     faults = "; ".join(fault(details) for details in error.errors())
-                    raise ValueError(f"variants.{name}.changes: {faults}") from None
+                    raise ValueError(f"trainings.{name}.changes: {faults}") from None
         return self
 
     @model_validator(mode="after")

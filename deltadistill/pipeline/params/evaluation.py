@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from deltadistill.pipeline.params.named import named_in
-from deltadistill.pipeline.params.section import Count, Positive, Section
+from deltadistill.pipeline.params.section import Count, Name, Positive, Section
 from deltadistill.predictors.registry import PREDICTORS
 
 # What a variant is in the report, whatever its name is.
@@ -27,21 +27,11 @@ class EvaluatedVariant(Section):
     """A network and how it predicts a stream of frames.
 
     options: of the predictor, by the names of its constructor's arguments; those of this library take none.
-    role, label, colour: how the report takes and shows it (results.variants); label: plain words, as commas
-    end a name in tables and figures read $ as mathematics. None: by training method and predictor, the
-    variant's name, and the role's colour.
     """
 
     network: Annotated[str, Field(pattern=r"^(pretrain_teacher|distill/[a-z0-9_]+)$")]
     predict: named_in(PREDICTORS)
     options: dict[str, Any] = Field(default_factory=dict, exclude_if=_unless_given)
-    role: Role | None = Field(default=None, exclude_if=_unless_given)
-    label: Annotated[str, Field(pattern=r"^[^_,$\s][^,$\n]{0,39}$")] | None = Field(
-        default=None, exclude_if=_unless_given
-    )
-    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = Field(
-        default=None, exclude_if=_unless_given
-    )
 
 
 class SweepSequenceLength(Section):
@@ -74,7 +64,27 @@ class MeasureLatency(Section):
     threads: Positive
 
 
+class ShownAs(Section):
+    """How the report takes and shows a variant (results.variants).
+
+    role: None: by training method and predictor. label: None: the variant's name; plain words, as commas end
+    a name in tables and figures read $ as mathematics. colour: None: the role's.
+    """
+
+    role: Role | None = None
+    label: Annotated[str, Field(pattern=r"^[^_,$\s][^,$\n]{0,39}$")] | None = None
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
+
+
 class WriteReport(Section):
-    """Stage write_report."""
+    """Stage write_report.
+
+    shown_as: by names of `variants`; here, since it decides the report alone and makes no evaluation stale.
+    """
 
     picture_lengths: Annotated[list[Positive], Field(min_length=1)]
+    shown_as: dict[Name, ShownAs] = Field(default_factory=dict, exclude_if=_unless_given)
+
+    def look_of(self, variant: str) -> ShownAs:
+        """How a variant is shown; of one that is not listed nothing is said."""
+        return self.shown_as.get(variant, ShownAs())

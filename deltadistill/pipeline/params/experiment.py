@@ -62,12 +62,12 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _small_networks_learn_their_statistics(self) -> "Params":
-        small = [name for name, variant in self.distill.variants.items() if variant.method == "small"]
+        small = [name for name, training in self.distill.trainings.items() if training.method == "small"]
         if small and self.pretrain_teacher.batch_norm == "frozen":
             raise ValueError(
-                f"distill.variants.{small[0]} is trained from random weights with the settings of "
+                f"distill.trainings.{small[0]} is trained from random weights with the settings of "
                 "pretrain_teacher, whose batch_norm is frozen: it has no statistics to keep; take the "
-                "variant out, or set batch_norm to synchronised"
+                "training out, or set batch_norm to synchronised"
             )
         return self
 
@@ -91,7 +91,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _streams_have_students(self) -> "Params":
         with_students = {
-            f"distill/{name}" for name, variant in self.distill.variants.items() if variant.predicts
+            f"distill/{name}" for name, training in self.distill.trainings.items() if training.predicts
         }
         for name, variant in self.variants.items():
             if variant.predict == "stream" and variant.network not in with_students:
@@ -105,7 +105,7 @@ class Params(Section):
     def _names_refer_to_something(self) -> "Params":
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {self.seeds} must differ from one another")
-        trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.variants)}
+        trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.trainings)}
         for name, variant in self.variants.items():
             if variant.network not in trained:
                 raise ValueError(
@@ -124,12 +124,19 @@ class Params(Section):
         return self
 
     def _require_roles_that_the_report_can_tell_apart(self) -> None:
-        if self.variants["teacher"].role not in (None, "teacher"):
+        report = self.write_report
+        if unknown := sorted(set(report.shown_as) - set(self.variants)):
             raise ValueError(
-                f"variants.teacher.role is {self.variants['teacher'].role!r}, but it is the teacher, beside "
-                "which every figure is given; leave the role out"
+                f"write_report.shown_as.{unknown[0]}: no such variant; there are {', '.join(self.variants)}"
             )
-        labels = [variant.label or name for name, variant in self.variants.items()]
+        if (role := report.look_of("teacher").role) not in (None, "teacher"):
+            raise ValueError(
+                f"write_report.shown_as.teacher.role is {role!r}, but it is the teacher, beside which every "
+                "figure is given; leave the role out"
+            )
+        labels = [report.look_of(name).label or name for name in self.variants]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"variants: {twice[0]!r} is the label of two; give each a label of its own")
+            raise ValueError(
+                f"write_report.shown_as: {twice[0]!r} is the label of two variants; give each one of its own"
+            )

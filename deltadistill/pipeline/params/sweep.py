@@ -13,7 +13,7 @@ class ParameterSweep(Section):
     """What a file of sweeps/ holds; keys are written as in params.yaml, with dots between sections.
 
     base: name of an overlay of experiments/ that all settings start from, None for params.yaml as it is.
-    variants: names of `distill.variants` that every setting trains and measures.
+    trainings: names of `distill.trainings` that every setting trains and measures.
     beside: names of `variants` that are measured once beside all settings; the teacher is always among them.
     over: values by key; every combination is a setting.
     settings: further settings, one by one, each with its values by key.
@@ -22,7 +22,7 @@ class ParameterSweep(Section):
 
     base: Name | None = None
     seeds: Annotated[list[Count], Field(min_length=1)]
-    variants: Annotated[list[Name], Field(min_length=1)]
+    trainings: Annotated[list[Name], Field(min_length=1)]
     beside: list[Name] = Field(default_factory=lambda: ["teacher"])
     over: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     settings: list[Annotated[dict[str, Any], Field(min_length=1)]] = Field(default_factory=list)
@@ -43,10 +43,10 @@ class ParameterSweep(Section):
     def _keys_decide_a_network(self) -> "ParameterSweep":
         for key in self.keys:
             section, _, rest = key.partition(".")
-            if section not in SWEPT_SECTIONS or not rest or rest.split(".")[0] == "variants":
+            if section not in SWEPT_SECTIONS or not rest or rest.split(".")[0] == "trainings":
                 raise ValueError(
                     f"{key!r} cannot be swept; keys lie in {', '.join(SWEPT_SECTIONS)}, but not in "
-                    "distill.variants (list its names under `variants`)"
+                    "distill.trainings (list its names under `trainings`)"
                 )
         for one, other in ((a, b) for a in self.keys for b in self.keys if b.startswith(f"{a}.")):
             raise ValueError(f"{one!r} holds {other!r}; sweep one of them")
@@ -54,7 +54,7 @@ class ParameterSweep(Section):
 
     @model_validator(mode="after")
     def _nothing_is_listed_twice(self) -> "ParameterSweep":
-        lists = {"seeds": self.seeds, "variants": self.variants, "beside": self.beside} | self.over
+        lists = {"seeds": self.seeds, "trainings": self.trainings, "beside": self.beside} | self.over
         for name, values in lists.items():
             if any(value in values[:place] for place, value in enumerate(values)):
                 raise ValueError(f"{name} {values} has the same value twice")

@@ -1,1 +1,1 @@
-"""The report: result files in; figures, tables, claims and one self-contained page out."""
+"""The report of an experiment or a sweep: result files in; figures, tables, claims and one page out."""

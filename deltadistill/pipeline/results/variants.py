@@ -48,13 +48,14 @@ def default_role(method: str | None, predict: str) -> Role:
 
 
 def variants_of(params: Params) -> dict[str, Variant]:
-    """Every variant of the section `variants`, with what it does not say filled in."""
+    """Every variant of the section `variants`, with what write_report.shown_as does not say filled in."""
     found = {}
     for name, entry in params.variants.items():
         trained = entry.network.partition("/")[2]
-        method = params.distill.variants[trained].method if trained else None
-        role = entry.role or default_role(method, entry.predict)
-        found[name] = Variant(entry.predict, role, entry.label or name, entry.colour)
+        method = params.distill.trainings[trained].method if trained else None
+        shown = params.write_report.look_of(name)
+        role = shown.role or default_role(method, entry.predict)
+        found[name] = Variant(entry.predict, role, shown.label or name, shown.colour)
     return found
 
 

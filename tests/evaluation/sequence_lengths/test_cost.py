@@ -77,7 +77,7 @@ def test_times_are_of_teacher_key_and_delta_frames(network, teacher):
 def test_the_entry_of_a_stream_holds_speedup_and_its_bound(network, teacher):
     variant = timed("stream", network, *frame_batches(1))
     times = {"teacher": [8.0, 8.0], "delta key": [8.0, 8.0], "delta delta": [2.0, 2.0]}
-    timings = Timings({name: np.array(values) for name, values in times.items()})
+    timings = Timings({name: np.array(values)[:, None] for name, values in times.items()})
     entry = describe_variant(timings, "delta", variant, teacher, size=SIZE, lengths=[3])
     assert entry["amortised_ms"] == {3: pytest.approx(4)}
     assert entry["speedup"] == {3: pytest.approx(2)}

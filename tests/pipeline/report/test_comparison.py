@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from deltadistill.pipeline.report.comparison.entries import best_settings, read_comparison
-from deltadistill.pipeline.report.comparison.figures import against_macs, distinct, over_key
-from deltadistill.pipeline.report.comparison.files import headline, write_comparison, write_summary
-from deltadistill.pipeline.report.comparison.page import render
+from deltadistill.pipeline.report.comparison_entries import best_settings, read_comparison
+from deltadistill.pipeline.report.comparison_figures import against_macs, distinct, over_key
+from deltadistill.pipeline.report.comparison_files import headline, write_comparison, write_summary
+from deltadistill.pipeline.report.comparison_page import render
 
 BETA, KIND = "distill.loss.beta", "distill.students.kind"
 DELTA = {"delta": {"network": "distill/delta", "predict": "stream"}}

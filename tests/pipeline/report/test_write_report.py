@@ -16,9 +16,9 @@ def write_params(tree):
     params["experiment"] = tree.experiment
     params["seeds"] = list(tree.seeds)
     small = {"method": "small", "options": {"width": 11}}
-    trained = params["distill"]["variants"] | {"small": small}
+    trained = params["distill"]["trainings"] | {"small": small}
     compared = params["variants"] | {"small": {"network": "distill/small", "predict": "per_frame"}}
-    params["distill"]["variants"] = {name: trained[name] for name in tree.distilled}
+    params["distill"]["trainings"] = {name: trained[name] for name in tree.distilled}
     params["variants"] = {name: compared[name] for name in tree.variants}
     if "finetuned" not in tree.distilled:
         params["variants"]["copy"]["network"] = "pretrain_teacher"

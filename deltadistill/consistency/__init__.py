@@ -1,1 +1,0 @@
-"""Temporal consistency: how well successive predictions agree along the motion of the scene."""

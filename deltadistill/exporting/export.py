@@ -1,0 +1,88 @@
+"""Writing a runner: a folder of graphs, with a description that people read and `dd.Runner` runs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
+from deltadistill.exporting.packages import write_packages
+from deltadistill.exporting.running import graphs_of
+from deltadistill.files import atomic
+from deltadistill.runtime import runner_file
+from deltadistill.runtime.engine import open_session
+from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.picture_form import PictureForm
+from deltadistill.runtime.runner_file import Description, GraphFile, Schedule
+
+_VERSIONS = ("deltadistill", "torch", "onnxruntime", "openvino")
+
+
+def export(
+    network: nn.Module,
+    folder: str | Path,
+    *,
+    example: Tensor,
+    period: int = 10,
+    run: Run | None = None,
+    pictures: PictureForm | None = None,
+    any_batch: bool = False,
+    packages: bool = False,
+) -> DeltaFunctions:
+    """Write a delta network as a runner, which `dd.Runner(folder)` runs without PyTorch.
+
+    network: deployed or not, in evaluation mode; of a network without blocks every frame is computed in full.
+    folder: replaced as a whole where it is there; nothing is left behind by an error.
+    example: a frame (N, C, H, W) as the network takes it, or with `pictures` one (N, H, W, 3) of uint8.
+    period: every so many frames there is a key frame.
+    run: how the network is run on frames, where not just called. pictures: how pictures become its frames.
+    any_batch: the runner takes any number of frames side by side, not the example's alone.
+    packages: also compile for this machine ahead of time, for the engine "package" (minutes).
+    Raises ExportError for an operator that has no form in a graph, ValueError for a network in training mode
+    and for outputs that are no tensors.
+    """
+    functions = delta_functions(network, example, run=run, pictures=pictures)
+    axes = {0: "batch"} if any_batch else None
+    with atomic.folder(Path(folder)) as unfinished:
+        graphs = graphs_of(functions, unfinished, axes=axes)
+        _require_that_it_runs(graphs, functions)
+        written = write_packages(functions, unfinished) if packages else {}
+        description = Description(
+            format=runner_file.FORMAT,
+            frame=graphs.frame,
+            pictures=None if pictures is None else runner_file.Pictures(**asdict(pictures)),
+            outputs=list(graphs.outputs),
+            structure=dict(functions.structure),
+            maps=list(graphs.maps),
+            schedule=Schedule(period=period),
+            graphs=_files(graphs.onnx),
+            packages=_files(written),
+            made_by=_versions(),
+        )
+        (unfinished / runner_file.NAME).write_text(description.model_dump_json(indent=2) + "\n")
+    return functions
+
+
+def _require_that_it_runs(graphs: Graphs, functions: DeltaFunctions) -> None:
+    """See that an engine takes the graphs, before they are handed to anybody."""
+    session = open_session(graphs, "onnxruntime", threads=1)
+    _, maps = session.key(functions.example.numpy())
+    session.delta(functions.example.numpy(), maps)
+
+
+def _files(paths: Mapping[str, Path]) -> dict[str, GraphFile]:
+    return {
+        name: GraphFile(file=path.name, sha256=runner_file.digest_of(path)) for name, path in paths.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"python": ".".join(map(str, __import__("sys").version_info[:3]))}

@@ -1,0 +1,111 @@
+"""A network in this process, run by any engine: tensors in, the network's own outputs out."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
+from deltadistill.exporting.onnx_graphs import FRAME, write_graphs
+from deltadistill.runtime.engine import Maps, Session, engines_for, open_session
+from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.picture_form import PictureForm
+from deltadistill.runtime.runner_file import TensorForm
+from deltadistill.runtime.structure import rebuild
+
+
+class Loaded:
+    """A network's functions and files of them, for engines to open; a context manager that removes the files.
+
+    functions: see `delta_functions`. Weights that change after `load` are not seen.
+    """
+
+    def __init__(self, functions: DeltaFunctions):
+        self.functions = functions
+        self._stack = ExitStack()
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="deltadistill-")))
+        self.graphs = graphs_of(functions, folder)
+
+    def __enter__(self) -> "Loaded":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def engines(self, *, precision: str = "fp32", device: str = "cpu") -> list[str]:
+        """Names of the engines that can run the network here."""
+        return engines_for(self.graphs, precision=precision, device=device)[0]
+
+    def running(
+        self, engine: str, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
+    ) -> "Running":
+        """The network made ready by an engine; `engine.open_session` says what may be given, and errors."""
+        session = open_session(self.graphs, engine, threads=threads, precision=precision, device=device)
+        return Running(session, self.functions)
+
+
+def load(
+    network: nn.Module, example: Tensor, *, run: Run | None = None, pictures: PictureForm | None = None
+) -> Loaded:
+    """Make a network's functions and ONNX files (see `delta_functions` for what may be given, and errors)."""
+    return Loaded(delta_functions(network, example, run=run, pictures=pictures))
+
+
+class Running:
+    """A network made ready by an engine for frames of the example's form; no state."""
+
+    def __init__(self, session: Session, functions: DeltaFunctions):
+        self._session = session
+        self._functions = functions
+
+    def frame(self, frame: Tensor) -> Any:
+        """Outputs of a frame by the per-frame network, in the form in which it returns them."""
+        return self._rebuilt(self._session.frame(_array(frame)))
+
+    def key(self, frame: Tensor, *, into: Maps | None = None) -> tuple[Any, Maps]:
+        """Outputs of a key frame, and the maps for later ones. into: maps that nobody needs any longer."""
+        outputs, maps = self._session.key(_array(frame), into=into)
+        return self._rebuilt(outputs), maps
+
+    def delta(self, frame: Tensor, maps: Maps) -> Any:
+        """Outputs of a later frame, from the maps of its key frame."""
+        return self._rebuilt(self._session.delta(_array(frame), maps))
+
+    def _rebuilt(self, outputs: Sequence[Any]) -> Any:
+        tensors = [torch.as_tensor(output) for output in outputs]
+        return rebuild(self._functions.structure, tensors)
+
+
+def _array(frame: Tensor) -> Any:
+    return frame.detach().numpy() if frame.device.type == "cpu" else frame
+
+
+def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: dict[int, str] | None = None) -> Graphs:
+    """Write the functions' ONNX files into a folder, and describe them."""
+    return Graphs(
+        **forms_of(functions, axes=axes),
+        onnx=write_graphs(functions, folder, axes=axes),
+        functions={"frame": functions.frame, "key": functions.key, "delta": functions.delta},
+    )
+
+
+@torch.no_grad()
+def forms_of(functions: DeltaFunctions, *, axes: dict[int, str] | None = None) -> dict[str, Any]:
+    """Forms of what the functions take and return, by their name in `Graphs`."""
+    outputs = functions.frame(functions.example)
+    return {
+        "frame": _form(FRAME, functions.example, axes),
+        "outputs": tuple(_form(*each, axes) for each in zip(functions.outputs, outputs, strict=True)),
+        "maps": tuple(_form(name, each, axes) for name, each in functions.maps.items()),
+    }
+
+
+def _form(name: str, tensor: Tensor, axes: dict[int, str] | None) -> TensorForm:
+    shape: list[int | str] = list(tensor.shape)
+    for axis, changing in (axes or {}).items():
+        shape[axis] = changing
+    return TensorForm(name=name, shape=shape, dtype=str(tensor.dtype).removeprefix("torch."))

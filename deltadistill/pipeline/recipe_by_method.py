@@ -1,0 +1,45 @@
+"""The recipe of a training: what its method stands for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from deltadistill import models
+from deltadistill.data.frames import FrameStore
+from deltadistill.pipeline.params import Params
+from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.training_run import Trained, TrainingRun
+from deltadistill.tasks.task import Task
+
+
+def train_network(
+    name: str,
+    teacher: nn.Module,
+    model: Mapping[str, Any],
+    task: Task,
+    store: FrameStore,
+    params: Params,
+    *,
+    seed: int,
+    run: TrainingRun,
+) -> tuple[Trained, Mapping[str, Any]]:
+    """Train network `name` of distill.trainings; the second result describes the network that came of it.
+
+    model: {"name", "classes", "options"} of the teacher, which is on the device of the run's processes.
+    """
+    training, settings = params.distill.trainings[name], params.distill.of_training(name)
+    common = {"seed": seed, "run": run}
+    if training.method == "per_frame":
+        return finetune(teacher, task, store, settings, **common), model
+    if training.method == "small":
+        model = {**model, "options": {**model["options"], **training.options}}
+        small = models.build(model["name"], classes=model["classes"], **model["options"])
+        small.to(run.group.device)
+        steps = params.pretrain_teacher.steps + settings.steps
+        longer = params.pretrain_teacher.model_copy(update={"steps": steps})
+        return Trained(small, train_per_frame(small, task, store, longer, teacher=teacher, **common)), model
+    fgfi = training.method == "fgfi"
+    trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
+    return trained, model

@@ -1,1 +1,0 @@
-"""Recipes: which training the parameters of a variant stand for."""

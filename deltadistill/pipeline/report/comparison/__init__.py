@@ -1,1 +1,0 @@
-"""The report of a sweep: all its settings side by side."""

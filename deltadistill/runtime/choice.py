@@ -1,0 +1,164 @@
+"""Which engine is fastest on this machine, and whether delta frames are worth it: measured once, remembered.
+
+What is compared is the time per frame of a whole period, one key frame and period − 1 delta frames, with the
+best per-frame run of any engine at the same precision.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from deltadistill.account.latency import measure_turns
+from deltadistill.account.machine import describe_processor
+from deltadistill.files import atomic
+from deltadistill.files.strict_json import read_json
+from deltadistill.runtime.engine import Session, engines_for, open_session
+from deltadistill.runtime.graphs import Graphs, noise
+from deltadistill.runtime.runner_file import Description
+
+_log = logging.getLogger(__name__)
+
+_SECONDS = 4.0  # for all engines together; a round of slow networks may take longer
+_MOST_ROUNDS = 30
+_DELTAS = 3  # of a round: they are what a video consists of
+_MOST_KEPT = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a runner computes.
+
+    per_frame: whether every frame is computed in full, because delta frames save no time here.
+    frame_ms, key_ms, delta_ms: medians by engine that was measured; empty where the engine was named.
+    reason: in words, with the times that decided.
+    """
+
+    engine: str
+    precision: str
+    per_frame: bool
+    frame_ms: Mapping[str, float] = field(default_factory=dict)
+    key_ms: Mapping[str, float] = field(default_factory=dict)
+    delta_ms: Mapping[str, float] = field(default_factory=dict)
+    reason: str = "the engine was named"
+
+
+def choose(
+    graphs: Graphs,
+    description: Description,
+    *,
+    period: int,
+    threads: int | None = None,
+    precision: str = "fp32",
+    device: str = "cpu",
+    seconds: float = _SECONDS,
+) -> Choice:
+    """Measure the engines that can run here, or recall what was measured on this machine before.
+
+    Raises ValueError where no engine can, with each one's reason.
+    """
+    names, reasons = engines_for(graphs, precision=precision, device=device)
+    if not names:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise ValueError(f"no engine can run this here: {listed}")
+    question = _question(graphs, description, names, threads=threads, precision=precision, device=device)
+    times = _recalled(question)
+    if times is None:
+        sessions = {
+            name: open_session(graphs, name, threads=threads, precision=precision, device=device)
+            for name in names
+        }
+        times = measured(sessions, description, seconds=seconds)
+        _remember(question, times)
+    choice = decided(times, period=period, precision=precision)
+    if choice.per_frame and period > 1:
+        _log.warning("%s", choice.reason)
+    return choice
+
+
+Times = Mapping[str, Mapping[str, float]]
+"""Medians in milliseconds: by "frame", "key" and "delta", by engine."""
+
+
+def measured(sessions: Mapping[str, Session], description: Description, *, seconds: float) -> Times:
+    """Time all three functions of every session in turns, for so many seconds, at least three rounds."""
+    frame = noise(description.frame)
+    maps = {name: session.key(frame)[1] for name, session in sessions.items()}
+    turns = []
+    for name, session in sessions.items():
+        spare = session.key(frame)[1]
+        turns.append([(("frame", name), partial(session.frame, frame))])
+        turns.append([(("key", name), partial(session.key, frame, into=spare))])
+        turns.append([(("delta", name), partial(session.delta, frame, maps[name]))] * _DELTAS)
+    begun = perf_counter()
+    measure_turns(turns, runs=1, warmup=1)
+    rounds = min(max(3, int(2 * seconds / (perf_counter() - begun))), _MOST_ROUNDS)
+    timings = measure_turns(turns, runs=rounds, warmup=0)
+    return {
+        what: {name: timings.median_ms((what, name)) for name in sessions}
+        for what in ("frame", "key", "delta")
+    }
+
+
+def decided(times: Times, *, period: int, precision: str) -> Choice:
+    """The fastest way: an engine with delta frames, or where none is faster, the fastest per-frame engine."""
+    frame, key, delta = times["frame"], times["key"], times["delta"]
+    amortised = {name: (key[name] + (period - 1) * delta[name]) / period for name in key}
+    best, plain = min(amortised, key=lambda name: amortised[name]), min(frame, key=lambda name: frame[name])
+    is_slower = amortised[best] >= frame[plain]
+    found = f"{amortised[best]:.1f} ms a frame at period {period} ({best})"
+    per_frame = f"{frame[plain]:.1f} ms ({plain})"
+    reason = (
+        f"every frame is computed in full: delta frames take {found}, the per-frame network {per_frame}"
+        if is_slower
+        else f"{found}, ×{frame[plain] / amortised[best]:.2f} as fast as the per-frame network's {per_frame}"
+    )
+    return Choice(plain if is_slower else best, precision, is_slower, frame, key, delta, reason)
+
+
+def _question(
+    graphs: Graphs, description: Description, names: list[str], **settings: str | int | None
+) -> str:
+    """A digest of all that the times depend on: processor, engines and their versions, graphs, settings."""
+    content = {
+        "processor": describe_processor(),
+        "engines": names,
+        "versions": description.made_by,
+        "graphs": {name: graph.sha256 for name, graph in description.graphs.items()},
+        "frame": description.frame.shape,
+        **settings,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _memory() -> Path:
+    place = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(place) / "deltadistill" / "engine_times.json"
+
+
+def _recalled(question: str) -> Times | None:
+    try:
+        found = read_json(_memory(), remedy="delete it").get(question)
+    except (OSError, ValueError, AttributeError):
+        return None  # a memory that cannot be read is measured again
+    return found if isinstance(found, dict) and set(found) == {"frame", "key", "delta"} else None
+
+
+def _remember(question: str, times: Times) -> None:
+    path = _memory()
+    try:
+        kept = read_json(path, remedy="delete it")
+        kept = kept if isinstance(kept, dict) else {}
+    except (OSError, ValueError):
+        kept = {}
+    kept = dict(list(kept.items())[-_MOST_KEPT:]) | {question: times}
+    try:
+        with atomic.file(path) as unfinished:
+            unfinished.write_text(json.dumps(kept, indent=1))
+    except OSError as error:
+        _log.warning("the times of the engines are not remembered, and will be measured again: %s", error)

@@ -1,0 +1,165 @@
+"""ONNX Runtime: maps stay where it made them, bound as inputs of the delta graph without a copy."""
+
+import logging
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltadistill.account.machine import usable_cores
+from deltadistill.runtime.blocked_maps import agree, blocked_graphs
+from deltadistill.runtime.graphs import Graphs, noise
+
+_log = logging.getLogger(__name__)
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PRECISIONS = ("fp32", "int8")
+
+
+class OnnxRuntime:
+    """See `engine.Engine`."""
+
+    def reason_against(self, graphs: Graphs, *, precision: str, device: str = "cpu") -> str | None:
+        """See `engine.Engine`."""
+        if find_spec("onnxruntime") is None:
+            return "onnxruntime is not installed; pip install 'deltadistill[onnxruntime]'"
+        if not graphs.onnx:
+            return "there are no ONNX files of the graphs"
+        if precision not in _PRECISIONS:
+            return f"its processor kernels compute in {' and '.join(_PRECISIONS)}, not in {precision}"
+        import onnxruntime
+
+        if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+            return f"this onnxruntime has no {_PROVIDERS[device]}; pip install onnxruntime-gpu"
+        return None
+
+    def open(
+        self, graphs: Graphs, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
+    ) -> "OnnxSession":
+        """See `engine.Engine`."""
+        return OnnxSession(graphs, _Loader(threads, device), device)
+
+
+class OnnxSession:
+    """See `engine.Session`; maps are a list of values on the device. Graphs are loaded when first used."""
+
+    def __init__(self, graphs: Graphs, loader: "_Loader", device: str):
+        self._graphs = graphs
+        self._loader = loader
+        self._device = device
+        self._loaded: dict[str, Any] = {}
+        self._outputs = [output.name for output in graphs.outputs]
+        self._maps = [each.name for each in graphs.maps]
+
+    def frame(self, frame: np.ndarray) -> Sequence[np.ndarray]:
+        """See `engine.Session`."""
+        session = self._session("frame")
+        return self._run(session, frame, (), ())[0]
+
+    def key(self, frame: np.ndarray, *, into: Any = None) -> tuple[Sequence[np.ndarray], Any]:
+        """See `engine.Session`."""
+        return self._run(self._session("key"), frame, (), into or (), maps_out=True)
+
+    def delta(self, frame: np.ndarray, maps: Any) -> Sequence[np.ndarray]:
+        """See `engine.Session`."""
+        return self._run(self._session("delta"), frame, maps, ())[0]
+
+    def _session(self, name: str) -> Any:
+        if name not in self._loaded:
+            if name == "frame":
+                self._loaded[name] = self._loader.plain(self._graphs.onnx[name])
+            else:
+                self._loaded |= self._pair()
+        return self._loaded[name]
+
+    def _pair(self) -> dict[str, Any]:
+        """Key and delta graph: with maps in blocks where that computes the same, else as they are."""
+        plain = {name: self._loader.plain(self._graphs.onnx[name]) for name in ("key", "delta")}
+        if self._device != "cpu" or not (blocked := self._loader.blocked(self._graphs)):
+            return plain
+        frame = noise(self._graphs.frame)
+        if agree(self._two_frames(plain, frame), self._two_frames(blocked, frame)):
+            return blocked
+        _log.warning("maps in blocks give other outputs here, and are kept in plain order instead")
+        return plain
+
+    def _two_frames(self, pair: dict[str, Any], frame: np.ndarray) -> list[np.ndarray]:
+        """Outputs of a key frame, and of a later one that differs from it."""
+        outputs, maps = self._run(pair["key"], frame, (), (), maps_out=True)
+        later, _ = self._run(pair["delta"], np.ascontiguousarray(frame[..., ::-1]), maps, ())
+        return [*outputs, *later]
+
+    def _run(
+        self, session: Any, frame: np.ndarray, maps: Any, into: Any, *, maps_out: bool = False
+    ) -> tuple[list[np.ndarray], list[Any]]:
+        binding = session.io_binding()
+        binding.bind_cpu_input(self._graphs.frame.name, np.ascontiguousarray(frame))
+        for name, value in zip(self._maps, maps, strict=False):
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name)
+        if maps_out:
+            self._bind_maps(binding, into)
+        session.run_with_iobinding(binding)
+        values = binding.get_outputs()
+        count = len(self._outputs)
+        return [value.numpy() for value in values[:count]], list(values[count:])
+
+    def _bind_maps(self, binding: Any, into: Any) -> None:
+        if into:
+            for name, value in zip(self._maps, into, strict=True):
+                binding.bind_ortvalue_output(name, value)
+        else:
+            for name in self._maps:
+                binding.bind_output(name, self._device)
+
+
+class _Loader:
+    """Makes sessions of graphs: files as ONNX Runtime optimises them, or such as it has optimised."""
+
+    def __init__(self, threads: int | None, device: str):
+        self._threads = threads
+        self._providers = [_PROVIDERS[device]]
+
+    def plain(self, path: Path) -> Any:
+        """A graph's file; ValueError for one that ONNX Runtime does not take."""
+        try:
+            return self._session(str(path), self._options())
+        except Exception as error:  # its errors are bare C++ ones; whatever it says names operator and node
+            raise ValueError(f"ONNX Runtime cannot load {path}: {str(error).strip()[:500]}") from None
+
+    def blocked(self, graphs: Graphs) -> dict[str, Any]:
+        """Key and delta graph with maps in blocks; nothing where there are none (see blocked_maps)."""
+        import onnxruntime
+
+        made = {}
+        for name, content in blocked_graphs(graphs, self._optimise).items():
+            options = self._options()
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            made[name] = self._session(content, options)
+        return made
+
+    def _optimise(self, content: bytes, path: Path) -> None:
+        options = self._options()
+        options.optimized_model_filepath = str(path)
+        self._session(content, options)
+
+    def _session(self, content: str | bytes, options: Any) -> Any:
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(content, options, providers=self._providers)
+
+    def _options(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads or usable_cores()
+        # Idle threads that spin take the time of whatever else runs: a second runner, the video's reader.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        return options
+
+
+ENGINE = OnnxRuntime()

@@ -1,0 +1,155 @@
+"""A runner: a folder that `dd.export` wrote, run frame by frame with numpy and one engine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
+from deltadistill.runtime.choice import Choice, choose
+from deltadistill.runtime.engine import Maps, Session, open_session
+from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.runner_file import Description, TensorForm, read_description
+from deltadistill.runtime.structure import rebuild
+
+
+class Runner:
+    """Runs a folder that `dd.export` wrote as a `Stream` runs its network: full on key frames, cheap between.
+
+    runner(frame) takes the next frame and returns the network's outputs as arrays; they stay as they are.
+    A frame has the form that `description.frame` tells: uint8 pictures (N, H, W, 3), red first, where the
+    folder says how pictures go in, else the network's own frames. A runner keeps the state of one video;
+    `another()` gives one for the next video that shares what was loaded.
+
+    engine: a name of runtime/registry.py; "auto" measures for some seconds which is fastest here, remembers
+        it by machine and runner, and computes every frame in full where that is not slower. `choice` tells.
+    threads: at most so many; None: as many as there are cores. precision: "fp32", "bf16", "int8".
+    period: instead of the folder's. schedule: decides which frames are key frames, instead of a period; it
+        sees the frames as they are given here (blocks/schedules.py).
+    Raises FileNotFoundError and ValueError for a folder that is not a runner (read_description), and
+    ValueError for an engine that cannot run it here, with the reason.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "fp32",
+        period: int | None = None,
+        schedule: KeySchedule | None = None,
+        device: str = "cpu",
+    ):
+        folder = Path(folder).expanduser()
+        self.description = read_description(folder)
+        graphs = graphs_in(folder, self.description)
+        if period is not None and schedule is not None:
+            raise ValueError(f"period {period} and a schedule are given; which frames are key hangs on one")
+        period = self.description.schedule.period if period is None else period
+        schedule = FixedPeriod(period) if schedule is None else schedule
+        self.choice = (
+            choose(
+                graphs, self.description, period=period, threads=threads, precision=precision, device=device
+            )
+            if engine == "auto"
+            else Choice(engine=engine, precision=precision, per_frame=False)
+        )
+        session = open_session(
+            graphs, self.choice.engine, threads=threads, precision=self.choice.precision, device=device
+        )
+        self._begin(session, schedule)
+
+    def _begin(self, session: Session, schedule: KeySchedule) -> None:
+        self.session = session
+        self._schedule = schedule
+        self._one_frame = Lock()
+        self._maps: Maps | None = None
+        self._batch = 0
+        self.is_key_frame = True
+        schedule.refresh()
+
+    def another(self, schedule: KeySchedule | None = None) -> "Runner":
+        """A runner for another video, which shares the engine's graphs with this one; in the same thread.
+
+        schedule: of its own; by default a fixed period like this one's, ValueError where this has another.
+        """
+        if schedule is None:
+            if not isinstance(self._schedule, FixedPeriod):
+                raise ValueError("this runner has a schedule that cannot be shared; give the other its own")
+            schedule = FixedPeriod(self._schedule.period)
+        twin = object.__new__(Runner)
+        twin.description, twin.choice = self.description, self.choice
+        twin._begin(self.session, schedule)
+        return twin
+
+    def reset(self) -> None:
+        """Forget everything; the next frame is a key frame."""
+        self._maps = None
+        self._schedule.reset()
+
+    def refresh(self) -> None:
+        """Make the next frame a key frame, from which the schedule counts anew; from any thread."""
+        self._schedule.refresh()
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of the maps of one frame, bytes, for maps as they are described."""
+        return sum(form.elements() * np.dtype(form.dtype).itemsize for form in self.description.maps)
+
+    def __call__(self, frame: np.ndarray) -> Any:
+        """Outputs of the next frame.
+
+        Raises ValueError for a frame of another form, and RuntimeError while another frame is computed.
+        """
+        if not self._one_frame.acquire(blocking=False):
+            raise RuntimeError("this runner is busy with a frame; make one for each video, by another()")
+        try:
+            _require_form(frame, self.description.frame)
+            is_key_frame = self._schedule.is_due(frame)
+            try:
+                outputs = self._computed(frame, is_key_frame)
+            except BaseException:
+                self.refresh()  # maps may be half-written
+                raise
+            self._schedule.note(frame, is_key=is_key_frame)
+            return rebuild(self.description.structure, outputs)
+        finally:
+            self._one_frame.release()
+
+    def _computed(self, frame: np.ndarray, is_key_frame: bool) -> Sequence[np.ndarray]:
+        self.is_key_frame = is_key_frame or self.choice.per_frame
+        if self.choice.per_frame:
+            return self.session.frame(frame)
+        if not is_key_frame:
+            return self.session.delta(frame, self._maps)
+        reusable = self._maps if self._maps is not None and len(frame) == self._batch else None
+        outputs, self._maps = self.session.key(frame, into=reusable)
+        self._batch = len(frame)
+        return outputs
+
+
+def graphs_in(folder: Path, description: Description) -> Graphs:
+    """The graphs of a runner's folder, for engines."""
+    return Graphs(
+        frame=description.frame,
+        outputs=tuple(description.outputs),
+        maps=tuple(description.maps),
+        onnx={name: folder / graph.file for name, graph in description.graphs.items()},
+        packages={name: folder / graph.file for name, graph in description.packages.items()},
+    )
+
+
+def _require_form(frame: Any, form: TensorForm) -> None:
+    if not isinstance(frame, np.ndarray):
+        raise ValueError(f"expected a numpy array, got {type(frame).__name__}; a tensor's is tensor.numpy()")
+    fits = len(frame.shape) == len(form.shape) and all(
+        isinstance(want, str) or want == side for want, side in zip(form.shape, frame.shape, strict=True)
+    )
+    if not fits or frame.dtype != form.dtype:
+        raise ValueError(
+            f"a frame of {frame.dtype} and shape {tuple(frame.shape)}, where this runner takes {form.dtype} "
+            f"of shape ({', '.join(map(str, form.shape))})"
+        )

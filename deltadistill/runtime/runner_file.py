@@ -1,0 +1,164 @@
+"""What a runner's folder holds, as runner.json tells; read with distrust, as folders come from anywhere."""
+
+import hashlib
+import math
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from deltadistill.files.strict_json import read_json
+from deltadistill.runtime.picture_form import PictureForm
+from deltadistill.runtime.structure import faults
+
+FORMAT = 1
+NAME = "runner.json"
+FUNCTIONS = ("frame", "key", "delta")
+
+_REMEDY = "export the network again, or copy the whole folder again"
+_MOST_AXES = 8
+_MOST_TENSORS = 10_000
+_MOST_BYTES = 2**36  # of one tensor: far beyond any memory, and no number overflows
+
+Side = Annotated[int, Field(ge=1, le=2**31)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TensorForm(_Strict):
+    """A tensor that goes in or out: its name in the graph, its sizes, and the type of its values.
+
+    shape: sizes by axis; a name in place of a number is an axis of any size, the same one wherever it stands.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=500)]
+    shape: Annotated[list[Side | str], Field(max_length=_MOST_AXES)]
+    dtype: Literal["float32", "float16", "float64", "uint8", "int64", "int32", "bool"]
+
+    def elements(self, batch: int = 1) -> int:
+        """Values in it, with every axis of any size taken for `batch`."""
+        return math.prod(batch if isinstance(side, str) else side for side in self.shape)
+
+    @model_validator(mode="after")
+    def _is_of_a_size(self) -> "TensorForm":
+        if self.elements() > _MOST_BYTES:
+            raise ValueError(f"{self.name!r} of shape {self.shape} is larger than any memory")
+        return self
+
+
+class GraphFile(_Strict):
+    """A graph's file: its name in the folder, and what must be in it."""
+
+    file: Annotated[str, Field(min_length=1, max_length=255)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+    @field_validator("file")
+    @classmethod
+    def _lies_in_the_folder(cls, file: str) -> str:
+        if PurePosixPath(file).name != file or file in ("", ".", "..") or "\\" in file:
+            raise ValueError(f"{file!r} is no plain file name; the graphs lie in the runner's folder itself")
+        return file
+
+
+class Schedule(_Strict):
+    """Which frames are key frames: the first, and every `period`-th after it; 1 is each of them."""
+
+    period: Annotated[int, Field(ge=1, le=2**31)]
+
+
+class Pictures(_Strict):
+    """PictureForm, as it is written."""
+
+    size: tuple[Side, Side] = Field(strict=False)
+    fit: str
+    order: str
+    scale: float
+    mean: tuple[float, float, float] = Field(strict=False)
+    deviation: tuple[float, float, float] = Field(strict=False)
+
+    def form(self) -> PictureForm:
+        """The same as the form that pictures are prepared with."""
+        return PictureForm(**self.model_dump())
+
+    @model_validator(mode="after")
+    def _is_a_form(self) -> "Pictures":
+        self.form()
+        return self
+
+
+class Description(_Strict):
+    """The content of runner.json.
+
+    frame: what every function takes; uint8 (N, H, W, 3) where there are `pictures`, which say how they are
+        made, else as the network takes it. outputs, maps: what `key` returns, in this order; `delta` takes
+        frame and maps and returns outputs. structure: the form of the outputs (runtime/structure.py).
+    graphs: the file of each function. packages: the same, compiled for one machine, by function.
+    made_by: versions of what wrote the folder.
+    """
+
+    format: Literal[1]
+    frame: TensorForm
+    pictures: Pictures | None
+    outputs: Annotated[list[TensorForm], Field(min_length=1, max_length=_MOST_TENSORS)]
+    structure: dict[str, Any]
+    maps: Annotated[list[TensorForm], Field(max_length=_MOST_TENSORS)]
+    schedule: Schedule
+    graphs: dict[Literal["frame", "key", "delta"], GraphFile]
+    packages: dict[Literal["frame", "key", "delta"], GraphFile] = {}
+    made_by: dict[str, str]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Description":
+        names = [tensor.name for tensor in (self.frame, *self.outputs, *self.maps)]
+        if len(set(names)) < len(names):
+            raise ValueError("frame, outputs and maps must have names of their own")
+        for files in (self.graphs, self.packages):
+            if files and set(files) != set(FUNCTIONS):
+                raise ValueError(f"expected a file for each of {', '.join(FUNCTIONS)}, got {sorted(files)}")
+        if problems := faults(self.structure, len(self.outputs)):
+            raise ValueError(f"structure: {problems[0]}")
+        if self.pictures is not None and self.frame.shape[1:] != [*self.pictures.size, 3]:
+            raise ValueError(
+                f"frames of shape {self.frame.shape}, where pictures of size {list(self.pictures.size)} need "
+                f"[…, {self.pictures.size[0]}, {self.pictures.size[1]}, 3]"
+            )
+        return self
+
+
+def read_description(folder: Path) -> Description:
+    """Read runner.json of a folder, and see that its files are there and as they were written.
+
+    Raises FileNotFoundError for a folder without it, and ValueError with path, fault and remedy for the rest.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        there = "a folder without it" if folder.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{path} is not there ({there}); expected the folder that dd.export wrote")
+    try:
+        found = Description.model_validate(read_json(path, remedy=_REMEDY))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise ValueError(f"{path}: {where}: {first['msg']}; {_REMEDY}") from None
+    for files in (found.graphs, found.packages):
+        for name, graph in files.items():
+            _require_whole(folder / graph.file, graph, name)
+    return found
+
+
+def _require_whole(path: Path, graph: GraphFile, name: str) -> None:
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{path}, the graph of {name!r}, is not there as a plain file; {_REMEDY}")
+    if (digest := digest_of(path)) != graph.sha256:
+        raise ValueError(
+            f"{path}, the graph of {name!r}, is not what was written (sha256 {digest[:12]}… in place of "
+            f"{graph.sha256[:12]}…); {_REMEDY}"
+        )
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

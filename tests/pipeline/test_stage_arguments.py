@@ -15,6 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 
 
+@pytest.fixture(autouse=True)
+def nobody_watches(monkeypatch):
+    """What a stage begins for as long as its process lives."""
+    monkeypatch.setattr(stage_arguments, "watch_spinning", lambda: None)
+
+
 def parse(monkeypatch, *given):
     monkeypatch.setattr(sys, "argv", ["stage.py", *given])
     return stage_arguments.parse("What it does.", start_from="weights", variant="a name", seed="of weights")

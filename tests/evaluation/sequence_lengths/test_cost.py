@@ -70,6 +70,7 @@ def test_times_are_of_teacher_key_and_delta_frames(network, teacher):
     variants = {"delta": timed("stream", network, before)}
     results = {name: call() for name, call in calls_to_time(teacher, variants, now).items()}
     assert set(results) == {"teacher", "delta key", "delta delta"}
+    assert not any(result.requires_grad for result in results.values())
     torch.testing.assert_close(results["delta key"], results["teacher"])
     assert not torch.allclose(results["delta delta"], results["teacher"])  # students, from the frame before
 

@@ -194,6 +194,15 @@ def test_a_gap_is_closed_by_the_exchange_that_the_gates_mind_least(network):
     assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == [0, 1, 0]
 
 
+@pytest.mark.parametrize(("rest", "said"), [(100.0, True), (102.0, True), (103.5, False), (110.0, False)])
+def test_a_cost_two_percent_below_the_target_is_close_enough(network, caplog, rest, said):
+    """At T = 2 the first block alone, 0.72 being the target, costs (250 + rest) / 500 of the teacher's."""
+    blocks = dict(zip(delta_blocks(network), [(0.0, 0.0), (100.0, 0.0)], strict=True))
+    settle_at(network, CostTable(blocks, rest=rest, teacher=250.0), AmortisedTarget(0.72, 2))
+    assert ((250 + rest) / 500 < 0.98 * 0.72) == said  # 0.7056: 352.8 of 500
+    assert ("more than 2 % below the target" in caplog.text) == said
+
+
 def test_a_target_that_no_choice_comes_close_to_is_logged_with_what_was_reached(network, caplog):
     costs = CostTable(dict.fromkeys(delta_blocks(network), (60.0, 10.0)), rest=5.0, teacher=250.0)
     settle_at(network, costs, AmortisedTarget(0.9, 2))

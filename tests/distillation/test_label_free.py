@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.distillation import label_free, training
-from deltadistill.objectives.objective import Setting
+from deltadistill.objectives.setting import Setting
 
 
 @pytest.fixture

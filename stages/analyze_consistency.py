@@ -22,79 +22,37 @@ def main() -> None:
         results="folder for consistency.json and .csv",
     )
     launch.over_all_processes()
-    from deltadistill.data.frames import FrameStore
-    from deltadistill.evaluation import agreement
-    from deltadistill.evaluation.consistency import measure
-    from deltadistill.evaluation.counting import batch_bar
-    from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.own_designs import import_own_designs
+    from deltadistill.pipeline.evaluated import evaluation
     from deltadistill.pipeline.results.consistency_file import Consistency, ConsistencyRow
     from deltadistill.pipeline.results.files import write
-    from deltadistill.predictors import predictor as predictors
-    from deltadistill.processes import group as processes
-    from deltadistill.stored.architecture import load_network
-    from deltadistill.tasks import of_dataset as tasks
 
-    params = parameters.load(args.params)
-    mine, lengths = params.analyze_consistency, params.sweep_sequence_length.lengths
-    variant = stage_arguments.of_variant(args.variant, params.variants)
-    import_own_designs(params, [variant.network])
-    with (
-        processes.joined() as group,
-        tracking.stage_run(
-            "analyze_consistency", params=params, folder=args.results, seed=args.seed, variant=args.variant
-        ) as run,
-    ):
-        store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
-        clips = store.manifest.clips("test")
-        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
-        network = load_network(args.network, own_names=[params.model.name]).to(group.device)
-        by_length = {
-            T: predictors.build(variant.predict, network, task, options=variant.options) for T in lengths
-        }
-        if not by_length[lengths[0]].uses_history:  # the same at every T
-            by_length = {lengths[0]: by_length[lengths[0]]}
-        parts = _kept_parts(args, params, list(by_length), variant)
-        measured = measure(
-            by_length,
-            store,
-            clips,
-            agreement.build(
-                store, clips, task, dis_preset=mine.dis_preset, min_score=params.boxes.shown_score
-            ),
-            batch=mine.batch,
-            parts=parts,
-            progress=batch_bar(f"consistency of {args.variant}", group),
-            group=group,
-        )
-        if not group.is_first:
+    with evaluation("analyze_consistency", args) as variant:
+        params, lengths = variant.params, variant.params.sweep_sequence_length.lengths
+        predictors = {length: variant.predictor() for length in lengths}
+        if not predictors[lengths[0]].uses_history:  # the same at every T
+            predictors = {lengths[0]: predictors[lengths[0]]}
+        counting = variant.counting([list(predictors), params.analyze_consistency.model_dump()])
+        measured = _measured(variant, predictors, counting)
+        if not variant.group.is_first:
             return
         scores = {length: measured.get(length, measured[min(measured)]) for length in lengths}
         found = Consistency(args.variant, scores)
         write(args.results / "consistency.json", found)
         write(args.results / "consistency.csv", found.rows, kind=ConsistencyRow)
         for row in found.rows:
-            run.log({f"consistency_{row.along}_{row.over}": row.consistency}, step=row.length)
-    parts.remove()
+            variant.run.log({f"consistency_{row.along}_{row.over}": row.consistency}, step=row.length)
+    counting.parts.remove()
 
 
-def _kept_parts(args, params, lengths, variant):  # noqa: ANN001
-    from deltadistill.processes.kept_counts import parts_of
+def _measured(variant, predictors, counting):  # noqa: ANN001
+    from deltadistill.evaluation import agreement
+    from deltadistill.evaluation.consistency import measure
 
-    return parts_of(
-        f"analyze_consistency-{args.variant}-seed{args.seed}",
-        [
-            lengths,
-            params.analyze_consistency.model_dump(),
-            variant.predict,
-            variant.options,
-            params.boxes.model_dump(),
-            params.task,
-        ],
-        [args.data / "manifest.csv", args.data / "dataset.json", args.network],
-        minutes=params.training.checkpoint_minutes,
-    )
+    store, params = variant.store, variant.params
+    mine, clips = params.analyze_consistency, store.manifest.clips("test")
+    given = {"dis_preset": mine.dis_preset, "min_score": params.boxes.shown_score}
+    compared = agreement.build(store, clips, variant.task, **given)
+    return measure(predictors, store, clips, compared, batch=mine.batch, counting=counting)
 
 
 if __name__ == "__main__":

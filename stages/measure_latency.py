@@ -1,8 +1,8 @@
-"""Time a teacher frame, a key frame and a delta frame in eager PyTorch on this machine.
+"""Time every variant's key and delta frames on this machine, in each engine, network alone and end to end.
 
-All are timed in turns within one process, batch 1, at the data set's size, on two neighbouring test frames.
-Ratios come first: the speedup at T is the median over rounds of teacher time to amortised time, beside the
-ratio of MACs, which bounds it. Of the variants those are timed whose predictor says that it has delta frames.
+All are timed in turns within one process, on test frames at the data set's size, for every number of streams
+and of processor threads that the parameters name. Speed-ups are medians over rounds, over the teacher on
+every frame in the engine that is the fastest for it.
 """
 
 from deltadistill.pipeline import stage_arguments
@@ -13,65 +13,90 @@ def main() -> None:
     args = stage_arguments.parse(
         __doc__,
         data="folder of manifest.csv",
-        networks="folder with teacher.pt and <variant>.pt",
+        teacher="the per-frame teacher",
+        artifacts="one seed's artifacts, with distill/<training>/network.pt",
         results="folder for latency.json",
     )
-    import torch
-    from tqdm import tqdm
-
-    from deltadistill.account import latency, machine
+    from deltadistill.account.machine import describe_machine
     from deltadistill.data.frames import FrameStore
-    from deltadistill.evaluation.frame_times import calls_to_time, describe_teacher, describe_variant, timed
-    from deltadistill.evaluation.frames import frame_batch
+    from deltadistill.evaluation.timed_variants import macs_bounds
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import provenance, tracking
-    from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.pipeline.results.files import write
     from deltadistill.pipeline.results.latency_file import Latency
-    from deltadistill.predictors.predictor import has_delta_frames
-    from deltadistill.stored.architecture import load_network
 
     params = parameters.load(args.params)
-    mine, lengths = params.measure_latency, params.sweep_sequence_length.lengths
-    variants = {name: each for name, each in params.variants.items() if has_delta_frames(each.predict)}
-    import_own_designs(params, (entry.network for entry in params.variants.values()))
+    lengths = params.sweep_sequence_length.lengths
     with tracking.stage_run("measure_latency", params=params, folder=args.results) as run:
-        torch.set_num_threads(mine.threads)
-        store = FrameStore.open(args.data)
-        clip = next(iter(store.manifest.clips("test").values()))
-        before, now = (frame_batch(store, [frame]) for frame in clip[:2])
-        networks = {
-            name: load_network(args.networks / f"{name}.pt", own_names=[params.model.name]).to(
-                memory_format=torch.channels_last
-            )
-            for name in ("teacher", *variants)
-        }
-        teacher = networks["teacher"]
-        to_time = {
-            name: timed(variant.predict, networks[name], before, options=variant.options)
-            for name, variant in variants.items()
-        }
-        timings = latency.measure(
-            calls_to_time(teacher, to_time, now),
-            runs=mine.runs,
-            warmup=mine.warmup,
-            progress=lambda rounds: tqdm(rounds, desc="latency", unit="round"),
-        )
+        store = FrameStore.open(args.data, cache_gib=0)  # reading a picture is part of the time
         size = (3, *store.size)
-        measured = {"teacher": describe_teacher(timings)}
-        for name, each in to_time.items():
-            measured[name] = describe_variant(timings, name, each, teacher, size=size, lengths=lengths)
-            for length in lengths:
-                run.log({f"speedup_{name}": measured[name]["speedup"][length]}, step=length)
+        variants = _variants(params, args)
+        conditions, left_out = _timed(params, variants, store)
         found = Latency(
             size=size,
-            runs=mine.runs,
-            threads=mine.threads,
-            variants=measured,
-            machine=machine.describe_machine(),
+            conditions=conditions,
+            macs_bound=macs_bounds(variants, lengths, size=size),
+            left_out=left_out,
+            machine=describe_machine(),
             versions=provenance.versions(),
         )
+        for name, length in ((name, length) for name in variants for length in lengths):
+            if fastest := found.shown.fastest(name, length):
+                run.log({f"speedup_{name}": fastest[1].speedup_at(length)}, step=length)
         write(args.results / "latency.json", found)
+
+
+def _variants(params, args):  # noqa: ANN001
+    import torch
+
+    from deltadistill.evaluation.timed_variants import Variant
+    from deltadistill.pipeline.own_designs import import_own_designs
+    from deltadistill.stored.architecture import load_network
+
+    import_own_designs(params, (entry.network for entry in params.variants.values()))
+    networks, variants = {}, {}
+    for name, entry in params.variants.items():
+        if entry.network not in networks:
+            of_training = args.artifacts / entry.network / "network.pt"
+            file = args.teacher if entry.network == "pretrain_teacher" else of_training
+            network = load_network(file, own_names=[params.model.name])
+            networks[entry.network] = network.to(memory_format=torch.channels_last)
+        variants[name] = Variant(entry.predict, networks[entry.network], entry.options)
+    return variants
+
+
+def _timed(params, variants, store):  # noqa: ANN001
+    from tqdm import tqdm
+
+    from deltadistill.evaluation.quickest_engines import engines_to_time
+    from deltadistill.evaluation.timed_variants import conditions_of, graphs_of, time_variants
+    from deltadistill.tasks import of_dataset as tasks
+
+    mine, lengths = params.measure_latency, params.sweep_sequence_length.lengths
+    task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
+    rounds = {"runs": mine.runs, "warmup": mine.warmup, "seconds": mine.seconds}
+    conditions = conditions_of(mine.batches, mine.threads, mine.precisions, **rounds)
+    found, left_out = [], []
+    with graphs_of(variants) as graphs:
+        common = {"graphs": graphs, "lengths": lengths}
+        engines = engines_to_time(mine.engines, variants, task, store, conditions[0], **common)
+        for condition in conditions:
+            said = f"{condition.batch} at once, threads: {condition.threads}, {condition.precision}"
+            timed = time_variants(
+                variants,
+                engines,
+                task,
+                store,
+                condition,
+                **common,
+                progress=lambda rounds, said=said: tqdm(rounds, desc=said, unit="round"),
+            )
+            found += [timed.entry] if timed.entry else []
+            left_out += [each for each in timed.left_out if each not in left_out]
+    if not found:
+        reasons = "; ".join(f"{each['engine']}: {each['reason']}" for each in left_out)
+        raise ValueError(f"the teacher could be timed in none of the engines {engines}: {reasons}")
+    return found, left_out
 
 
 if __name__ == "__main__":

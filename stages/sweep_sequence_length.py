@@ -23,104 +23,81 @@ def main() -> None:
         results="folder for sweep.json and sweep.csv",
     )
     launch.over_all_processes()
-    import numpy as np
-
-    from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.costs_by_length import costs_by_length
-    from deltadistill.evaluation.counting import batch_bar
-    from deltadistill.evaluation.examples import example_predictions
-    from deltadistill.evaluation.frames import teacher_reference
-    from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
-    from deltadistill.files import atomic
-    from deltadistill.metrics.measures import make_known
-    from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.own_designs import import_own_designs
-    from deltadistill.predictors import predictor as predictors
-    from deltadistill.processes import group as processes
-    from deltadistill.stored.architecture import load_network
-    from deltadistill.tasks import of_dataset as tasks
+    from deltadistill.evaluation.positions import scores_by_length
+    from deltadistill.pipeline.evaluated import evaluation
 
-    params = parameters.load(args.params)
-    mine = params.sweep_sequence_length
-    variant = stage_arguments.of_variant(args.variant, params.variants)
-    import_own_designs(params, [variant.network])
-    with (
-        processes.joined() as group,
-        tracking.stage_run(
-            "sweep_sequence_length", params=params, folder=args.results, seed=args.seed, variant=args.variant
-        ) as run,
-    ):
-        store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
-        task = tasks.build(store.manifest.info, boxes=params.boxes.model_dump(), named=params.task)
-        network = load_network(args.network, own_names=[params.model.name]).to(group.device)
-        teacher = load_network(args.teacher, own_names=[params.model.name]).to(group.device)
-        clips, longest = store.manifest.clips("test"), max(mine.lengths)
-        labels_needed = mine.reference == "labels"
-        runs = position_runs(clips, longest, counts=store.is_annotated if labels_needed else None)
-        if not runs:
-            raise ValueError(
-                f"no {'labelled ' if labels_needed else ''}frame of the test split can stand at {longest} "
-                f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
-                "lower sweep_sequence_length.lengths or bring longer clips"
-            )
-        parts = _kept_parts(args, params, longest, variant)
-        predictor = predictors.build(variant.predict, network, task, options=variant.options)
-        metrics = score_positions(
-            predictor,
-            task,
-            store,
-            runs,
-            task.reference(store) if labels_needed else teacher_reference(teacher, task, store),
-            longest=longest,
-            batch=mine.batch,
-            parts=parts,
-            progress=batch_bar(args.variant, group),
-            group=group,
-        )
-        if not group.is_first:
+    with evaluation("sweep_sequence_length", args) as variant:
+        mine, store = variant.params.sweep_sequence_length, variant.store
+        teacher, predictor, runs = variant.load(args.teacher), variant.predictor(), _runs(mine, store)
+        counting = variant.counting([max(mine.lengths), mine.reference, mine.batch], args.teacher)
+        metrics = _metrics(variant, predictor, teacher, runs, counting)
+        if not variant.group.is_first:
             return
-        accuracy = scores_by_length(task, metrics, mine.lengths, store.classes)
-        cost = costs_by_length(predictor, network, teacher, mine.lengths, size=(3, *store.size))
+        accuracy = scores_by_length(variant.task, metrics, mine.lengths, store.classes)
+        given = {"size": (3, *store.size), "networks": variant.networks}
+        cost = costs_by_length(predictor, variant.network, teacher, mine.lengths, **given)
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():
-            run.log({name: scores[name] for name in (task.measure.key, "macs_ratio")}, step=length)
-        make_known(task.measure)
-        _write_scores(args, mine.reference, len(scored(runs)), lengths)
-        shown = dict(list(clips.items())[: mine.example_clips])
-        with atomic.file(args.artifacts / "examples.npz") as path:
-            drawn = params.write_report.picture_lengths
-            np.savez_compressed(path, **example_predictions(predictor, task, store, shown, lengths=drawn))
-    parts.remove()
+            logged = {name: scores[name] for name in (variant.task.measure.key, "macs_ratio")}
+            variant.run.log(logged, step=length)
+        _write_scores(args, mine.reference, variant.task, runs, lengths)
+        _keep_examples(args, variant, predictor)
+    counting.parts.remove()
 
 
-def _kept_parts(args, params, longest, variant):  # noqa: ANN001
-    from deltadistill.processes.kept_counts import parts_of
+def _runs(mine, store):  # noqa: ANN001
+    from deltadistill.evaluation.positions import position_runs
 
-    mine = params.sweep_sequence_length
-    return parts_of(
-        f"sweep_sequence_length-{args.variant}-seed{args.seed}",
-        [
-            longest,
-            mine.reference,
-            mine.batch,
-            variant.predict,
-            variant.options,
-            params.boxes.model_dump(),
-            params.task,
-        ],
-        [args.data / "manifest.csv", args.data / "dataset.json", args.network, args.teacher],
-        minutes=params.training.checkpoint_minutes,
+    clips, longest, labels_needed = (
+        store.manifest.clips("test"),
+        max(mine.lengths),
+        mine.reference == "labels",
     )
+    runs = position_runs(clips, longest, counts=store.is_annotated if labels_needed else None)
+    if not runs:
+        raise ValueError(
+            f"no {'labelled ' if labels_needed else ''}frame of the test split can stand at {longest} "
+            f"positions: its clips have at most {max(map(len, clips.values()))} frames; "
+            "lower sweep_sequence_length.lengths or bring longer clips"
+        )
+    return runs
 
 
-def _write_scores(args, reference, labelled_frames, lengths):  # noqa: ANN001
+def _metrics(variant, predictor, teacher, runs, counting):  # noqa: ANN001
+    from deltadistill.evaluation.frames import reference_of
+    from deltadistill.evaluation.positions import score_positions
+
+    mine, store, task = variant.params.sweep_sequence_length, variant.store, variant.task
+    reference = reference_of(mine.reference, task, store, teacher)
+    given = {"longest": max(mine.lengths), "batch": mine.batch, "counting": counting}
+    return score_positions(predictor, task, store, runs, reference, **given)
+
+
+def _write_scores(args, reference, task, runs, lengths):  # noqa: ANN001
+    from deltadistill.evaluation.positions import scored
+    from deltadistill.metrics.measures import make_known
     from deltadistill.pipeline.results.files import write
     from deltadistill.pipeline.results.sweep_file import Sweep, SweepRow
 
-    sweep = Sweep(args.variant, reference, labelled_frames, lengths)
+    make_known(task.measure)
+    sweep = Sweep(args.variant, reference, len(scored(runs)), lengths)
     write(args.results / "sweep.json", sweep)
     write(args.results / "sweep.csv", sweep.rows, kind=SweepRow)
+
+
+def _keep_examples(args, variant, predictor):  # noqa: ANN001
+    import numpy as np
+
+    from deltadistill.evaluation.examples import example_predictions
+    from deltadistill.files import atomic
+
+    clips = variant.store.manifest.clips("test")
+    shown = dict(list(clips.items())[: variant.params.sweep_sequence_length.example_clips])
+    lengths = variant.params.write_report.picture_lengths
+    with atomic.file(args.artifacts / "examples.npz") as path:
+        kept = example_predictions(predictor, variant.task, variant.store, shown, lengths=lengths)
+        np.savez_compressed(path, **kept)
 
 
 if __name__ == "__main__":

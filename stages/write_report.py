@@ -18,6 +18,7 @@ def main() -> None:
     from deltadistill.files import atomic
     from deltadistill.pipeline import params as parameters
     from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.own_measures import make_measure_known
     from deltadistill.pipeline.report.page import render
     from deltadistill.pipeline.report.publish import headline_figures, write_animations, write_figures
     from deltadistill.pipeline.report.scenes import read_scenes
@@ -26,6 +27,7 @@ def main() -> None:
     from deltadistill.pipeline.results.variants import variants_of
 
     params = parameters.load(args.params)
+    make_measure_known(args.data, params)
     with tracking.stage_run("write_report", params=params, folder=args.results) as run:
         results = read_results(
             args.results,
@@ -33,6 +35,7 @@ def main() -> None:
             seeds=params.seeds,
             variants=variants_of(params),
             distilled=params.distill.trainings,
+            videos=params.evaluate_videos.variants,
         )
         scenes = read_scenes(
             args.artifacts,

@@ -23,7 +23,16 @@ MADE_OR_BROUGHT = {
     *("leftImg8bit/", "leftImg8bit_sequence/", "gtFine/", "gtCoarse/"),
     "convert/",
 }
-FOR_TOOLS = {"LICENSE", "README.md", "CITATION.cff", "constraints.txt", "dvc.lock", "py.typed", "__init__.py"}
+FOR_TOOLS = {
+    "LICENSE",
+    "README.md",
+    "CITATION.cff",
+    "constraints.txt",
+    "dvc.lock",
+    "py.typed",
+    "__init__.py",
+    "__main__.py",
+}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -65,12 +65,15 @@ def measure(
     *,
     runs: int,
     warmup: int,
+    seconds: float = math.inf,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> Timings:
     """Time each of `calls` `runs` times after `warmup` untimed rounds; see `measure_turns`."""
     turns = [[(name, call)] for name, call in calls.items()]
-    return measure_turns(turns, runs=runs, warmup=warmup, progress=progress, clock_ns=clock_ns)
+    return measure_turns(
+        turns, runs=runs, warmup=warmup, seconds=seconds, progress=progress, clock_ns=clock_ns
+    )
 
 
 def measure_turns(

@@ -8,11 +8,9 @@ from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.agreement import Agreement, Meter, Pairs, Way
-from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
+from deltadistill.evaluation.counting import ONCE, Counting, count_batches
+from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.predictors.predictor import Predictor
-from deltadistill.processes.group import ALONE, Group
-from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Predictions
 
 Scores = dict[int, dict[str, dict[str, dict[str, float | None]]]]
@@ -27,16 +25,13 @@ def measure(
     agreement: Agreement,
     *,
     batch: int,
-    parts: Parts | None = None,
-    progress: Progress = silent,
-    group: Group = ALONE,
+    counting: Counting = ONCE,
 ) -> Scores:
     """Run the predictor of each sequence length T over every clip and compare successive predictions.
 
     `predictors` maps T to a predictor of its own, which is given a key frame every T frames; clips start with
     one, and `batch` of equal length run side by side. All T share each frame and each flow, which are held
     for one pair only.
-    parts, progress, group: as for evaluation.counting.count_batches.
     Raises ValueError when no clip has two frames.
     """
     if all(len(frames) < 2 for frames in clips.values()):
@@ -45,9 +40,7 @@ def measure(
         list(_side_by_side(clips, batch)),
         lambda: {(length, way): agreement.meter() for length in predictors for way in agreement.ways},
         lambda meters, together: _run(predictors, store, together, agreement, meters),
-        parts=parts,
-        progress=progress,
-        group=group,
+        counting,
     )
     scores: Scores = {length: {along: {} for along, _ in agreement.ways} for length in predictors}
     for (length, (along, over)), meter in meters.items():
@@ -71,10 +64,12 @@ def _run(
 ) -> None:
     before: dict[int, Predictions] = {}
     for index in range(len(together[0])):
-        batch = frame_batch(store, [frames[index] for frames in together])
+        batch = frame_batch(
+            store, [frames[index] for frames in together], since=[frames[0] for frames in together]
+        )
         if not index:
             for length, predictor in predictors.items():
-                predictor.begin(stream_of(batch, FixedPeriod(length)))
+                predictor.begin(stream_of(batch, FixedPeriod(length), frames_per_second=rate_of(together)))
         now = {length: predictor.answer(batch) for length, predictor in predictors.items()}
         if index:
             pairs = [(frames[index - 1], frames[index]) for frames in together]

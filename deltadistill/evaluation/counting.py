@@ -38,23 +38,36 @@ def batch_bar(title: str, group: Group = ALONE) -> Progress:
     return show
 
 
-def count_batches(
-    batches: Sequence[Batch],
-    empty: Callable[[], Counters],
-    count: Callable[[Counters, Batch], None],
-    *,
-    parts: Parts | None = None,
-    progress: Progress = silent,
-    group: Group = ALONE,
-) -> Counters:
-    """Count every batch once, and return the counters, which are the same however it was interrupted.
+@dataclass(frozen=True)
+class Counting:
+    """How batches are counted, which decides no result.
 
-    empty: makes new counters, in dicts and lists. count: counts a batch in such counters.
     parts: where counts are kept. SIGINT, SIGTERM and SIGUSR1 keep them after the running batch and end the
         process (KeyboardInterrupt, or exit code 128 + number).
     group: processes that take the batches in turns; each gets all that was counted, the first one writes.
     """
-    counting = _Counting(empty, count, parts, group)
+
+    parts: Parts | None = None
+    progress: Progress = silent
+    group: Group = ALONE
+
+
+ONCE = Counting()
+"""Alone, without a word, and from the beginning where it was interrupted."""
+
+
+def count_batches(
+    batches: Sequence[Batch],
+    empty: Callable[[], Counters],
+    count: Callable[[Counters, Batch], None],
+    how: Counting = ONCE,
+) -> Counters:
+    """Count every batch once, and return the counters, which are the same however it was interrupted.
+
+    empty: makes new counters, in dicts and lists. count: counts a batch in such counters.
+    """
+    parts, progress, group = how.parts, how.progress, how.group
+    counting = _Run(empty, count, parts, group)
     with Interruption(group) as interruption:
         try:
             counting.run(batches, interruption, progress)
@@ -68,7 +81,7 @@ def count_batches(
 
 
 @dataclass
-class _Counting(Generic[Counters, Batch]):
+class _Run(Generic[Counters, Batch]):
     """An evaluation under way.
 
     counted: by this process, and by the first one what parts held. fresh, numbers: what is in no part yet.

@@ -7,7 +7,7 @@ import numpy as np
 from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
+from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.predictors.predictor import Predictor
 from deltadistill.tasks.task import Predictions, Task
 
@@ -31,6 +31,7 @@ def predict_clip(
     predictor: Predictor, store: FrameStore, frames: Sequence[Frame], *, period: int
 ) -> Predictions:
     """What a predictor says about each frame of one clip, a stream with a key frame every `period` frames."""
-    predictor.begin(stream_of(frame_batch(store, frames[:1]), FixedPeriod(period)))
-    batches = (frame_batch(store, [frame]) for frame in frames)
+    first = frame_batch(store, frames[:1])
+    predictor.begin(stream_of(first, FixedPeriod(period), frames_per_second=rate_of([frames])))
+    batches = (frame_batch(store, [frame], since=frames[:1]) for frame in frames)
     return [prediction for batch in batches for prediction in predictor.answer(batch)]

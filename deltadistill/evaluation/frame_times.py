@@ -1,23 +1,43 @@
-"""Timing of teacher, key and delta frames of several predictors, in turns."""
+"""Times of a frame in every variant: key and delta frames as a stream has them, in any engine, in turns.
+
+Streams go on while they are timed, a key frame, then delta frames, again and again, by the predictors that
+are also evaluated.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import nn
 
-from deltadistill.account.latency import Timings
-from deltadistill.account.macs import count_macs
-from deltadistill.account.network_costs import network_costs
-from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
-from deltadistill.evaluation.frames import stream_of
-from deltadistill.predictors import predictor as predictors
+from deltadistill.account.latency import Timings, Turn
+from deltadistill.blocks.schedules import FixedPeriod
+from deltadistill.data.frames import FrameStore
+from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.frames import frame_batch, stream_of
 from deltadistill.predictors.frame_batch import FrameBatch
-from deltadistill.predictors.predictor import MAIN, Predictor
+from deltadistill.predictors.predictor import Predictor
 
 TEACHER = "teacher"
+PERIOD = 3  # frames from one key frame to the next while times are taken
+
+Part = Literal["network", "end_to_end"]
+"""What is timed: the network alone, on frames that lie ready; or reading the pictures, preparing them, and
+making predictions of outputs as well."""
+PARTS: tuple[Part, ...] = ("network", "end_to_end")
+Kind = Literal["frame", "key", "delta"]
+"""Which frames: any, of a variant to which all are alike; or key frames, and those between them."""
+Source = Callable[[], FrameBatch]
+"""Where a frame of every stream comes from."""
+
+
+class What(NamedTuple):
+    """What is timed, and by what."""
+
+    engine: str
+    variant: str
+    part: Part
+    kind: Kind
 
 
 class AsTheyAre:
@@ -28,81 +48,91 @@ class AsTheyAre:
         return output
 
 
-@dataclass(frozen=True)
-class Timed:
-    """A variant to be timed: a predictor that is past its key frame, and one that sees key frames only."""
+def sources(store: FrameStore, *, streams: int) -> Mapping[Part, Sequence[Source]]:
+    """By part, where PERIOD frames in a row come from, of a test clip per stream; few clips are taken again.
 
-    network: nn.Module
-    delta: Predictor
-    key: Predictor
-
-
-def timed(
-    predict: str, network: nn.Module, before: FrameBatch, *, options: Mapping[str, Any] | None = None
-) -> Timed:
-    """Make the predictors of a variant, in the state that the frame `before` leaves."""
-    made = [predictors.build(predict, network, AsTheyAre(), options=options) for _ in range(2)]
-    for predictor, schedule in zip(made, (FixedPeriod(2**62), FixedPeriod(1)), strict=True):
-        _begin(predictor, before, schedule)
-    return Timed(network, *made)
+    store: reads them. With a time end to end in view it keeps no decoded frames.
+    """
+    clips = list(store.manifest.clips("test").values())
+    frames = [
+        [_at(clips[stream % len(clips)], index) for stream in range(streams)] for index in range(PERIOD)
+    ]
+    read = [partial(frame_batch, store, each) for each in frames]
+    return {"network": [partial(_same, source()) for source in read], "end_to_end": read}
 
 
-def _begin(predictor: Predictor, before: FrameBatch, schedule: KeySchedule) -> None:
-    predictor.begin(stream_of(before, schedule))
-    predictor.answer(before)
+def _at(clip: Sequence[Frame], index: int) -> Frame:
+    return clip[index % len(clip)]  # a shorter clip begins again
 
 
-def calls_to_time(
-    teacher: nn.Module, variants: Mapping[str, Timed], now: FrameBatch
-) -> dict[str, Callable[[], object]]:
-    """What `latency.measure` shall time, on the frame `now`: the teacher, each variant's key and delta."""
-    calls: dict[str, Callable[[], object]] = {TEACHER: partial(_without_gradient, teacher, now.normalised)}
-    for name, variant in variants.items():
-        calls[_key(name)] = partial(variant.key.answer, now)
-        calls[_delta(name)] = partial(variant.delta.answer, now)
-    return calls
+def _same(ready: FrameBatch) -> FrameBatch:
+    _ = ready.normalised  # made once, and kept
+    return ready
 
 
-@torch.no_grad()
-def _without_gradient(network: nn.Module, frames: torch.Tensor) -> Any:
-    return network(frames)
+def turn(of: tuple[str, str, Part], predictor: Predictor, frames: Sequence[Source]) -> Turn:
+    """What a variant does in a round: answer a key frame and those after it; one frame if all are alike.
+
+    of: engine, variant and part. The streams begin here and have seen no frame yet.
+    """
+    predictor.begin(stream_of(frames[0](), FixedPeriod(len(frames))))
+    kinds: list[Kind] = ["key"] + ["delta"] * (len(frames) - 1) if predictor.uses_history else ["frame"]
+    return [
+        (What(*of, kind), partial(_answer, predictor, frame))
+        for kind, frame in zip(kinds, frames, strict=False)
+    ]
 
 
-def describe_teacher(timings: Timings) -> dict[str, Any]:
-    """The entry of the teacher in latency.json."""
-    return {"frame_ms": _spread(timings, TEACHER)}
+def _answer(predictor: Predictor, frame: Source) -> Any:
+    return predictor.answer(frame())
 
 
-def describe_variant(
-    timings: Timings,
-    name: str,
-    variant: Timed,
-    teacher: nn.Module,
-    *,
-    size: Sequence[int],
-    lengths: Iterable[int],
+def fastest(timings: Timings, variant: str, part: Part) -> str:
+    """The engine in which a variant answers a frame, or else a key frame, in the least time."""
+    found = {
+        what.engine: timings.median_ms(what)
+        for what in timings.samples_ms
+        if (what.variant, what.part) == (variant, part) and what.kind != "delta"
+    }
+    return min(found, key=lambda engine: found[engine])
+
+
+def describe(
+    timings: Timings, lengths: Iterable[int], state_bytes: Mapping[tuple[str, str], int]
 ) -> dict[str, Any]:
-    """The entry of a variant in latency.json; `macs_bound` is the speedup that MACs would allow."""
-    key, delta, lengths = _key(name), _delta(name), list(lengths)
-    teacher_macs = count_macs(teacher, size).teacher
-    costs = variant.delta.costs(network_costs({MAIN: variant.network}, size))
+    """What latency.json says of the times of one batch size and number of threads.
+
+    state_bytes: memory kept between frames, by engine and variant.
+    Speed-ups are over the teacher in the engine that is the fastest for it.
+    """
+    lengths = list(lengths)
+    baselines = {part: fastest(timings, TEACHER, part) for part in PARTS}
+    engines: dict[str, dict[str, Any]] = {}
+    for engine, variant, part in dict.fromkeys(what[:3] for what in timings.samples_ms):
+        entry = engines.setdefault(engine, {}).setdefault(variant, {})
+        baseline = What(baselines[part], TEACHER, part, "frame")
+        entry[part] = _times(timings, (engine, variant, part), baseline, lengths)
+        if kept := state_bytes.get((engine, variant)):
+            entry["state_bytes"] = kept
+    return {"baselines": baselines, "engines": engines}
+
+
+def _times(
+    timings: Timings, of: tuple[str, str, Part], baseline: What, lengths: Sequence[int]
+) -> dict[str, Any]:
+    frame, key, delta = (What(*of, kind) for kind in ("frame", "key", "delta"))
+    if frame in timings.samples_ms:
+        return {
+            "frame_ms": _spread(timings, frame),
+            "speedup": {1: timings.speedup(baseline, frame, frame, 1)},
+        }
     return {
-        "speedup": {length: timings.speedup(TEACHER, key, delta, length) for length in lengths},
-        "macs_bound": {length: teacher_macs / costs.amortised(length).macs for length in lengths},
         "key_ms": _spread(timings, key),
         "delta_ms": _spread(timings, delta),
         "amortised_ms": {length: timings.amortised_ms(key, delta, length) for length in lengths},
-        "state_bytes": variant.delta.state_bytes,
+        "speedup": {length: timings.speedup(baseline, key, delta, length) for length in lengths},
     }
 
 
-def _key(name: str) -> str:
-    return f"{name} key"
-
-
-def _delta(name: str) -> str:
-    return f"{name} delta"
-
-
-def _spread(timings: Timings, name: str) -> dict[str, float]:
+def _spread(timings: Timings, name: What) -> dict[str, float]:
     return {"median": timings.median_ms(name), "p95": timings.p95_ms(name)}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.schedules import KeySchedule, OnDemand
+from deltadistill.data.frame_times import frames_per_second
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.manifest import Frame
 from deltadistill.forward.modes import evaluation_mode
@@ -24,12 +25,28 @@ def inputs(store: FrameStore, frames: Iterable[Frame]) -> Tensor:
     return normalise(_pictures(store, frames))
 
 
-def frame_batch(store: FrameStore, frames: Iterable[Frame]) -> FrameBatch:
-    """Frames of streams side by side, for a predictor; of a data set neither time nor motion is known."""
-    return FrameBatch(_pictures(store, frames))
+def frame_batch(
+    store: FrameStore, frames: Sequence[Frame], *, since: Sequence[Frame] | None = None
+) -> FrameBatch:
+    """Frames of streams side by side, for a predictor.
+
+    since: the streams' first frames; with them the time stamps of a manifest that has any are known. Motion
+        is not: a prepared data set keeps pictures, not the vectors of the video file that they came from.
+    """
+    return FrameBatch(_pictures(store, frames), None if since is None else _seconds(frames, since))
 
 
-def stream_of(first: FrameBatch, schedule: KeySchedule | None = None) -> StreamInfo:
+def _seconds(frames: Sequence[Frame], since: Sequence[Frame]) -> Tensor | None:
+    """Seconds from each stream's first frame, float64 (N,); None where a frame has no time stamp."""
+    times = [(frame.seconds, first.seconds) for frame, first in zip(frames, since, strict=True)]
+    if any(None in both for both in times):
+        return None
+    return torch.tensor([now - begun for now, begun in times], dtype=torch.float64)
+
+
+def stream_of(
+    first: FrameBatch, schedule: KeySchedule | None = None, *, frames_per_second: float | None = None
+) -> StreamInfo:
     """What is known of streams that begin with these frames.
 
     schedule: begins again; None: only the first frame is a key frame.
@@ -37,7 +54,18 @@ def stream_of(first: FrameBatch, schedule: KeySchedule | None = None) -> StreamI
     schedule = schedule or OnDemand()
     schedule.reset()
     streams, _, *size = first.pictures.shape
-    return StreamInfo(streams, tuple(size), schedule=schedule)
+    return StreamInfo(streams, tuple(size), frames_per_second, schedule)
+
+
+def rate_of(streams: Iterable[Sequence[Frame]]) -> float | None:
+    """Frames per second of streams side by side, by time stamps; None where unknown, or not the same."""
+    rates = {frames_per_second([frame.seconds for frame in frames]) for frames in streams}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def reference_of(name: str, task: Task, store: FrameStore, teacher: nn.Module) -> Reference:
+    """What predictions are compared with: "labels", or "teacher", its own predictions."""
+    return task.reference(store) if name == "labels" else teacher_reference(teacher, task, store)
 
 
 def _pictures(store: FrameStore, frames: Iterable[Frame]) -> Tensor:

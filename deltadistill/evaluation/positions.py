@@ -13,12 +13,10 @@ from torch import Tensor
 
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
+from deltadistill.evaluation.counting import ONCE, Counting, count_batches
+from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.metrics.measures import Measure
 from deltadistill.predictors.predictor import Predictor
-from deltadistill.processes.group import ALONE, Group
-from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Metric, Predictions, Reference, Scores, Task
 
 
@@ -76,27 +74,23 @@ def score_positions(
     *,
     longest: int,
     batch: int,
-    parts: Parts | None = None,
-    progress: Progress = silent,
-    group: Group = ALONE,
+    counting: Counting = ONCE,
 ) -> dict[str, list[Metric]]:
     """The task's metrics of every clip, one per distance to the key frame, 0 … longest − 1.
 
     Every run is a stream of its own, of which only the first frame is a key frame.
-    parts, progress, group: as for counting.count_batches.
     """
-    shared = {"parts": parts, "progress": progress, "group": group}
     clips = list(dict.fromkeys(run.frames[0].clip for run in runs))
     scoring = _Scoring(predictor, store, reference)
     if not predictor.uses_history:
         batches, empty = _of_single_frames(runs, batch), lambda: {clip: task.metric() for clip in clips}
-        single = count_batches(batches, empty, scoring.count_frames, **shared)
+        single = count_batches(batches, empty, scoring.count_frames, counting)
         return {clip: [metric] * longest for clip, metric in single.items()}
     return count_batches(
         list(_of_equal_length(runs, batch)),
         lambda: {clip: [task.metric() for _ in range(longest)] for clip in clips},
         scoring.count_runs,
-        **shared,
+        counting,
     )
 
 
@@ -109,24 +103,28 @@ class _Scoring:
     reference: Reference
 
     def count_frames(self, metrics: Mapping[str, Metric], frames: Sequence[Frame]) -> None:
-        for frame, prediction in zip(frames, self._begin(frames), strict=True):
+        for frame, prediction in zip(
+            frames, self._begin(frames, [(frame,) for frame in frames]), strict=True
+        ):
             metrics[frame.clip].update(prediction, self.reference(frame))
 
     def count_runs(self, metrics: Mapping[str, Sequence[Metric]], together: Sequence[Run]) -> None:
-        for distance in range(len(together[0].frames)):
+        streams = [run.frames for run in together]
+        for distance in range(len(streams[0])):
             frames = [run.frames[distance] for run in together]
-            predictions = self._go_on(frames) if distance else self._begin(frames)
+            predictions = self._go_on(frames, streams) if distance else self._begin(frames, streams)
             for run, frame, prediction in zip(together, frames, predictions, strict=True):
                 if run.scored[distance]:
                     metrics[frame.clip][distance].update(prediction, self.reference(frame))
 
-    def _begin(self, frames: Sequence[Frame]) -> Predictions:
-        first = frame_batch(self.store, frames)
-        self.predictor.begin(stream_of(first))
+    def _begin(self, frames: Sequence[Frame], streams: Sequence[Sequence[Frame]]) -> Predictions:
+        first = frame_batch(self.store, frames, since=frames)
+        self.predictor.begin(stream_of(first, frames_per_second=rate_of(streams)))
         return self.predictor.answer(first)
 
-    def _go_on(self, frames: Sequence[Frame]) -> Predictions:
-        return self.predictor.answer(frame_batch(self.store, frames))
+    def _go_on(self, frames: Sequence[Frame], streams: Sequence[Sequence[Frame]]) -> Predictions:
+        first = [stream[0] for stream in streams]
+        return self.predictor.answer(frame_batch(self.store, frames, since=first))
 
 
 def over_all_clips(metrics: Mapping[str, Sequence[Metric]]) -> list[Metric]:

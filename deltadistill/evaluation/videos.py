@@ -12,12 +12,10 @@ from deltadistill.account.cost import Cost, FrameCosts, mean
 from deltadistill.blocks.schedules import KeySchedule
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Frame
-from deltadistill.evaluation.counting import Progress, count_batches, silent
-from deltadistill.evaluation.frames import Clips, frame_batch, stream_of
+from deltadistill.evaluation.counting import ONCE, Counting, count_batches
+from deltadistill.evaluation.frames import Clips, frame_batch, rate_of, stream_of
 from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.predictor import Predictor
-from deltadistill.processes.group import ALONE, Group
-from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.task import Metric, Predictions, Reference, Task
 
 
@@ -62,9 +60,7 @@ def score_videos(
     schedule: KeySchedule,
     counts: Callable[[Frame], bool] | None = None,
     costs: Mapping[str, FrameCosts] | None = None,
-    parts: Parts | None = None,
-    progress: Progress = silent,
-    group: Group = ALONE,
+    counting: Counting = ONCE,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> dict[str, Video]:
     """Run the predictor over every clip as one stream, and compare each of its answers.
@@ -73,17 +69,15 @@ def score_videos(
     counts: whether a frame can be scored at all; None: every one can. All are answered.
     costs: of the predictor's networks, by name (account.network_costs); None: MACs are not known.
     Milliseconds are of the answer, without what makes the network's input.
-    parts, progress, group: as for counting.count_batches, a video at a time: one that was interrupted is
-        answered again from its first frame, since nobody else knows what a predictor remembers.
+    counting: of a video at a time: one that was interrupted is answered again from its first frame, since
+        nobody else knows what a predictor remembers.
     """
     run = _Run(predictor, store, reference, schedule, counts, costs, clock_ns)
     counted = count_batches(
         list(clips.items()),
         lambda: {name: ([task.metric() for _ in frames], [Course()]) for name, frames in clips.items()},
         run.count,
-        parts=parts,
-        progress=progress,
-        group=group,
+        counting,
     )
     return {name: Video(metrics, course) for name, (metrics, (course,)) in counted.items()}
 
@@ -103,9 +97,10 @@ class _Run:
     def count(self, counted: Mapping[str, Any], video: tuple[str, Sequence[Frame]]) -> None:
         name, frames = video
         metrics, (course,) = counted[name]
-        self.predictor.begin(stream_of(frame_batch(self.store, frames[:1]), self.schedule))
+        first = frame_batch(self.store, frames[:1])
+        self.predictor.begin(stream_of(first, self.schedule, frames_per_second=rate_of([frames])))
         for frame, metric in zip(frames, metrics, strict=True):
-            (prediction,), milliseconds = self._answer(frame_batch(self.store, [frame]))
+            (prediction,), milliseconds = self._answer(frame_batch(self.store, [frame], since=frames[:1]))
             course.note(self._cost(milliseconds), is_key=self.predictor.is_key_frame)
             if self.counts is None or self.counts(frame):
                 metric.update(prediction, self.reference(frame))

@@ -1,7 +1,25 @@
 """What accuracy is called, task by task: in files and in words. Nothing else knows both names of a score."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the report's claims ask of a measure: shares of the teacher's MACs at T, and points of score.
+
+    compute: at most so much of the MACs. kept: at most so far below finetuned at T = 3. feature, copy, small:
+    at least so far ahead of them, of `copy` at T = 3 and T = 10, of the others at T = 3. teacher: at least so
+    good is a teacher worth distilling.
+    """
+
+    compute: Mapping[int, float]
+    kept: float
+    feature: float
+    copy: Mapping[int, float]
+    small: float
+    teacher: float
 
 
 @dataclass(frozen=True)
@@ -10,7 +28,7 @@ class Measure:
 
     `key` and `name` are what it is called in files and in words, `class_key` and `class_name` the same for
     one class. `also` are the keys of further scores, `also_names` what they are called in words, `parts` the
-    keys of the main score over some of the objects.
+    keys of the main score over some of the objects. `bounds`: None: claims that ask for points are not made.
     """
 
     key: str
@@ -20,6 +38,7 @@ class Measure:
     also: tuple[str, ...] = ()
     also_names: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    bounds: Bounds | None = field(default=None, compare=False)
 
     def against(self, reference: str) -> str:
         """What accuracy is called: fidelity where `reference` is not "labels" but "teacher"."""
@@ -37,7 +56,14 @@ class Measure:
         return key.removeprefix(f"{self.key}_")
 
 
-MIOU = Measure("miou", "mIoU", "iou", "IoU")
+# The bounds are fixed before any measurement, and are not softened.
+MIOU = Measure(
+    "miou",
+    "mIoU",
+    "iou",
+    "IoU",
+    bounds=Bounds(compute={3: 0.50}, kept=1.0, feature=5, copy={3: 2, 10: 8}, small=1, teacher=75),
+)
 MAP50 = Measure(
     "map50",
     "mAP@0.5",
@@ -46,9 +72,19 @@ MAP50 = Measure(
     also=("map",),
     also_names=("mAP@[.5:.95]",),
     parts=("map50_slow", "map50_medium", "map50_fast"),
+    bounds=Bounds(compute={3: 0.55, 10: 0.40}, kept=2.0, feature=2, copy={3: 1, 10: 5}, small=1, teacher=50),
 )
-TOP1 = Measure("top1", "top-1", "top1_of_class", "top-1", also=("top5",), also_names=("top-5",))
-MEASURES = {measure.key: measure for measure in (MIOU, MAP50, TOP1)}
+TOP1 = Measure(
+    "top1",
+    "top-1",
+    "top1_of_class",
+    "top-1",
+    also=("top5",),
+    also_names=("top-5",),
+    bounds=Bounds(compute={3: 0.50}, kept=1.0, feature=1, copy={3: 1, 10: 2}, small=1, teacher=70),
+)
+BUILT_IN = (MIOU, MAP50, TOP1)
+MEASURES = {measure.key: measure for measure in BUILT_IN}
 
 
 def measure_in(found: Any) -> Measure | None:

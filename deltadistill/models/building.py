@@ -18,7 +18,8 @@ def build(name: str, *, classes: int, **options) -> nn.Module:
     """Build the network `name` with random weights (`torch.manual_seed` decides them).
 
     name: of this library or of `register`, of a file in networks/, file.py:function,
-        package.module:function, torchvision:NAME, or an ONNX file, which brings its weights (see `sources`).
+        package.module:function, torchvision:NAME, timm:NAME, or an ONNX file, which brings its weights
+        (see `sources`).
     classes: the number of output channels. options: the builder's own, such as `width`.
     Raises ValueError for a name or an option that is not known, and lists those that are.
     """
@@ -27,7 +28,7 @@ def build(name: str, *, classes: int, **options) -> nn.Module:
         listed = ", ".join([*sorted([*MODELS, *REGISTERED]), *own.names()])
         raise ValueError(
             f"unknown model {name!r}; known: {listed}; your own: networks/{name}.py, "
-            "file.py:function, package.module:function or an ONNX file; torchvision's: torchvision:NAME"
+            "file.py:function, package.module:function or an ONNX file; others': torchvision:NAME, timm:NAME"
         )
     _require_options(name, builder, options)
     return builder(classes=classes, **options)

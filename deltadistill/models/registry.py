@@ -22,6 +22,16 @@ SOURCES = Registry(
         "file": "deltadistill.models.own:find_in_file",
         "module": "deltadistill.models.sources:from_module",
         "torchvision": "deltadistill.models.torchvision_networks:find",
+        "timm": "deltadistill.models.timm_networks:find",
         "onnx": "deltadistill.models.onnx_networks:find",
+    },
+)
+
+# How pictures go into the weights that a source's own networks are published with.
+PICTURES = Registry(
+    "source of pictures",
+    {
+        "torchvision": "deltadistill.models.torchvision_pictures:pictures_of",
+        "timm": "deltadistill.models.timm_networks:pictures_of",
     },
 )

@@ -5,11 +5,12 @@
     folder/mine.py:function           a function of a file
     package.module:function           a function of a module, also of an installed one
     torchvision:lraspp_mobilenet_v3_large
-    folder/mine.onnx                  an ONNX file (by onnx2torch, where it is installed)
+    timm:mobilenetv3_small_050        where timm is installed
+    folder/mine.onnx                  an ONNX file (by onnx2pytorch, where it is installed)
 
-A function is called with `classes` and the options, and returns the network. The first two and torchvision's
-lead to code of this project alone; the others lead anywhere, so that names which come out of a network file
-are taken only where the caller names them too (`building.build_from_file`).
+A function is called with `classes` and the options, and returns the network. The first two, torchvision's and
+timm's lead to code that is installed for that; the others lead anywhere, so that names which come out of a
+network file are taken only where the caller names them too (`building.build_from_file`).
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def source_of(name: str) -> str:
         return "onnx"
     if _IN_FILE.fullmatch(name):
         return "file"
-    if name.startswith("torchvision:"):
-        return "torchvision"
+    if name.startswith(("torchvision:", "timm:")):
+        return name.partition(":")[0]
     return "module" if is_path(name) else "networks"
 
 

@@ -25,15 +25,16 @@ def find(name: str) -> Callable[..., nn.Module]:
         near = ", ".join(get_close_matches(theirs, known)) or "torchvision.models.list_models() lists them"
         raise ValueError(f"model {name!r}: torchvision has no such network; near: {near}")
 
-    def build(*, classes: int, **options: Any) -> nn.Module:
+    def build(*, classes: int | None = None, **options: Any) -> nn.Module:
         if asked := sorted(set(options) & set(_WEIGHTS)):
             raise ValueError(
                 f"model {name!r}: {asked[0]} is no option; load weights from a file (start_from)"
             )
         parameters = inspect.signature(torchvision_models.get_model_builder(theirs)).parameters
         no_weights = dict.fromkeys(_WEIGHTS if "weights_backbone" in parameters else _WEIGHTS[:1])
+        number = {} if classes is None else {"num_classes": classes}  # else torchvision's own number
         try:
-            network = torchvision_models.get_model(theirs, **no_weights, num_classes=classes, **options)
+            network = torchvision_models.get_model(theirs, **no_weights, **number, **options)
         except TypeError as error:
             raise ValueError(f"model {name!r} does not take its options: {error}") from error
         return Logits(network) if theirs in list_models(torchvision_models.segmentation) else network

@@ -29,7 +29,7 @@ OWN_CODE = Path(EXTENSIONS, "code")
 # What the stage trace_code depends on; not all of extensions/, where DVC writes a dvc.lock per dvc.yaml.
 LOOKED_AT = (Path("deltadistill"), OWN_CODE, Path("networks"), STAGES)
 _PER_TRAINING = ("distill",)
-_PER_VARIANT = ("sweep_sequence_length", "analyze_consistency")
+_PER_VARIANT = ("sweep_sequence_length", "analyze_consistency", "evaluate_videos")
 
 Digests = dict[str, str]
 
@@ -82,8 +82,10 @@ def _files(params: Params, root: Path) -> Iterator[tuple[str, Path, list[Section
                     [_task(params), params.model, params.distill.of_training(training)],
                 )
         elif stage in _PER_VARIANT:
-            for variant in params.variants:
-                yield f"{stage}/{variant}.json", path, _of_variant(params, variant)
+            of_videos = stage == "evaluate_videos"
+            schedules = [params.evaluate_videos] if of_videos else []
+            for variant in params.evaluate_videos.variants if of_videos else params.variants:
+                yield f"{stage}/{variant}.json", path, _of_variant(params, variant) + schedules
         else:
             yield f"{stage}.json", path, _SECTIONS.get(stage, _all)(params)
     for script in sorted((root / OWN_CODE).glob("[a-z]*.py")):
@@ -93,8 +95,9 @@ def _files(params: Params, root: Path) -> Iterator[tuple[str, Path, list[Section
 def _of_variant(params: Params, variant: str) -> list[Section]:
     """What decides the code of a variant's evaluation: how it predicts, and what its networks are made of."""
     entry = params.variants[variant]
-    trained = entry.network.partition("/")[2]
-    students = [params.distill.of_training(trained).students] if trained else []
+    networks = (entry.network, *entry.networks.values())
+    trained = dict.fromkeys(filter(None, (name.partition("/")[2] for name in networks)))
+    students = [params.distill.of_training(name).students for name in trained]
     return [_task(params), params.model, entry, *students]
 
 
@@ -113,7 +116,7 @@ _SECTIONS = {
     "pretrain_teacher": lambda params: [_task(params), params.model, params.pretrain_teacher],
     "profile_macs": lambda params: [params.model, params.distill.students],
     "collect_networks": lambda params: [],
-    "write_report": lambda params: [],
+    "write_report": lambda params: [] if _task(params).name in TASKS else [_task(params)],
     "compare_settings": lambda params: [],
     "trace_code": lambda params: [],
 }

@@ -25,6 +25,8 @@ from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params.distill import NetworkTraining
 from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
 from deltadistill.pipeline.stage_names import require_stages
+from deltadistill.predictors.key_schedules import build_schedule
+from deltadistill.predictors.predictor import require_options
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.preparation.moving_shapes import SHAPES
@@ -53,12 +55,14 @@ def _checked_values(params: parameters.Params) -> dict[str, Any]:
     loss = {"pretrain_teacher": {"loss": {"class_weights"}, "augment": {"crop"}}}
     distill = {"distill": {"steps", "students", "search", "trainings", "augment"}}
     whole = {"model": True, "prepare_dataset": True, "label_frames": True, "resources": True}
-    return params.model_dump(mode="json", include=whole | loss | distill)
+    evaluated = {"variants": True, "evaluate_videos": True}
+    return params.model_dump(mode="json", include=whole | loss | distill | evaluated)
 
 
 def _require_workable(params: parameters.Params) -> None:
     require_stages(params.resources)
     _require_labels_can_be_made(params)
+    _require_predictors(params)
     classes = _classes(params)
     if classes is None:
         return
@@ -73,6 +77,20 @@ def _require_workable(params: parameters.Params) -> None:
             _require_boxes(key, params, training)
             _require_objectives(key, params, name)
             _require_reach(key, network, params, name)
+
+
+def _require_predictors(params: parameters.Params) -> None:
+    """Predictors and schedules of key frames can be found, and take the options that they are given."""
+    for name, variant in params.variants.items():
+        try:
+            require_options(variant.predict, variant.options, networks=variant.networks)
+        except ValueError as error:
+            raise ValueError(f"variants.{name}: {error}") from None
+    for name, key_frames in params.evaluate_videos.schedules.items():
+        try:
+            build_schedule(key_frames.schedule, key_frames.options)
+        except ValueError as error:
+            raise ValueError(f"evaluate_videos.schedules.{name}: {error}") from None
 
 
 def _classes(params: parameters.Params) -> int | None:

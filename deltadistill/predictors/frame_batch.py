@@ -14,9 +14,11 @@ class FrameBatch:
     """The frames of N streams at one moment.
 
     pictures: uint8 RGB (N, 3, H, W), on the processor.
-    seconds: time stamps, float64 (N,), counted from each stream's beginning; None where not known.
+    seconds: time stamps, float64 (N,), counted from each stream's beginning; None where the file or the
+        manifest has none.
     motion: backward motion by the vectors of the video file, float32 (N, 2, H, W) in pixels, x then y, such
-        that x_before = x + motion; NaN where a block has no vector. None where the file has none.
+        that x_before = x + motion; NaN where a block has no vector (motion.codec_vectors). None where the
+        file has none, and in the evaluations of a prepared data set, which keeps pictures and no vectors.
     """
 
     pictures: Tensor

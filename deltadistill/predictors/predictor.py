@@ -92,9 +92,12 @@ def has_delta_frames(predict: str) -> bool:
 
 
 def require_options(
-    predict: str, options: Mapping[str, Any], *, networks: Mapping[str, nn.Module] | None = None
+    predict: str, options: Mapping[str, Any], *, networks: Mapping[str, Any] | None = None
 ) -> None:
-    """Raise ValueError unless the predictor `predict` takes these options and networks, and no others."""
+    """Raise ValueError unless the predictor `predict` takes these options and networks, and no others.
+
+    networks: by name, whatever stands for them.
+    """
     networks = networks or {}
     both = sorted(set(options) & set(networks))
     if both:

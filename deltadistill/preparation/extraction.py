@@ -12,10 +12,10 @@ import numpy as np
 from deltadistill.data.frame_times import frames_per_second
 from deltadistill.preparation.clip_gaps import long_steps
 from deltadistill.preparation.encoded_picture import write_picture
-from deltadistill.preparation.picture_folder import Numbers
-from deltadistill.preparation.shots import ShotDetector
-from deltadistill.preparation.video_frame import Damaged, Noticed
-from deltadistill.preparation.video_source import read_video
+from deltadistill.video.picture_folder import Numbers
+from deltadistill.video.shots import ShotDetector
+from deltadistill.video.video_frame import Damaged, Noticed
+from deltadistill.video.video_source import read_video
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.preparation.box_clips import held_back
 from deltadistill.preparation.class_table import chosen_color
 from deltadistill.preparation.picture_faults import first_size, picture_fault
-from deltadistill.preparation.picture_folder import PICTURES, not_read, sort_pictures, unread_pictures
+from deltadistill.video.picture_folder import PICTURES, not_read, sort_pictures, unread_pictures
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.preparation.box_clips import held_back
 from deltadistill.preparation.mask_faults import label_fault
 from deltadistill.preparation.picture_faults import first_size, picture_fault
-from deltadistill.preparation.picture_folder import PICTURES, not_read, unread_pictures
+from deltadistill.video.picture_folder import PICTURES, not_read, unread_pictures
 
 
 @dataclass(frozen=True)

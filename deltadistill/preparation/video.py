@@ -11,7 +11,7 @@ from deltadistill.data.manifest import DatasetInfo, Frame, Manifest
 from deltadistill.preparation.clip_gaps import pieces
 from deltadistill.preparation.division import Clip, Division, divide_videos
 from deltadistill.preparation.extraction import READ_WHOLE, Extracted, Reading, extract
-from deltadistill.preparation.video_place import find_video, titles
+from deltadistill.video.video_place import find_video, titles
 
 log = logging.getLogger(__name__)
 

@@ -23,15 +23,15 @@ def rebuild(structure: Structure, arrays: Sequence[Any]) -> Any:
     return tuple(items) if kind == "tuple" else items
 
 
-def names(structure: Structure, prefix: str = "") -> list[str]:
-    """Names of the arrays by their place: "out", "1.boxes" …; "output" for an array alone."""
+def names(structure: Structure, prefix: str = "output") -> list[str]:
+    """Names of the arrays by their place: "output" for an array alone, "output.out", "output.1.boxes" …"""
     ((kind, content),) = structure.items()
     if kind == "tensor":
-        return [prefix or "output"]
+        return [prefix]
     if kind == "value":
         return []
     items = content.items() if kind == "dict" else enumerate(content)
-    return [name for key, each in items for name in names(each, f"{prefix}.{key}" if prefix else str(key))]
+    return [name for key, each in items for name in names(each, f"{prefix}.{key}")]
 
 
 def faults(structure: Any, count: int) -> list[str]:

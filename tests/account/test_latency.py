@@ -2,8 +2,7 @@
 
 import pytest
 
-from deltadistill.account.latency import measure
-from deltadistill.account.machine import describe_machine
+from deltadistill.account.latency import FEWEST, measure, measure_turns
 
 
 class Clock:
@@ -57,8 +56,32 @@ def test_impossible_numbers_are_refused():
         timings.amortised_ms("a", "a", 0)
 
 
-def test_the_machine_is_described_without_naming_it():
-    machine = describe_machine()
-    processor = {"processor", "architecture", "logical_cores", "usable_cores", "features"}
-    assert set(machine) == {*processor, "vector_instructions", "system"}
-    assert machine["logical_cores"] >= 1
+def test_calls_of_a_turn_keep_their_order_and_count_together():
+    clock = Clock()
+    key, first, second = (
+        clock.spend("key", [9, 18]),
+        clock.spend("delta", [2, 4]),
+        clock.spend("delta", [4, 8]),
+    )
+    stream = [("key", key), ("delta", first), ("delta", second)]
+    timings = measure_turns(
+        [[("teacher", clock.spend("teacher", [10, 20]))], stream], runs=2, warmup=0, clock_ns=clock
+    )
+    assert clock.log == ["teacher", "key", "delta", "delta", "key", "delta", "delta", "teacher"]
+    assert timings.rounds == 2
+    assert timings.median_ms("delta") == 4  # of 2, 4, 4, 8
+    assert timings.p95_ms("delta") == pytest.approx(4 + 0.85 * 4)
+    # a delta frame takes 3 and 6 ms in the mean of a round; T = 4: (9 + 3 · 3) / 4 and twice as long
+    assert timings.amortised_ms("key", "delta", 4) == pytest.approx((4.5 + 9) / 2)
+    assert timings.speedup("teacher", "key", "delta", 4) == pytest.approx(10 / 4.5)
+
+
+def test_no_round_begins_after_the_time_is_up_but_there_are_enough_for_a_median():
+    clock = Clock()
+    slow = measure({"a": clock.spend("a", [1000] * 30)}, runs=30, warmup=2, seconds=1, clock_ns=clock)
+    assert slow.rounds == FEWEST
+    fast = measure({"a": clock.spend("a", [100] * 30)}, runs=30, warmup=0, seconds=1, clock_ns=clock)
+    assert fast.rounds == 11  # the eleventh begins at one second sharp
+    assert (
+        measure({"a": clock.spend("a", [100] * 7)}, runs=7, warmup=0, seconds=1, clock_ns=clock).rounds == 7
+    )

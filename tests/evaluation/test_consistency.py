@@ -17,6 +17,7 @@ class Shown:
     clip: str
     index: int
     flow: object = "known"
+    seconds: float | None = None
 
 
 class Scene:

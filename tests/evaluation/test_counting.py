@@ -13,7 +13,7 @@ import torch
 from deltadistill.data.boxes import Detections, Objects
 from deltadistill.evaluation.agreement_of_boxes import BoxConsistency
 from deltadistill.evaluation.agreement_of_labels import Consistency
-from deltadistill.evaluation.counting import _Counting, batch_bar, count_batches
+from deltadistill.evaluation.counting import Counting, _Run, batch_bar, count_batches
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.processes.group import Group
 from deltadistill.processes.kept_counts import Parts
@@ -47,7 +47,7 @@ def run(parts=None, *, at=lambda batch: None, progress=lambda turns, done: turns
             tallies["of all"][0].update(number)
         at(batch)
 
-    found = count_batches(BATCHES, lambda: {"of all": [Tally()]}, count, parts=parts, progress=progress)
+    found = count_batches(BATCHES, lambda: {"of all": [Tally()]}, count, Counting(parts, progress))
     return found["of all"][0].counts
 
 
@@ -200,7 +200,7 @@ def count_in_threads(monkeypatch, folder, at=lambda rank, batch: None):
             for number in batch:
                 tallies[0].update(number)
 
-        counting = _Counting(lambda: [Tally()], count, parts, _OfThreads(rank, 2))
+        counting = _Run(lambda: [Tally()], count, parts, _OfThreads(rank, 2))
         quiet = SimpleNamespace(agree=lambda: None)
         counting.run(BATCHES, quiet, lambda turns, done: told.append((len(turns), done)) or turns)
         return counting.counted[0].counts, told

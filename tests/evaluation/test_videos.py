@@ -15,6 +15,7 @@ from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.blocks.schedules import Adaptive, Gaps
 from deltadistill.data.frames import normalise
 from deltadistill.data.manifest import Frame
+from deltadistill.evaluation.counting import Counting
 from deltadistill.evaluation.videos import describe_videos, score_videos
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.predictors.predictor import MAIN, build
@@ -118,10 +119,10 @@ def test_an_interrupted_one_goes_on_with_the_video_it_was_in(network, tmp_path):
     ticks = itertools.repeat(0)
     given = {"clock_ns": lambda: next(ticks)}
     with pytest.raises(SystemExit):
-        score(network, counts=interrupt, parts=Parts(tmp_path, minutes=60), **given)
+        score(network, counts=interrupt, counting=Counting(Parts(tmp_path, minutes=60)), **given)
     assert seen == [("a", n) for n in range(7)]  # a signal ends no video
     seen.clear()
-    scored = score(network, counts=interrupt, parts=Parts(tmp_path, minutes=60), **given)
+    scored = score(network, counts=interrupt, counting=Counting(Parts(tmp_path, minutes=60)), **given)
     assert seen == [("b", n) for n in range(4)]
     whole = score(network, counts=None, **given)
     assert describe_videos(TASK, scored) == describe_videos(TASK, whole)

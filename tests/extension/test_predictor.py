@@ -45,5 +45,10 @@ def test_a_predictor_of_ones_own_goes_through_sweep_consistency_and_latency(tmp_
     assert at_three["macs_ratio"] == (1 + 2 / 4) / 3
     assert at_three["miou_per_distance"][0] == at_one["miou"]
     assert set(consistency["lengths"]) == {"1", "3"}
-    assert latency["variants"]["coarse"]["macs_bound"]["3"] == 2
-    assert set(latency["variants"]["coarse"]["speedup"]) == {"1", "3"}
+    assert latency["macs_bound"]["coarse"]["3"] == 2
+    assert [condition["batch"] for condition in latency["conditions"]] == [1, 2]
+    for condition in latency["conditions"]:
+        times = condition["engines"]["eager"]["coarse"]
+        for part in ("network", "end_to_end"):
+            assert set(times[part]["speedup"]) == set(times[part]["amortised_ms"]) == {"1", "3"}
+            assert times[part]["key_ms"]["median"] > 0 < times[part]["delta_ms"]["median"]

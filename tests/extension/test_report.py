@@ -39,14 +39,13 @@ def reported(folder, **changes):
 
 
 def test_a_rival_of_ones_own_has_its_label_and_colour_in_figures_tables_and_words(tmp_path):
-    results, summary = reported(tmp_path / "street", role="rival")
-    page = render(results, summary, ())
+    page = render(*(both := reported(tmp_path / "street", role="rival")), ())
     assert '<span class="swatch" style="background: #12ab9f"></span>Blend nets</th>' in page
     figures = [part.split("</svg>")[0] for part in page.split("<svg ")[1:]]
     assert sum("#12ab9f" in figure and ">Blend nets<" in figure for figure in figures) >= 4
     assert "this is compared with Blend nets, the teacher on every frame" in page
-    assert "Blend nets" in headline(summary)
-    assert "mine" not in headline(summary)
+    assert "Blend nets" in headline(both[1])
+    assert "mine" not in headline(both[1])
 
 
 def test_claims_are_about_the_one_that_is_said_to_be_ours(tmp_path):

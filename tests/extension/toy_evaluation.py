@@ -3,9 +3,9 @@
 import json
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from data.small_dataset import make_manifest
 from ruamel.yaml import YAML
 
@@ -16,30 +16,46 @@ STAGES = Path(__file__).resolve().parents[2] / "stages"
 MODEL = {"name": "ddrnet23_slim", "classes": 8, "options": {"width": 4, "stem_strides": [2, 1]}}
 RESULTS = {
     "sweep_sequence_length": "sweep.json",
+    "evaluate_videos": "videos.json",
     "analyze_consistency": "consistency.json",
     "measure_latency": "latency.json",
 }
+EACH = ("sweep_sequence_length", "analyze_consistency", "measure_latency")
 
 
-def evaluated(folder: Path, monkeypatch, name: str, entry: dict) -> list[dict]:
-    """Take a variant with an untrained network through sweep, consistency and latency; return their results.
+def evaluated(
+    folder: Path,
+    monkeypatch,
+    name: str,
+    entry: dict,
+    *,
+    stages: Sequence[str] = EACH,
+    schedules: dict | None = None,
+) -> list[dict]:
+    """Take a variant with untrained networks through stages that evaluate it; return their results.
 
-    Modules that lie in `folder` can be named in the entry.
+    Modules that lie in `folder` can be named in the entry and in the schedules of evaluate_videos.
     """
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.path", [*sys.path])  # as a script has it: without the folder it is run from
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     monkeypatch.setenv("DELTADISTILL_TRACKING", "off")
     make_manifest(folder, flow=True).write(folder / "manifest.csv")
-    for file in ("teacher.pt", f"{name}.pt"):
-        save_network(folder / file, models.build(MODEL["name"], classes=8, **MODEL["options"]), MODEL)
+    for file in ("teacher", name, *(f"{name}.{argument}" for argument in entry.get("networks", {}))):
+        options = MODEL["options"] | ({"width": 2} if "." in file else {})
+        network = models.build(MODEL["name"], classes=8, **options)
+        save_network(folder / f"{file}.pt", network, MODEL | {"options": options})
     params = YAML(typ="safe").load(STAGES.parent / "params.yaml")
     params["variants"] = {"teacher": params["variants"]["teacher"], name: entry}
     params["sweep_sequence_length"]["lengths"] = params["write_report"]["picture_lengths"] = [1, 3]
-    params["measure_latency"] |= {"runs": 5, "warmup": 0, "threads": torch.get_num_threads()}
+    params["evaluate_videos"] |= {"variants": [name]} | ({"schedules": schedules} if schedules else {})
+    params["measure_latency"] |= {"runs": 5, "warmup": 0, "batches": [1, 2], "threads": [1]}
     YAML().dump(params, Path("params.yaml"))
     variant = f"--variant {name} --network {name}.pt"
-    given = [f"{variant} --teacher teacher.pt --artifacts .", variant, "--networks ."]
-    for stage, arguments in zip(RESULTS, given, strict=True):
-        monkeypatch.setattr("sys.argv", [stage, "--data", ".", "--results", ".", *arguments.split()])
+    given = {"analyze_consistency": variant, "measure_latency": "--teacher teacher.pt --artifacts ."}
+    given["evaluate_videos"] = f"{variant} --teacher teacher.pt"
+    given["sweep_sequence_length"] = f"{given['evaluate_videos']} --artifacts ."
+    for stage in stages:
+        monkeypatch.setattr("sys.argv", [stage, "--data", ".", "--results", ".", *given[stage].split()])
         runpy.run_path(str(STAGES / f"{stage}.py"), run_name="__main__")
-    return [json.loads(Path(result).read_text()) for result in RESULTS.values()]
+    return [json.loads(Path(RESULTS[stage]).read_text()) for stage in stages]

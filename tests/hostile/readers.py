@@ -39,9 +39,9 @@ from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
 from deltadistill.preparation.ilsvrc_xml import read_annotation
 from deltadistill.preparation.imagenet_lists import read_lists
-from deltadistill.preparation.video_source import read_video
 from deltadistill.stored import architecture
 from deltadistill.stored.network_file import save_network
+from deltadistill.video.video_source import read_video
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {"name": "ddrnet23_slim", "classes": 4, "options": {"width": 4, "stem_strides": [2, 1]}}

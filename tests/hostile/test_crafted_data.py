@@ -18,7 +18,7 @@ from deltadistill.data.label_table import table
 from deltadistill.data.manifest import COLUMNS, Frame, Manifest
 from deltadistill.data.picture import decode_picture
 from deltadistill.files.limits import MOST_CLIP_FRAMES
-from deltadistill.preparation.video_source import read_video
+from deltadistill.video.video_source import read_video
 
 
 @pytest.fixture
@@ -284,18 +284,18 @@ def test_a_path_that_reads_like_an_address_is_a_file(tmp_path, monkeypatch):
 
 def test_a_video_with_more_pixels_than_allowed_is_refused_before_a_frame_is_decoded(tmp_path, monkeypatch):
     [path] = make_video(tmp_path, suffix="mp4", codec="mpeg4", pixels="yuv420p")
-    monkeypatch.setattr("deltadistill.preparation.video_source.MOST_PIXELS", 512 * 512)
+    monkeypatch.setattr("deltadistill.video.video_source.MOST_PIXELS", 512 * 512)
     assert len(list(read_video(path))) == 6
-    monkeypatch.setattr("deltadistill.preparation.video_source.MOST_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("deltadistill.video.video_source.MOST_PIXELS", 64 * 48 - 1)
     with pytest.raises(ValueError, match=r"ride\.mp4 is 48×64; videos of up to 3071 pixels are read"):
         list(read_video(path))
 
 
 def test_a_frame_larger_than_the_video_says_is_refused_too(tmp_path, monkeypatch):
     [path] = make_video(tmp_path, suffix="mp4", codec="mpeg4", pixels="yuv420p")
-    monkeypatch.setattr("deltadistill.preparation.video_source.MOST_PIXELS", 1000)
+    monkeypatch.setattr("deltadistill.video.video_source.MOST_PIXELS", 1000)
     monkeypatch.setattr(
-        "deltadistill.preparation.video_source._require_size", lambda *_: None
+        "deltadistill.video.video_source._require_size", lambda *_: None
     )  # as if it said less
     with pytest.raises(ValueError, match=r"ride\.mp4 is not a video .* or its frames are too large"):
         list(read_video(path))

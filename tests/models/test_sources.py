@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from labelling.onnx_by_hand import write_convolution
 from torch import nn
@@ -44,6 +45,7 @@ def folder(tmp_path, monkeypatch):
         ("/some/where/mine.py:net", "file"),
         ("extensions.mine:net", "module"),
         ("torchvision:resnet18", "torchvision"),
+        ("timm:resnet18", "timm"),
         ("weights/mine.onnx", "onnx"),
     ],
 )
@@ -93,18 +95,30 @@ def test_a_name_or_an_option_that_torchvision_does_not_have_is_said():
         models.build("torchvision:resnet18", classes=2, weights="DEFAULT")
 
 
-def test_without_onnx2torch_it_is_said_how_to_get_it(folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx2torch", None)  # as if it were not installed
+def test_timms_networks_have_random_weights_and_as_many_classes_as_asked_for():
+    torch.manual_seed(3)
+    found = models.build("timm:mobilenetv3_small_050", classes=7).eval()
+    torch.manual_seed(3)
+    expected = timm.create_model("mobilenetv3_small_050", num_classes=7).eval()
+    assert torch.equal(found(FRAMES), expected(FRAMES))
+    with pytest.raises(ValueError, match=r"timm has no such network; near: .*resnet18"):
+        models.build("timm:resnet17", classes=2)
+    with pytest.raises(ValueError, match="'timm:resnet18': pretrained is no option; load weights"):
+        models.build("timm:resnet18", classes=2, pretrained=True)
+
+
+def test_without_onnx2pytorch_it_is_said_how_to_get_it(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx2pytorch", None)  # as if it were not installed
     monkeypatch.setitem(sys.modules, "onnx", None)
     write_convolution(folder / "net.onnx", np.ones((4, 3), np.float32), ["n", 3, "h", "w"])
-    with pytest.raises(ValueError, match=r"net.onnx: .*not installed; pip install onnx2torch"):
+    with pytest.raises(ValueError, match=r"net.onnx: .*not installed; pip install 'deltadistill\[onnx\]'"):
         models.build("net.onnx", classes=4)
     with pytest.raises(ValueError, match=r"there is no ONNX file other\.onnx in "):
         models.build("other.onnx", classes=4)
 
 
 def test_an_onnx_file_becomes_a_network_that_converts(folder):
-    pytest.importorskip("onnx2torch", reason="an optional package")
+    pytest.importorskip("onnx2pytorch", reason="an optional package")
     weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     write_convolution(folder / "net.onnx", weights, ["n", 3, "h", "w"])
     network = models.build("net.onnx", classes=4).eval()
@@ -115,7 +129,7 @@ def test_an_onnx_file_becomes_a_network_that_converts(folder):
     with pytest.raises(ValueError, match="first output has 4 channels, where 5 classes are needed"):
         models.build("net.onnx", classes=5)
     Path("net.onnx").write_bytes(b"some network")
-    with pytest.raises(ValueError, match=r"net\.onnx: not an ONNX file that onnx2torch can convert"):
+    with pytest.raises(ValueError, match=r"net\.onnx: not an ONNX file that can be read"):
         models.build("net.onnx", classes=4)
 
 

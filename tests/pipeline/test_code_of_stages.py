@@ -52,6 +52,22 @@ def test_the_files_behind_a_network_are_noted_for_the_stages_that_build_it(root,
     assert not own & set(code["prepare_dataset.json"])
 
 
+def noted_with_engines(root, *names: str) -> set[str]:
+    content = copy.deepcopy(CONTENT)
+    content["measure_latency"]["engines"] = list(names)
+    code = code_of_stages(params.parse(content), root)
+    assert not [file for file in code["distill/delta.json"] if file.startswith("deltadistill/runtime")]
+    return set(code["measure_latency.json"])
+
+
+def test_the_stage_that_measures_times_is_noted_with_the_engines_that_are_named(root):
+    openvino, onnxruntime = (f"deltadistill/runtime/{name}_engine.py" for name in ("openvino", "onnxruntime"))
+    own = "extensions/code/net.py"
+    assert noted_with_engines(root, "openvino") & {openvino, onnxruntime, own} == {openvino}
+    assert noted_with_engines(root, "extensions.code.net:ENGINE") & {openvino, own} == {own}
+    assert {openvino, onnxruntime} <= noted_with_engines(root, "eager", "auto")  # which may be any
+
+
 @pytest.mark.parametrize("name", ["elsewhere/net.py:build", "elsewhere.net:build", "elsewhere/net.onnx"])
 def test_a_network_of_which_no_change_would_be_seen_is_refused(root, name):
     with pytest.raises(ValueError, match=r"elsewhere/net\.\w+: .* move it into extensions/code/"):

@@ -52,6 +52,20 @@ def written(folder, *changes):
             {"no.such.place:Objective": {"weight": 1.0}},
             r"trainings\.delta \(loss\.objectives\): .*there is no module 'no'",
         ),
+        ("variants.copy.options", {"step": 2}, r"variants\.copy: predictor 'copy': .*'step'.*it takes none"),
+        ("variants.copy.networks", {"helper": "distill/small"}, r"variants\.copy: .*'helper'.*takes none"),
+        ("variants.copy.networks", {"network": "distill/small"}, r"variants\.copy: .*'network'"),
+        ("variants.copy.predict", "no.place:Mine", r"variants\.copy: .*there is no module 'no'"),
+        (
+            "evaluate_videos.schedules",
+            {"often": {"schedule": "fixed", "options": {"period": 3, "every": 3}}},
+            r"schedules\.often: schedule of key frames 'fixed': .*'every'.*it takes period: int",
+        ),
+        (
+            "evaluate_videos.schedules",
+            {"often": {"schedule": "fixed", "options": {"period": 0}}},
+            r"schedules\.often: .*at least 1",
+        ),
         ("distill.steps", 0, r"distill\.steps: .*greater than or equal to 1"),
     ],
 )

@@ -15,6 +15,7 @@ from deltadistill.files import commented_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
+CODE_AND_RESULTS = ("deltadistill", "networks", "results", "stages")
 KEPT = ("collect_networks", "trace_code")  # stages that only copy or read source files
 FOLDERS = (
     ".dvc",
@@ -132,7 +133,7 @@ def finished(_finished):
     before = outputs(_finished)
     yield _finished
     _finished.run("git", "reset", "--quiet", "--hard")
-    _finished.run("git", "clean", "--quiet", "--force", "-d", "--", "deltadistill", "networks", "stages")
+    _finished.run("git", "clean", "--quiet", "--force", "-d", "--", *CODE_AND_RESULTS)
     if outputs(_finished) != before:  # most tests only look, and DVC takes a second to find that out
         _finished.run("dvc", "checkout", "--quiet")
 

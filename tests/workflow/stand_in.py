@@ -24,6 +24,7 @@ RESULTS = {
     "profile_macs": ["macs.csv", "totals.json", "macs.png"],
     "distill": ["metrics.json", "curve.csv", "layers.csv", "architecture.json"],
     "sweep_sequence_length": ["sweep.json", "sweep.csv"],
+    "evaluate_videos": ["videos.json", "videos.csv"],
     "analyze_consistency": ["consistency.json", "consistency.csv"],
     "measure_latency": ["latency.json"],
     "compare_settings": ["report.html", "summary.json", "comparison.csv"],

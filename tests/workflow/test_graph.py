@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from deltadistill.pipeline.stage_names import stage_names
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONAL = "label_frames"  # there where params.yaml asks for it
+OPTIONAL = {"label_frames", "evaluate_videos"}  # there where params.yaml asks for them
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,13 @@ def test_both_tools_have_the_same_stages(untouched, snakemake_edges):
 
 def test_a_report_waits_for_every_other_stage(dvc_edges):
     before = {first for first, then in closure(dvc_edges) if then.startswith("write_report")}
-    stages = set(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]) - {"write_report", OPTIONAL}
+    stages = set(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]) - {"write_report"} - OPTIONAL
     assert {name for name in stages if any(stage.startswith(name) for stage in before)} == stages
 
 
 def test_frames_are_labelled_only_where_params_ask_for_it(untouched):
-    assert OPTIONAL not in untouched.run("dvc", "stage", "list")
+    listed = untouched.run("dvc", "stage", "list")
+    assert not [name for name in OPTIONAL if name in listed]
 
 
 def test_trainings_follow_the_labels_that_they_read_and_evaluations_have_none(finished):
@@ -55,10 +56,21 @@ def test_trainings_follow_the_labels_that_they_read_and_evaluations_have_none(fi
     assert "Running stage 'distill@street-0-delta'" in listed
     assert "Stage 'pretrain_teacher@street-0' didn't change" in listed
     edges = set(re.findall(r'"([^"]+)" -> "([^"]+)"', finished.run("dvc", "dag", "--dot")))
-    after = {then.partition("@")[0] for first, then in edges if first.startswith(OPTIONAL)}
+    after = {then.partition("@")[0] for first, then in edges if first.startswith("label_frames")}
     assert after == {"distill"}
     assert "up to date" in finished.run("dvc", "status")
     assert "Nothing to be done" in finished.run("snakemake", "--dry-run")
+
+
+def test_whole_videos_are_evaluated_where_params_ask_for_it_and_reported_by_both_tools(finished):
+    finished.set("evaluate_videos.variants", ["delta"])
+    assert "Running stage 'evaluate_videos@street-0-delta'" in finished.run("dvc", "repro")
+    assert "up to date" in finished.run("dvc", "status")
+    edges = re.findall(r'"([^"]+)" -> "([^"]+)"', finished.run("dvc", "dag", "--dot"))
+    assert ("evaluate_videos@street-0-delta", "write_report@street") in edges
+    finished.set("evaluate_videos.schedules.adaptive.options.threshold", 30.0)
+    ran = re.findall(r"rule (\w+?)_street", finished.run("snakemake"))
+    assert set(ran) - {"trace_code"} == {"evaluate_videos", "write_report"}
 
 
 def test_the_variants_of_a_seed_do_not_wait_for_each_other(dvc_edges):

@@ -109,11 +109,12 @@ def test_further_values_run_alone_and_old_ones_stay(swept):
     write(project, "[0.3, 0.6, 1.2]", "[16]")
     ran = rules(run(project))
     assert ran[0] == "toy_settings_beta1p2_distill_delta_0"
-    assert set(ran[1:3]) == {
+    assert set(ran[1:4]) == {
         "toy_settings_beta1p2_analyze_consistency_delta_0",
         "toy_settings_beta1p2_sweep_sequence_length_delta_0",
+        "toy_settings_beta1p2_measure_latency",
     }
-    assert ran[3:] == ["toy_compare_settings", "all"]
+    assert ran[4:] == ["toy_compare_settings", "all"]
 
 
 def test_a_value_taken_away_and_back_is_still_there(swept):

@@ -196,6 +196,34 @@ def test_a_setting_reads_its_own_parameters_and_what_it_shares():
     assert f"artifacts/sweeps/toy/teachers/width24/{seed}/pretrain_teacher/teacher.pt" in evaluated
 
 
+def test_a_setting_is_timed_beside_its_teacher_as_the_report_shows_it():
+    found = written(over=BETA | {"model.options.width": [24]}, trainings=["delta", "feature"])
+    project = found["sweeps/toy/settings/beta0p3_width24"]
+    stage = project.stages["measure_latency"]
+    own = "artifacts/sweeps/toy/settings/beta0p3_width24/seed0"
+    teacher = "artifacts/sweeps/toy/teachers/width24/seed0/pretrain_teacher/teacher.pt"
+    assert f"--teacher {teacher} --artifacts {own} " in stage["cmd"]
+    assert "matrix" not in stage
+    assert {teacher, f"{own}/distill/delta/network.pt", f"{own}/distill/feature/network.pt"} <= set(
+        stage["deps"]
+    )
+    assert f"{own}/distill" not in stage["deps"]
+    assert "results/sweeps/toy/settings/beta0p3_width24/measure_latency/latency.json" in stage["metrics"][0]
+    assert list(project.params["variants"]) == ["teacher", "delta", "feature"]
+    first = {key: BASE["measure_latency"][key][:1] for key in ("batches", "threads", "precisions")}
+    assert project.params["measure_latency"] == BASE["measure_latency"] | first
+
+
+def test_what_stands_beside_is_timed_without_networks_that_nobody_trains_there():
+    alone = written(over=BETA, beside=[])["sweeps/toy/teachers/base"]
+    assert list(alone.params["variants"]) == ["teacher"]
+    assert not [each for each in alone.stages["measure_latency"]["deps"] if "distill" in each]
+    copying = written(over=BETA, beside=["copy"])["sweeps/toy/teachers/base"]
+    own = "artifacts/sweeps/toy/teachers/base/seed0/distill/finetuned/network.pt"
+    assert own in copying.stages["measure_latency"]["deps"]
+    assert list(copying.params["variants"]) == ["teacher", "copy"]
+
+
 def test_what_stands_beside_is_trained_once_with_the_values_of_the_base():
     teacher = written(over=BETA, beside=["copy"])["sweeps/toy/teachers/base"]
     assert list(teacher.stages) == [
@@ -205,6 +233,7 @@ def test_what_stands_beside_is_trained_once_with_the_values_of_the_base():
         "analyze_consistency-teacher",
         "sweep_sequence_length-copy",
         "analyze_consistency-copy",
+        "measure_latency",
     ]
     assert "distill/finetuned/network.pt" in teacher.stages["analyze_consistency-copy"]["cmd"]
     assert teacher.params["distill"]["loss"]["beta"] == BASE["distill"]["loss"]["beta"]

@@ -10,6 +10,7 @@ from deltadistill.pipeline.params import NO_WEIGHTS
 STEPS = 2
 DISTANCE = 2  # frames between the key frame and the last one of a training clip
 LENGTHS = [1, 2]
+ONCE = ("batches", "threads", "precisions")  # of the times, one measurement
 CALM = 1e-6  # of the learning rates: what a trial learns is thrown away
 PROCESSOR_BATCH, PROCESSOR_CROP = 2, (128, 256)
 
@@ -46,6 +47,7 @@ def trial_parameters(
     trial["sweep_sequence_length"] |= {"lengths": LENGTHS, "example_clips": 1}
     trial["write_report"]["picture_lengths"] = LENGTHS[1:]
     trial["measure_latency"] |= {"runs": 5, "warmup": 0}
+    trial["measure_latency"] |= {key: trial["measure_latency"][key][:1] for key in ONCE}
     return trial, list(dict.fromkeys(said))
 
 

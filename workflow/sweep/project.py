@@ -16,7 +16,9 @@ from .settings import Part, Setting
 Definition = Any  # a stage of dvc.yaml, or a part of it
 TRAINED, PRETRAINED = "distill/", "pretrain_teacher"
 EVALUATIONS = ("sweep_sequence_length", "analyze_consistency")
+LATENCY = "measure_latency"
 SEED = "${item.seed}"  # left for DVC to fill in
+FIRST_SEED = "${seeds[0]}"
 _ITEMS = ("${item.training}", "${item.variant}")
 UP = "../../../.."  # from a project's folder to the root
 CODE = "code"  # what is noted of the stages' code: written with the project, so that no job is needed
@@ -72,11 +74,26 @@ def _stages_beside(sweep: ParameterSweep, of: Part) -> dict[str, str | None]:
     rows = rows_beside(sweep, of)
     networks = {of.params["variants"][row]["network"] for row in rows}
     trained = sorted(network.removeprefix(TRAINED) for network in networks if network.startswith(TRAINED))
-    return {"pretrain_teacher": None} | _trainings(trained) | _evaluations(rows)
+    return {"pretrain_teacher": None} | _trainings(trained) | _evaluations(rows) | {LATENCY: None}
 
 
 def _stages_of_setting(sweep: ParameterSweep, of: Part) -> dict[str, str | None]:
-    return _trainings(sweep.trainings) | _evaluations(rows_of_setting(sweep, of))
+    return _trainings(sweep.trainings) | _evaluations(rows_of_setting(sweep, of)) | {LATENCY: None}
+
+
+def _with_rows(params: Mapping[str, Any], rows: Iterable[str]) -> dict[str, Any]:
+    """The parameters of a project that measures these variants alone, and times them as pages show it."""
+    kept = dict.fromkeys(["teacher", *rows])
+    report = dict(params["write_report"])
+    if "shown_as" in report:
+        report["shown_as"] = {name: look for name, look in report["shown_as"].items() if name in kept}
+    latency = {key: params[LATENCY][key][:1] for key in ("batches", "threads", "precisions")}
+    return {
+        **params,
+        "variants": {name: params["variants"][name] for name in kept},
+        LATENCY: {**params[LATENCY], **latency},
+        "write_report": report,
+    }
 
 
 def _trainings(names: Iterable[str]) -> dict[str, str | None]:
@@ -100,7 +117,17 @@ class _Writer:
             name: self._stage(name.split("-")[0], variant, folder, part, of)
             for name, variant in stages.items()
         }
-        return Project(folder, found, part.params)
+        if LATENCY not in stages:
+            return Project(folder, found, part.params)
+        trained = [name for stage, name in stages.items() if stage.startswith("distill-")]
+        found[LATENCY]["deps"] += [self._network(name, folder, part) for name in trained]
+        rows = [row for stage, row in stages.items() if stage.startswith(EVALUATIONS)]
+        return Project(folder, found, _with_rows(part.params, rows))
+
+    @staticmethod
+    def _network(training: str, folder: Path, part: Part) -> str:
+        """The file of a training of the first seed."""
+        return f"artifacts/{folder}/seed{part.params['seeds'][0]}/{TRAINED}{training}/network.pt"
 
     def _stage(self, stage: str, variant: str | None, folder: Path, part: Part, of: Setting) -> Definition:
         definition = dict(self._root[stage])
@@ -108,14 +135,16 @@ class _Writer:
             {"matrix": {"seed": list(part.params["seeds"])}} if "seed" in definition.pop("matrix") else {}
         )
         params = _replaced(definition.pop("params"), dict.fromkeys(_ITEMS, variant or ""))
+        collected = SEED + "/networks/${item.variant}.json"  # of networks beside the variant's own
+        definition["deps"] = [path for path in definition["deps"] if not path.endswith(collected)]
         definition = _replaced(definition, self._words(variant, folder, part, of))
-        definition["deps"] = list(dict.fromkeys(definition["deps"]))
+        definition["deps"] = [each for each in dict.fromkeys(definition["deps"]) if not _is_folder(each)]
         return {"wdir": UP} | matrix | definition | {"params": [{str(folder / PARAMS): params}]}
 
     def _words(self, variant: str | None, folder: Path, part: Part, of: Setting) -> dict[str, str]:
         """What stands in dvc.yaml, the longest first, and what stands for it in a project of this sweep."""
         teacher = f"artifacts/sweeps/{self._sweep}/teachers/{of.teacher.name}/seed{SEED}/{PRETRAINED}"
-        seed = "artifacts/${experiment}/seed" + SEED
+        seed, first = "artifacts/${experiment}/seed" + SEED, str(part.params["seeds"][0])
         words = {
             "--params params.yaml": f"--params {folder / PARAMS}",
             # a sweep's data sets have no pseudo-labels (settings.py refuses them)
@@ -124,6 +153,8 @@ class _Writer:
             "artifacts/${experiment}/code": str(folder / CODE),
             "data/${experiment}": f"data/sweeps/{self._sweep}/{of.dataset.name}",
             f"{seed}/{PRETRAINED}": teacher,
+            f"artifacts/${{experiment}}/seed{FIRST_SEED}/{PRETRAINED}": teacher.replace(SEED, first),
+            FIRST_SEED: first,
             f"{seed}/networks/teacher.pt": f"{teacher}/teacher.pt",
         }
         if variant in part.params["variants"]:
@@ -139,6 +170,11 @@ class _Writer:
             }
             | dict.fromkeys(_ITEMS, variant or "")
         )
+
+
+def _is_folder(dependency: str) -> bool:
+    """Whether it is the folder of all trainings, of which a project has some; their files stand for it."""
+    return dependency.endswith("/distill")
 
 
 def _replaced(part: Definition, words: Mapping[str, str]) -> Definition:

@@ -110,9 +110,20 @@ def _require_known(sweep: ParameterSweep, base: Mapping[str, Any]) -> None:
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValueError(f"{what} {unknown}: not in the parameters, which have {', '.join(known)}")
+    several = [name for name, row in rows.items() if row.get("networks")]
+    if wrong := [name for name in several if name in sweep.beside or _trains_for(rows[name], sweep)]:
+        raise ValueError(
+            f"variants.{wrong[0]} has further networks, which a sweep does not bring together; take it "
+            "out of the parameters that the sweep starts from"
+        )
     for name in sweep.trainings:
         if not any(row["network"] == f"distill/{name}" for row in rows.values()):
             raise ValueError(f"trainings {name!r}: no entry of `variants` predicts with distill/{name}")
+
+
+def _trains_for(row: Mapping[str, Any], sweep: ParameterSweep) -> bool:
+    """Whether the sweep trains a network of this entry of `variants`, so that each setting measures it."""
+    return row["network"].removeprefix("distill/") in sweep.trainings
 
 
 def _within(values: Values, sections: Iterable[str]) -> Values:

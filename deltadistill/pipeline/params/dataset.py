@@ -6,6 +6,17 @@ from pydantic import AfterValidator, Field, model_validator
 
 from deltadistill.pipeline.params.section import Count, Positive, Section, Share
 
+Kind = Literal[
+    "generated",
+    "cityscapes",
+    "video",
+    "masks",
+    "generated_detection",
+    "imagenet_vid",
+    "coco_video",
+    "generated_classification",
+    "imagefolder",
+]
 LABEL_TABLES = ("cityscapes_19", "street_8")
 
 
@@ -20,17 +31,24 @@ def _is_a_label_table(name: str) -> str:
 LabelTable = Annotated[str, AfterValidator(_is_a_label_table)]
 
 
-class GeneratedClips(Section):
-    """Street clips made by the project itself."""
+class _Generated(Section):
+    """Clips made by the project itself."""
 
     train_clips: Positive
     tune_clips: Positive
     test_clips: Positive
     frames: Annotated[int, Field(ge=2)]
-    height: Annotated[int, Field(ge=32)]
-    width: Annotated[int, Field(ge=32)]
+    height: Annotated[int, Field(ge=16)]
+    width: Annotated[int, Field(ge=16)]
     noise: Annotated[float, Field(ge=0, le=0.5)]
     seed: Count
+
+
+class GeneratedClips(_Generated):
+    """Street clips made by the project itself."""
+
+    height: Annotated[int, Field(ge=32)]
+    width: Annotated[int, Field(ge=32)]
     workers: Positive
 
 
@@ -147,17 +165,8 @@ class Masks(Section):
     workers: Positive
 
 
-class GeneratedClassification(Section):
+class GeneratedClassification(_Generated):
     """Clips of a moving shape, with a class for every frame, written in the layout of ImageNet."""
-
-    train_clips: Positive
-    tune_clips: Positive
-    test_clips: Positive
-    frames: Annotated[int, Field(ge=2)]
-    height: Annotated[int, Field(ge=16)]
-    width: Annotated[int, Field(ge=16)]
-    noise: Annotated[float, Field(ge=0, le=0.5)]
-    seed: Count
 
 
 class ImageFolder(Section):
@@ -175,17 +184,7 @@ class ImageFolder(Section):
 class PrepareDataset(Section):
     """Stage prepare_dataset."""
 
-    kind: Literal[
-        "generated",
-        "cityscapes",
-        "video",
-        "masks",
-        "generated_detection",
-        "imagenet_vid",
-        "coco_video",
-        "generated_classification",
-        "imagefolder",
-    ]
+    kind: Kind
     generated: GeneratedClips
     cityscapes: Cityscapes
     video: Video

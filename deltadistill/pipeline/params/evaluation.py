@@ -6,10 +6,16 @@ from pydantic import Field, model_validator
 
 from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Count, Name, Positive, Section
-from deltadistill.predictors.registry import PREDICTORS
+from deltadistill.predictors.registry import PREDICTORS, SCHEDULES
+from deltadistill.runtime.registry import ENGINES
 
 # What a variant is in the report, whatever its name is.
 Role = Literal["teacher", "finetuned", "ours", "feature", "imitation", "copy", "small", "rival"]
+
+
+# Whose network: a stage, and of distill which training.
+NetworkName = Annotated[str, Field(pattern=r"^(pretrain_teacher|distill/[a-z0-9_]+)$")]
+Argument = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class ProfileMacs(Section):
@@ -26,10 +32,12 @@ def _unless_given(value: object) -> bool:
 class EvaluatedVariant(Section):
     """A network and how it predicts a stream of frames.
 
+    networks: further ones, by the names of the arguments under which its constructor takes them.
     options: of the predictor, by the names of its constructor's arguments; those of this library take none.
     """
 
-    network: Annotated[str, Field(pattern=r"^(pretrain_teacher|distill/[a-z0-9_]+)$")]
+    network: NetworkName
+    networks: dict[Argument, NetworkName] = Field(default_factory=dict, exclude_if=_unless_given)
     predict: named_in(PREDICTORS)
     options: dict[str, Any] = Field(default_factory=dict, exclude_if=_unless_given)
 
@@ -49,6 +57,21 @@ class SweepSequenceLength(Section):
         return self
 
 
+class KeyFrames(Section):
+    """A schedule of key frames, and the options of its constructor."""
+
+    schedule: named_in(SCHEDULES)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvaluateVideos(Section):
+    """Stage evaluate_videos; without variants there is none."""
+
+    variants: list[Name]
+    schedules: Annotated[dict[Name, KeyFrames], Field(min_length=1)]
+    reference: Literal["labels", "teacher"]
+
+
 class AnalyzeConsistency(Section):
     """Stage analyze_consistency."""
 
@@ -57,11 +80,26 @@ class AnalyzeConsistency(Section):
 
 
 class MeasureLatency(Section):
-    """Stage measure_latency."""
+    """Stage measure_latency; of each list but engines the first is what summary and figures show.
 
+    engines: "auto" is the fastest of those that can run here, beside the others in the list.
+    """
+
+    engines: Annotated[list[named_in(ENGINES, or_any="auto")], Field(min_length=1)]
+    batches: Annotated[list[Positive], Field(min_length=1)]
+    threads: Annotated[list[Positive | Literal["all"]], Field(min_length=1)]
+    precisions: Annotated[list[Literal["fp32", "bf16", "int8"]], Field(min_length=1)]
     runs: Annotated[int, Field(ge=5)]
     warmup: Count
-    threads: Positive
+    seconds: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "MeasureLatency":
+        for name in ("engines", "batches", "threads", "precisions"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} {values}: each once")
+        return self
 
 
 class ShownAs(Section):

@@ -10,6 +10,7 @@ from deltadistill.pipeline.params.distill import Distill
 from deltadistill.pipeline.params.evaluation import (
     AnalyzeConsistency,
     EvaluatedVariant,
+    EvaluateVideos,
     MeasureLatency,
     ProfileMacs,
     SweepSequenceLength,
@@ -47,6 +48,7 @@ class Params(Section):
     distill: Distill
     variants: dict[Name, EvaluatedVariant]
     sweep_sequence_length: SweepSequenceLength
+    evaluate_videos: EvaluateVideos
     analyze_consistency: AnalyzeConsistency
     measure_latency: MeasureLatency
     write_report: WriteReport
@@ -107,14 +109,21 @@ class Params(Section):
             raise ValueError(f"seeds {self.seeds} must differ from one another")
         trained = {"pretrain_teacher", *(f"distill/{name}" for name in self.distill.trainings)}
         for name, variant in self.variants.items():
-            if variant.network not in trained:
-                raise ValueError(
-                    f"variants.{name}.network is {variant.network!r}, which nothing trains; "
-                    f"allowed: {sorted(trained)}"
-                )
+            named = {"network": variant.network}
+            named |= {f"networks.{argument}": network for argument, network in variant.networks.items()}
+            for key, network in named.items():
+                if network not in trained:
+                    raise ValueError(
+                        f"variants.{name}.{key} is {network!r}, which nothing trains; "
+                        f"allowed: {sorted(trained)}"
+                    )
         if "teacher" not in self.variants:
             raise ValueError("variants.teacher is missing; every figure is given beside the teacher's")
         self._require_roles_that_the_report_can_tell_apart()
+        if unknown := sorted(set(self.evaluate_videos.variants) - set(self.variants)):
+            raise ValueError(
+                f"evaluate_videos.variants {unknown}: no such variants; there are {', '.join(self.variants)}"
+            )
         unknown = set(self.write_report.picture_lengths) - set(self.sweep_sequence_length.lengths)
         if unknown:
             raise ValueError(

@@ -8,16 +8,20 @@ from pydantic import AfterValidator, BaseModel, WithJsonSchema
 from deltadistill.registry import Registry
 
 
-def named_in(registry: Registry, *, or_none: bool = False) -> Any:
-    """The type of a value, or of a mapping's key, that names an entry of `registry` (or is None)."""
+def named_in(registry: Registry, *, or_none: bool = False, or_any: str | None = None) -> Any:
+    """The type of a value, of a list's item or of a mapping's key, that names an entry of `registry`.
+
+    or_none: it may be None. or_any: a word that it may be as well, which stands for any of the entries.
+    """
 
     def known(name: str | None) -> str | None:
-        if name is not None:
+        if name not in (None, or_any):
             registry.path(name)
         return name
 
     own = {"type": "string", "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"}
-    schema = {"anyOf": [{"enum": list(registry)}, own, *([{"type": "null"}] if or_none else [])]}
+    words = [*registry, *([or_any] if or_any else [])]
+    schema = {"anyOf": [{"enum": words}, own, *([{"type": "null"}] if or_none else [])]}
     return Annotated[str | None if or_none else str, AfterValidator(known), WithJsonSchema(schema), registry]
 
 
@@ -29,17 +33,26 @@ def named_entries(section: BaseModel) -> Iterator[str]:
         if registries and isinstance(value, str):
             yield registries[0].path(value)
             continue
-        if (registry := _registry_of_keys(field.annotation)) and isinstance(value, Mapping):
-            yield from map(registry.path, value)
+        if (registry := _registry_within(field.annotation)) and isinstance(value, Mapping | list):
+            for each in value:
+                yield from _paths(registry, each)
         yield from _inside(value)
 
 
-def _registry_of_keys(annotation: Any) -> Registry | None:
-    """The registry whose entries are the keys of a mapping of this type."""
-    if get_origin(annotation) is not dict:
+def _paths(registry: Registry, name: str) -> Iterator[str]:
+    """The import path of an entry; of a word that stands for any entry, all of them."""
+    if registry.knows(name):
+        yield registry.path(name)
+    else:
+        yield from registry.entries.values()
+
+
+def _registry_within(annotation: Any) -> Registry | None:
+    """The registry whose entries are the keys of a mapping, or the items of a list, of this type."""
+    if get_origin(annotation) not in (dict, list):
         return None
-    keys = get_args(annotation)[0]
-    return next((extra for extra in getattr(keys, "__metadata__", ()) if isinstance(extra, Registry)), None)
+    names = get_args(annotation)[0]
+    return next((extra for extra in getattr(names, "__metadata__", ()) if isinstance(extra, Registry)), None)
 
 
 def _inside(value: Any) -> Iterator[str]:

@@ -8,11 +8,12 @@ from typing import Any
 from deltadistill.metrics.measures import Measure
 from deltadistill.pipeline.results.consistency_file import Consistency
 from deltadistill.pipeline.results.files import MissingError, Record, read_json
+from deltadistill.pipeline.results.latency_file import Latency
 from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import PER_SEED
 from deltadistill.pipeline.results.scores import Score, average
 from deltadistill.pipeline.results.settings_file import Listed, Listing
-from deltadistill.pipeline.results.summary import Point, point_of
+from deltadistill.pipeline.results.summary import Point, point_of, with_time
 from deltadistill.pipeline.results.sweep_file import Sweep
 from deltadistill.pipeline.results.training_files import TrainingScore
 from deltadistill.pipeline.results.variants import Variants, label_of
@@ -77,6 +78,11 @@ class Comparison:
         return self.entries[0].reference
 
     @property
+    def is_timed(self) -> bool:
+        """Whether any setting has a measured time."""
+        return any(point.speedup for entry in self.swept for point in entry.points.values())
+
+    @property
     def lengths(self) -> list[int]:
         """Every sequence length that all entries were measured at."""
         return sorted(set.intersection(*(set(entry.points) for entry in self.entries)))
@@ -95,10 +101,13 @@ def read_comparison(path: Path, results: Path) -> Comparison:
         for part in parts:
             folders = [results / kind / part.name / PER_SEED / f"seed{seed}" for seed in listing.seeds]
             try:
-                entries += [_entry(folders, part, name, swept=kind == "settings") for name in part.rows]
+                latency = _latency(results / kind / part.name)
+                entries += [
+                    _entry(folders, part, name, latency, swept=kind == "settings") for name in part.rows
+                ]
             except MissingError as error:
                 unfinished[f"{kind}/{part.name}"] = str(error)
-            minutes += sum(map(_minutes, folders))
+            minutes += sum(map(_minutes, [*folders, results / kind / part.name / "measure_latency"]))
     if not any(entry.swept for entry in entries):
         raise ValueError(f"{results}: no setting is finished, so there is nothing to compare: {unfinished}")
     comparison = Comparison(listing, tuple(entries), unfinished, minutes)
@@ -106,7 +115,13 @@ def read_comparison(path: Path, results: Path) -> Comparison:
     return comparison
 
 
-def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> Entry:
+def _latency(folder: Path) -> Latency | None:
+    """The times of a setting or teacher; None in a sweep of before they were measured."""
+    path = folder / "measure_latency" / "latency.json"
+    return read_json(path, Latency, stage="measure_latency") if path.is_file() else None
+
+
+def _entry(folders: list[Path], part: Listed, variant: str, latency: Latency | None, *, swept: bool) -> Entry:
     row, shown = part.rows[variant], part.variants[variant]
     sweeps = [_read(folder, "sweep_sequence_length", variant, "sweep.json", Sweep) for folder in folders]
     consistencies = [
@@ -121,7 +136,7 @@ def _entry(folders: list[Path], part: Listed, variant: str, *, swept: bool) -> E
         dataset=part.dataset,
         values=part.values,
         swept=swept,
-        points=_points(sweeps, consistencies),
+        points=_timed(_points(sweeps, consistencies), latency, variant),
         tune=average(known) if shown.role != "copy" and len(known) == len(folders) else None,
         reference=" and ".join(sorted({sweep.reference for sweep in sweeps})),
         measure=sweeps[0].measure,
@@ -145,6 +160,12 @@ def _points(sweeps: list[Sweep], consistencies: list[Consistency]) -> dict[int, 
         )
         for length in sorted(lengths)
     }
+
+
+def _timed(points: dict[int, Point], latency: Latency | None, variant: str) -> dict[int, Point]:
+    if latency is None:
+        return points
+    return {length: with_time(point, latency, variant, length) for length, point in points.items()}
 
 
 def _score(sweep: Sweep, found: Consistency, length: int) -> Score:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from deltadistill.pipeline.report.comparison_entries import Comparison, Entry
 from deltadistill.pipeline.report.drawings import Drawing
 from deltadistill.pipeline.report.figures import labels, style
+from deltadistill.pipeline.report.figures.cost_axis import MACS, SHARE_OF_TIME, CostAxis
 from deltadistill.pipeline.report.figures.looks import NEUTRAL, looks
 
 LENGTH = 3  # the sequence length that figures and tables are about, or else the longest
@@ -38,44 +39,58 @@ def drawings(comparison: Comparison) -> list[Drawing]:
         for key in comparison.listing.keys
         if _is_drawn(comparison, key)
     ]
-    return [
+    drawn = [
         Drawing(
             "accuracy_against_macs",
-            against_macs(comparison),
+            against_cost(comparison, MACS),
             f"{measure} against GMACs per frame at T = {length} for every setting.",
             f"{measure} against GMACs per frame at T = {length}. Colour: {colour}; shape: variant. Up and "
             "left is better. Grey: what stands beside all settings.",
-        ),
-        *over,
+        )
     ]
+    if comparison.is_timed:
+        drawn.append(
+            Drawing(
+                "accuracy_against_time",
+                against_cost(comparison, SHARE_OF_TIME),
+                f"{measure} against measured time per frame at T = {length} for every setting.",
+                f"{measure} against measured time per frame at T = {length}, the network alone, as a share "
+                "of the teacher's that took turns with it; each in the engine that is fastest for it.",
+            )
+        )
+    return [*drawn, *over]
 
 
-def against_macs(comparison: Comparison) -> Figure:
-    """A point per setting and variant; the colour tells the value of one key, the marker the variant."""
+def against_cost(comparison: Comparison, cost: CostAxis) -> Figure:
+    """A point per setting and variant; the colour tells the value of one key, the marker the variant.
+
+    Points whose cost is not known are left out.
+    """
     drawn, (axes,) = style.figure()
     length, key = shown_length(comparison), comparison.listing.colour
     values = distinct(entry.values[key] for entry in comparison.swept)
     look = looks(comparison.variants)
     named: set[str] = set()
-    for entry in comparison.swept:
+    known = [entry for entry in comparison.entries if cost.of(entry.points[length]) is not None]
+    for entry in (entry for entry in known if entry.swept):
         value = entry.values[key]
         name = f"{key.rsplit('.', 1)[-1]} {value}"
-        _point(axes, entry, length, colour=_colour(value, values), marker=look[entry.variant].marker)
+        _point(axes, entry, length, cost, colour=_colour(value, values), marker=look[entry.variant].marker)
         if name not in named and _is_named(value, values):
             axes.plot([], [], "o", color=_colour(value, values), label=name)
             named.add(name)
     for variant in dict.fromkeys(entry.variant for entry in comparison.swept):
         label = comparison.label(variant)
         axes.plot([], [], look[variant].marker, color=NEUTRAL, fillstyle="none", label=label)
-    beside = [entry for entry in comparison.entries if not entry.swept]
+    beside = [entry for entry in known if not entry.swept]
     for entry in beside:
-        _point(axes, entry, length, colour=NEUTRAL, marker=look[entry.variant].marker)
+        _point(axes, entry, length, cost, colour=NEUTRAL, marker=look[entry.variant].marker)
     axes.margins(0.12, 0.15)
-    axes.set_xlabel(f"GMACs per frame at T = {length}")
+    axes.set_xlabel(f"{cost.words} at T = {length}")
     style.caption(axes, _accuracy(comparison))
     style.legend(drawn, axes, columns=4)
     points = [(comparison.label(entry.variant), entry.points[length]) for entry in beside]
-    labels.place(axes, [labels.Label(name, point.gmacs, point.score, NEUTRAL) for name, point in points])
+    labels.place(axes, [labels.Label(name, cost.of(point), point.score, NEUTRAL) for name, point in points])
     return drawn
 
 
@@ -138,10 +153,10 @@ def _lines(comparison: Comparison, key: str) -> list[list[Entry]]:
     return list(lines.values())
 
 
-def _point(axes: Any, entry: Entry, length: int, *, colour: str, marker: str) -> None:
+def _point(axes: Any, entry: Entry, length: int, cost: CostAxis, *, colour: str, marker: str) -> None:
     point = entry.points[length]
     axes.errorbar(
-        [point.gmacs],
+        [cost.of(point)],
         [point.score],
         yerr=point.score_std or None,
         color=colour,

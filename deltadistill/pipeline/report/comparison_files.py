@@ -8,11 +8,14 @@ from deltadistill.pipeline.report.comparison_entries import Comparison, Entry, b
 from deltadistill.pipeline.report.tables import HEADLINE_LENGTHS
 from deltadistill.pipeline.results.summary import Point, named_by_measure
 
-FIGURES = ("score", "score_std", "gmacs", "macs_ratio", "consistency", "consistency_std")
+FIGURES = (
+    *("score", "score_std", "gmacs", "macs_ratio", "ms", "speedup", "engine"),
+    *("end_to_end_ms", "end_to_end_speedup", "consistency", "consistency_std"),
+)
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """Write one row per setting, variant and sequence length; figures in percent, GMACs per frame."""
+    """Write one row per setting, variant and sequence length; figures in percent, GMACs and ms per frame."""
     keys = list(comparison.listing.keys)
     columns = ["setting", "variant", *keys, "length", *FIGURES, "tune_score", "tune_score_std"]
     write_csv(path, columns, (row for entry in comparison.entries for row in _rows(entry)))
@@ -54,7 +57,7 @@ def _rows(entry: Entry) -> list[dict[str, Any]]:
     return [own | {"length": length} | _known(point) | tune for length, point in entry.points.items()]
 
 
-def _known(point: Point) -> dict[str, float]:
+def _known(point: Point) -> dict[str, float | str]:
     figures = {name: getattr(point, name) for name in FIGURES}
     return {name: value for name, value in figures.items() if value is not None}
 

@@ -7,7 +7,8 @@ from deltadistill.pipeline.report.comparison_entries import Best, Comparison, En
 from deltadistill.pipeline.report.comparison_figures import drawings, shown_length
 from deltadistill.pipeline.report.figures.looks import looks
 from deltadistill.pipeline.report.rendering import render_page
-from deltadistill.pipeline.report.tables import DASH, HEADLINE_LENGTHS, Table, number, spread
+from deltadistill.pipeline.report.tables import DASH, HEADLINE_LENGTHS, Table, factor, number, spread
+from deltadistill.pipeline.results.summary import Point
 from deltadistill.pipeline.results.variants import called
 
 
@@ -65,8 +66,14 @@ def _sentence(best: Best, comparison: Comparison) -> str:
     return (
         f"{label}: {values} ({spread(*entry.tune, 2)} on the tune split{told_apart}). On the test "
         f"split: {spread(point.score, point.score_std, 2)} {accuracy} at {point.macs_ratio:.3f} "
-        f"of the teacher's MACs, T = {length}."
+        f"of the teacher's MACs{_speed(point)}, T = {length}."
     )
+
+
+def _speed(point: Point) -> str:
+    if point.speedup is None:
+        return ""
+    return f" and {factor(point.speedup)} the speed of its fastest engine ({point.engine})"
 
 
 def _table(comparison: Comparison, entries: list[Entry]) -> Table:
@@ -81,9 +88,13 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
         *(f"{accuracy}, T = {length}" for length in lengths),
         f"GMACs, T = {shown}",
         f"ratio, T = {shown}",
+        *([f"speed-up, T = {shown}"] if comparison.is_timed else []),
         f"consist\u00adency, T = {shown}",
     )
-    rows = [(comparison.label(entry.variant), *_cells(entry, keys, lengths, shown)) for entry in entries]
+    rows = [
+        (comparison.label(entry.variant), *_cells(entry, keys, lengths, shown, timed=comparison.is_timed))
+        for entry in entries
+    ]
     caption = (
         f"Every setting. Tune: {comparison.measure.name} on the tune split at the step that was kept, by the "
         "setting itself."
@@ -93,7 +104,7 @@ def _table(comparison: Comparison, entries: list[Entry]) -> Table:
     return Table(caption, columns, tuple(rows))
 
 
-def _cells(entry: Entry, keys: list[str], lengths: list[int], shown: int) -> tuple[str, ...]:
+def _cells(entry: Entry, keys: list[str], lengths: list[int], shown: int, *, timed: bool) -> tuple[str, ...]:
     point = entry.points[shown]
     return (
         *(written(entry.values[key]) for key in keys),
@@ -101,5 +112,6 @@ def _cells(entry: Entry, keys: list[str], lengths: list[int], shown: int) -> tup
         *(spread(entry.points[length].score, entry.points[length].score_std, 2) for length in lengths),
         f"{point.gmacs:.3f}",
         f"{point.macs_ratio:.3f}",
+        *([factor(point.speedup)] if timed else []),
         spread(point.consistency, point.consistency_std, 2),
     )

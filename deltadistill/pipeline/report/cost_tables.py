@@ -1,9 +1,8 @@
-"""The page's tables of MACs, latency, data and provenance, as text cells."""
+"""The page's tables of MACs, data and provenance, as text cells."""
 
 from deltadistill.metrics.measures import MAP50, TOP1, Measure
 from deltadistill.pipeline.report.tables import DASH, Table, number
 from deltadistill.pipeline.results.dataset_file import DatasetInfo
-from deltadistill.pipeline.results.latency_file import Timing
 from deltadistill.pipeline.results.macs_files import MacConvention
 from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import Results
@@ -55,37 +54,6 @@ def unconverted_table(results: Results) -> Table:
         if not layer.convertible
     ]
     return Table("Layers that stay as they are.", ("layer", "part", "MMACs", "reason"), tuple(rows))
-
-
-def latency_table(results: Results) -> Table:
-    """Ratios first, then the times behind them; one column a variant."""
-    latency = results.latency
-    variants = latency.variants
-    lengths = sorted({t for variant in variants.values() for t in variant.speedup})
-    rows = []
-    for t in [t for t in (3, 10) if t in lengths] or lengths:
-        rows.append((f"speed-up, T = {t}", *(number(v.speedup.get(t), 2) for v in variants.values())))
-        rows.append(
-            (f"what MACs allow, T = {t}", *(number(v.macs_bound.get(t), 2) for v in variants.values()))
-        )
-    rows.append(("teacher frame, ms", *(_timing(v.frame_ms) for v in variants.values())))
-    rows.append(("key frame, ms", *(_timing(v.key_ms) for v in variants.values())))
-    rows.append(("delta frame, ms", *(_timing(v.delta_ms) for v in variants.values())))
-    rows.append(("state of the stream, MB", *(_megabytes(v.state_bytes) for v in variants.values())))
-    caption = (
-        f"Eager PyTorch, threads: {latency.threads}, one frame of {'×'.join(map(str, latency.size))}. Median "
-        f"(95th percentile) of {latency.runs} runs. Speed-ups are over the teacher on every frame in the "
-        "same runtime."
-    )
-    return Table(caption, ("", *map(results.label, variants)), tuple(rows))
-
-
-def _megabytes(count: int | None) -> str:
-    return DASH if count is None else f"{count / 1e6:.2f}"
-
-
-def _timing(timing: Timing | None) -> str:
-    return DASH if timing is None else f"{timing.median:.2f} ({timing.p95:.2f})"
 
 
 def dataset_table(dataset: DatasetInfo, measure: Measure) -> Table:

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from deltadistill.pipeline.report import tables
 from deltadistill.pipeline.report.figures import (
+    accuracy_against_cost,
     accuracy_against_distance,
-    accuracy_against_macs,
     accuracy_over_costs,
     against_length,
     compressed_share,
@@ -16,6 +16,7 @@ from deltadistill.pipeline.report.figures import (
     style,
     training_curves,
 )
+from deltadistill.pipeline.report.figures.cost_axis import MACS, TIME
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
 from deltadistill.pipeline.results.variants import called
@@ -50,10 +51,16 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
         ),
         Drawing(
             "accuracy_against_macs",
-            accuracy_against_macs.draw(summary),
+            accuracy_against_cost.draw(summary, MACS),
             f"{accuracy} against amortised GMACs per frame for {_names(summary)}.",
             f"{accuracy} against MACs per frame; each point is a sequence length, up and left is better. "
             f"{basis}",
+        ),
+        Drawing(
+            "accuracy_against_time",
+            accuracy_against_cost.draw(summary, TIME),
+            f"{accuracy} against measured milliseconds per frame, amortised, for {_names(summary)}.",
+            f"{accuracy} against measured time per frame, up and left is better: {tables.timed(summary)}",
         ),
         Drawing(
             "accuracy_against_distance",
@@ -77,9 +84,10 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
         Drawing(
             "latency",
             latency.draw(results),
-            "Bars of the time of a frame; speed-up against sequence length with the bound that MACs allow.",
-            "Time measured in eager PyTorch on one machine. MACs say what could be gained; the gap to the "
-            "dashed line is what memory traffic and overhead take.",
+            "Bars of the time of a frame in each engine; speed-up against sequence length with the bound "
+            "that MACs allow.",
+            f"Measured time: {tables.timed(summary)} MACs say what could be gained; the gap to the dashed "
+            "line is what memory traffic and overhead take.",
         ),
     ]
     return {
@@ -91,16 +99,26 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
 def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
     if not accuracy_over_costs.covers_costs(results, summary):
         return []
-    return [
+    drawn = [
         Drawing(
             "accuracy_over_costs",
-            accuracy_over_costs.draw(results, summary),
+            accuracy_over_costs.draw(results, summary, MACS),
             f"Accuracy against GMACs per frame at T = 3 for {_names(summary)}.",
             "Delta against feature distillation over costs, at T = 3: a line joins the networks that a "
             "search found for one method; networks with every block compressed and rivals without "
             f"students stand alone. Up and left is better. {tables.basis(summary)}",
         )
     ]
+    if accuracy_over_costs.covers_times(results, summary):
+        drawn.append(
+            Drawing(
+                "accuracy_over_times",
+                accuracy_over_costs.draw(results, summary, TIME),
+                f"Accuracy against measured milliseconds per frame at T = 3 for {_names(summary)}.",
+                f"The same over measured time: {tables.timed(summary)}",
+            )
+        )
+    return drawn
 
 
 def _student_drawings(results: Results) -> list[Drawing]:

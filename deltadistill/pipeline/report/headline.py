@@ -5,21 +5,24 @@ import sys
 from pathlib import Path
 
 from deltadistill.pipeline.results.claims import Claim, judged, unmeasured
-from deltadistill.pipeline.results.summary import Point, Summary, read_summary
+from deltadistill.pipeline.results.summary import Point, Summary, TimedOn, read_summary
 
 LENGTHS = (1, 3, 10)
 
 
 def headline(summary: Summary, *, page: Path | None = None) -> str:
     """Lay out variants × T as aligned text, followed by the verdicts and where the report page is."""
-    columns = ("T", "variant", summary.accuracy, "GMACs", "ratio", "consistency")
+    times = ("ms", "speed-up") if summary.is_timed else ()
+    columns = ("T", "variant", summary.accuracy, "GMACs", "ratio", *times, "consistency")
     rows = [
-        (str(length), summary.label(name), *_cells(points[length]))
+        (str(length), summary.label(name), *_cells(points[length], with_times=summary.is_timed))
         for length in LENGTHS
         for name, points in summary.variants.items()
         if length in points
     ]
     lines = [_title(summary), "", *_align(columns, rows)]
+    if summary.timed_on is not None and summary.is_timed:
+        lines += ["", *_about_times(summary.timed_on)]
     if summary.claims:
         lines += ["", "The paper's claims here:", *_verdicts(summary.claims)]
     if page is not None:
@@ -45,9 +48,23 @@ def _title(summary: Summary) -> str:
     return f"{summary.experiment}: {summary.labelled_frames} {frames}; {spread}; in percent"
 
 
-def _cells(point: Point) -> tuple[str, str, str, str]:
+def _about_times(of: TimedOn) -> list[str]:
+    return [
+        f"ms: a frame of the network alone, on {of.words},",
+        f"in the engine that is fastest for the variant; speed-up: over the teacher's fastest, {of.baseline}",
+    ]
+
+
+def _cells(point: Point, *, with_times: bool) -> tuple[str, ...]:
     consistency = "–" if point.consistency is None else _spread(point.consistency, point.consistency_std)
-    return _spread(point.score, point.score_std), f"{point.gmacs:.3f}", f"{point.macs_ratio:.2f}", consistency
+    ms, speedup = ("–" if value is None else f"{value:.2f}" for value in (point.ms, point.speedup))
+    return (
+        _spread(point.score, point.score_std),
+        f"{point.gmacs:.3f}",
+        f"{point.macs_ratio:.2f}",
+        *((ms, speedup) if with_times else ()),
+        consistency,
+    )
 
 
 def _spread(value: float, deviation: float | None) -> str:

@@ -9,7 +9,7 @@ import cv2
 from PIL import Image
 
 from deltadistill.data.picture import decode_picture
-from deltadistill.pipeline.report import architecture_tables, cost_tables, tables, words
+from deltadistill.pipeline.report import architecture_tables, cost_tables, tables, time_tables, words
 from deltadistill.pipeline.report.animation import animate, longest, panel_labels, panel_rows
 from deltadistill.pipeline.report.drawings import drawings
 from deltadistill.pipeline.report.figures.looks import looks
@@ -19,6 +19,7 @@ from deltadistill.pipeline.report.scenes import Scene
 from deltadistill.pipeline.report.side_by_side import FILE_NAME, has_side_by_side
 from deltadistill.pipeline.report.storyboard import storyboard
 from deltadistill.pipeline.report.students_table import students_table
+from deltadistill.pipeline.report.videos_table import videos_table
 from deltadistill.pipeline.results.claims import judged, unmeasured
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
@@ -42,6 +43,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "measure": "Accuracy" if summary.reference == "labels" else "Fidelity",
         "versions": results.provenances[-1].versions,
         "basis": tables.basis(summary),
+        "timed": tables.timed(summary),
         "judged": judged(summary.claims),
         "unmeasured": unmeasured(summary.claims),
         "headline_tables": tables.headline_tables(summary),
@@ -49,13 +51,16 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "per_clip": tables.per_clip_table(results, summary),
         "motion": tables.motion_table(results, summary),
         "consistency": tables.consistency_table(results, summary),
+        "videos": videos_table(summary),
         "macs": cost_tables.mac_totals_table(results),
         "uncounted": cost_tables.uncounted_table(results),
         "unconverted": cost_tables.unconverted_table(results),
         "architectures": architecture_tables.architecture_tables(results),
         "agreement": architecture_tables.agreement_table(results),
         "students": students_table(results, summary),
-        "latency_table": cost_tables.latency_table(results),
+        "times": time_tables.overview_table(results),
+        "timed_conditions": time_tables.condition_tables(results),
+        "not_timed": time_tables.left_out_notes(results),
         "dataset_table": cost_tables.dataset_table(results.dataset, results.measure),
         "video_notes": cost_tables.video_notes(results.dataset),
         "minutes_table": cost_tables.minutes_table(summary.minutes),

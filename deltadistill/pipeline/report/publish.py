@@ -4,7 +4,8 @@ from pathlib import Path
 
 from deltadistill.files import atomic
 from deltadistill.pipeline.report.animation import animate, longest
-from deltadistill.pipeline.report.figures import accuracy_against_macs, against_length, style
+from deltadistill.pipeline.report.figures import accuracy_against_cost, against_length, style
+from deltadistill.pipeline.report.figures.cost_axis import MACS, TIME
 from deltadistill.pipeline.report.paint import palette
 from deltadistill.pipeline.report.scenes import Scene
 from deltadistill.pipeline.report.side_by_side import (
@@ -21,10 +22,11 @@ HEADLINE_LENGTHS = (3, 10)
 
 
 def write_figures(summary: Summary, folder: Path) -> list[Path]:
-    """Write the two figures that say most as PNG; returns their paths."""
+    """Write the figures that say most as PNG; returns their paths."""
     figures = {
         f"{summary.measure.key}_against_length.png": against_length.draw_accuracy(summary),
-        "accuracy_against_macs.png": accuracy_against_macs.draw(summary),
+        "accuracy_against_macs.png": accuracy_against_cost.draw(summary, MACS),
+        "accuracy_against_time.png": accuracy_against_cost.draw(summary, TIME),
     }
     for name, figure in figures.items():
         with atomic.file(folder / name) as unfinished:
@@ -60,5 +62,6 @@ def headline_figures(summary: Summary) -> dict[str, float | None]:
     for length, point in summary.points_of("ours").items():
         if length in HEADLINE_LENGTHS:
             figures[f"{ours}_T{length}_macs_ratio"] = point.macs_ratio
+            figures[f"{ours}_T{length}_speedup"] = point.speedup
             figures[f"{ours}_T{length}_consistency"] = point.consistency
     return figures

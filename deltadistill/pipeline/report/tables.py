@@ -1,5 +1,6 @@
 """The page's tables of accuracy and consistency, as text cells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deltadistill.pipeline.results.results import Results
@@ -31,14 +32,25 @@ def basis(summary: Summary) -> str:
     return f"Test split, {frames}; one seed ({seeds}), so no spread is known."
 
 
+def timed(summary: Summary) -> str:
+    """What times in tables and figures are, a sentence's end."""
+    if summary.timed_on is None:
+        return "none was measured."
+    return (
+        f"the network alone on {summary.timed_on.words}, each variant in the engine that is fastest for it; "
+        f"speed-ups are over the teacher on every frame in its own fastest, {summary.timed_on.baseline}."
+    )
+
+
 def headline_tables(summary: Summary) -> list[Table]:
-    """One table for each headline T: accuracy, cost and consistency of every variant."""
-    columns = ("variant", f"{summary.accuracy}, %", "GMACs", "ratio", "consist\u00adency %")
+    """One table for each headline T: accuracy, MACs, time and consistency of every variant."""
+    times = ("ms", "speed-up") if summary.is_timed else ()
+    columns = ("variant", f"{summary.accuracy}, %", "GMACs", "ratio", *times, "consist\u00adency %")
     titles = {1: "T = 1: every frame is a key frame"}
     tables = []
     for length in HEADLINE_LENGTHS:
         rows = [
-            (summary.label(name), *_headline_cells(points[length]))
+            (summary.label(name), *_headline_cells(points[length], with_times=summary.is_timed))
             for name, points in summary.variants.items()
             if length in points
         ]
@@ -93,9 +105,11 @@ def per_clip_table(results: Results, summary: Summary) -> Table | None:
 
 def consistency_table(results: Results, summary: Summary) -> Table:
     """All that predictions were carried along, mask on and off, coverage, and always the accuracy beside."""
-    ways = _WAYS[summary.consistency_flow]
-    heads = [_HEADS[way].format(over) for way in ways for over in _COUNTED[way]]
-    coverages = [_COVERAGES[way] for way in ways]
+    ways = _WAYS.get(summary.consistency_flow) or _own_ways(results)
+    heads = [
+        _HEADS.get(way, f"{way}, {{}}").format(over) for way, counted in ways.items() for over in counted
+    ]
+    coverages = [_COVERAGES.get(way, f"coverage, {way}") for way in ways]
     rows = []
     for name in results.variants:
         for length in _lengths(results, name, HEADLINE_LENGTHS):
@@ -104,13 +118,20 @@ def consistency_table(results: Results, summary: Summary) -> Table:
                 score = spread(*average([r.score for r in records]), 1) if all(records) else DASH
                 cells = _consistency_cells(results, name, length, ways)
                 rows.append((f"{results.label(name)}, T = {length}", score, *cells))
-    explained = _EXPLAINED.get(ways[0], _FLOW_EXPLAINED)
+    explained = _EXPLAINED.get(summary.consistency_flow, _OWN_EXPLAINED)
     caption = f"Consistency in percent. {explained} {basis(summary)}"
     return Table(caption, ("variant", summary.accuracy, *heads, *coverages), tuple(rows))
 
 
-_WAYS = {"exact": ("exact", "dis"), "dis": ("dis",), "tracks": ("tracks",), "classes": ("classes",)}
-_COUNTED = {"exact": ("visible", "all"), "dis": ("visible", "all"), "tracks": ("all",), "classes": ("all",)}
+_Ways = Mapping[str, tuple[str, ...]]
+"""What predictions are carried along → what counts."""
+_FLOW = ("visible", "all")
+_WAYS: Mapping[str, _Ways] = {
+    "exact": {"exact": _FLOW, "dis": _FLOW},
+    "dis": {"dis": _FLOW},
+    "tracks": {"tracks": ("all",)},
+    "classes": {"classes": ("all",)},
+}
 _HEADS = {
     "exact": "exact flow, {}",
     "dis": "DIS flow, {}",
@@ -137,17 +158,29 @@ _CLASSES_EXPLAINED = (
     "Share of successive frames with the same likeliest class, where the true class stays the same. Coverage "
     "is the share of such pairs."
 )
-_EXPLAINED = {"tracks": _TRACKS_EXPLAINED, "classes": _CLASSES_EXPLAINED}
+_OWN_EXPLAINED = "How far successive predictions agree, and the share that counted, is as the task has it."
+_EXPLAINED = {
+    "exact": _FLOW_EXPLAINED,
+    "dis": _FLOW_EXPLAINED,
+    "tracks": _TRACKS_EXPLAINED,
+    "classes": _CLASSES_EXPLAINED,
+}
 
 
-def _consistency_cells(results: Results, name: str, length: int, ways: tuple[str, ...]) -> list[str]:
-    records = [results.consistencies[name][seed].lengths[length] for seed in results.seeds]
+def _own_ways(results: Results) -> _Ways:
+    """The ways in which a task of one's own compares, the same for all variants."""
+    first = next(iter(results.consistencies[results.teacher].values()))
+    counted = next(iter(first.lengths.values())).counted
+    return {way: tuple(over) for way, over in counted.items()}
+
+
+def _consistency_cells(results: Results, name: str, length: int, ways: _Ways) -> list[str]:
+    records = [results.consistencies[name][seed].lengths[length].counted for seed in results.seeds]
     cells, coverages = [], []
-    for way in ways:
-        scores = [getattr(record, way) for record in records]
-        counted = {o: [getattr(score, o) if score else None for score in scores] for o in _COUNTED[way]}
-        cells += [_spread_of([w and w.consistency for w in warped]) for warped in counted.values()]
-        known = [w and w.coverage for w in counted[_COUNTED[way][0]]]
+    for way, over in ways.items():
+        counted = [[record.get(way, {}).get(each) for record in records] for each in over]
+        cells += [_spread_of([w and w.consistency for w in warped]) for warped in counted]
+        known = [w and w.coverage for w in counted[0]]
         coverages.append(DASH if None in known else number(average(known)[0], 1))
     return cells + coverages
 
@@ -160,13 +193,14 @@ def _spread_of(values: list[float | None]) -> str:
     return DASH if None in values else spread(*average(values), 1)
 
 
-def _headline_cells(point: Point) -> tuple[str, str, str, str]:
-    consistency = spread(point.consistency, point.consistency_std, 1)
+def _headline_cells(point: Point, *, with_times: bool) -> tuple[str, ...]:
+    times = (number(point.ms, 1), factor(point.speedup)) if with_times else ()
     return (
         spread(point.score, point.score_std, 1),
         f"{point.gmacs:.3f}",
         f"{point.macs_ratio:.2f}",
-        consistency,
+        *times,
+        spread(point.consistency, point.consistency_std, 1),
     )
 
 
@@ -217,6 +251,11 @@ def _motion_cells(results: Results, name: str, length: int, keys: tuple[str, ...
 def number(value: float | None, digits: int) -> str:
     """Write a figure, or a dash for none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def factor(value: float | None) -> str:
+    """Write a speed-up, or a dash for none."""
+    return DASH if value is None else f"×{value:.2f}"
 
 
 def signed(value: float, digits: int) -> str:

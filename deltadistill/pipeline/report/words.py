@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from deltadistill.pipeline.report.tables import signed, spread
-from deltadistill.pipeline.results.latency_file import Latency
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Point, Summary
 from deltadistill.pipeline.results.variants import NOUNS, Role, Variants, called, leading
@@ -31,8 +30,9 @@ def lead(results: Results, summary: Summary) -> list[str]:
     listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
     kind = "labelled" if summary.reference == "labels" else "unlabelled"
     frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
+    network = _NETWORKS.get(summary.measure.key, "A network")
     return [
-        f"{_NETWORKS[summary.measure.key]}, the teacher, runs on one key frame in every T frames; on the "
+        f"{network}, the teacher, runs on one key frame in every T frames; on the "
         "frames between, cheap students predict only by how much the output of each layer has changed.",
         f"On {frames} this is compared with {listed}"
         + (
@@ -42,7 +42,7 @@ def lead(results: Results, summary: Summary) -> list[str]:
             "two predictions."
         ),
         _outcome(summary),
-        *_time(results),
+        *_time(summary),
     ]
 
 
@@ -55,6 +55,10 @@ def tiles(summary: Summary) -> list[Tile]:
         Tile(_percent(ours[3].macs_ratio), _with_ten("of the teacher's MACs per frame at T = 3", ours)),
         Tile(spread(ours[3].score, ours[3].score_std, 1), f"{summary.accuracy} in percent at T = 3"),
     ]
+    if ours[3].speedup is not None:
+        also = f"; ×{ours[10].speedup:.2f} at T = 10" if 10 in ours and ours[10].speedup else ""
+        text = f"the teacher's speed at T = 3, measured, each in its fastest engine{also}"
+        found.append(Tile(f"×{ours[3].speedup:.2f}", text))
     base: Role = "finetuned" if summary.points_of("finetuned") else "teacher"
     rivals = {base: f"{called(summary.shown, base)} on every frame", "copy": "copying the key frame"}
     for length, (role, against) in zip((3, 10), rivals.items(), strict=True):
@@ -100,27 +104,19 @@ def _outcome(summary: Summary) -> str:
     return sentence + "."
 
 
-def _time(results: Results) -> list[str]:
+def _time(summary: Summary) -> list[str]:
     """One line on the measured time, none where ours or the teacher was not timed."""
-    latency, roles = results.latency, ("teacher", "ours")
-    teacher, ours = (latency.variants.get(leading(results.variants, role)) for role in roles)
-    if teacher is None or teacher.frame_ms is None or ours is None:
+    of, ours = summary.timed_on, summary.points_of("ours")
+    timed = {t: ours[t] for t in (3, 10) if t in ours and ours[t].ms and ours[t].speedup}
+    if of is None or summary.teacher.ms is None or not timed:
         return []
-    speedups = {t: ours.speedup[t] for t in (3, 10) if t in ours.speedup and t in ours.amortised_ms}
-    if not speedups:
-        return []
-    times = (f"{ours.amortised_ms[t]:.1f} ms at T = {t} (speed-up ×{s:.2f})" for t, s in speedups.items())
-    label = called(results.variants, "ours")
+    times = (f"{p.ms:.1f} ms at T = {t} (speed-up ×{p.speedup:.2f}, {p.engine})" for t, p in timed.items())
+    label = called(summary.shown, "ours")
     return [
-        f"Measured in eager PyTorch on {_machine(latency)}, a frame of {label} takes {' and '.join(times)}, "
-        f"one of the teacher {teacher.frame_ms.median:.1f} ms{_warning(speedups)}."
+        f"Measured on {of.words}, each in its fastest engine, a frame of {label} takes "
+        f"{' and '.join(times)}, one of the teacher {summary.teacher.ms:.1f} ms ({of.baseline})"
+        f"{_warning({length: point.speedup for length, point in timed.items()})}."
     ]
-
-
-def _machine(latency: Latency) -> str:
-    threads = "one thread" if latency.threads == 1 else f"{latency.threads} threads"
-    processor = latency.machine.get("processor")
-    return f"{threads} of one machine ({processor})" if processor else f"{threads} of one machine"
 
 
 def _warning(speedups: dict[int, float]) -> str:
@@ -128,7 +124,7 @@ def _warning(speedups: dict[int, float]) -> str:
     if not slow:
         return ""
     where = "" if len(slow) == len(speedups) else f" at T = {slow[0]}"
-    return f": MACs saved are not time saved in eager PyTorch{where}"
+    return f": MACs saved are not time saved{where}"
 
 
 _NETWORKS = {"miou": "A segmentation network", "map50": "An object detector", "top1": "An image classifier"}

@@ -1,9 +1,8 @@
 """dataset.json: what a data set is, as prepare_dataset leaves it; and labels.json of label_frames."""
 
-from typing import Literal
-
 from pydantic.dataclasses import dataclass
 
+from deltadistill.pipeline.params.dataset import Kind
 from deltadistill.pipeline.results.fields import Byte, Count, Share, Size
 
 
@@ -28,17 +27,7 @@ class VideoInfo:
 class DatasetInfo:
     """What the report reads of dataset.json, which is written with the manifest; ``size``: height, width."""
 
-    kind: Literal[
-        "generated",
-        "cityscapes",
-        "video",
-        "masks",
-        "generated_detection",
-        "imagenet_vid",
-        "coco_video",
-        "generated_classification",
-        "imagefolder",
-    ]
+    kind: Kind
     size: tuple[Size, Size]
     classes: tuple[ClassInfo, ...]
     frames: dict[str, Count]

@@ -1,7 +1,7 @@
 """Everything the earlier stages left below results/<experiment>, as one frozen object."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deltadistill.metrics.measures import Measure
@@ -14,6 +14,7 @@ from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.sweep_file import Sweep
 from deltadistill.pipeline.results.training_files import Architecture, LayerError, TrainingStep
 from deltadistill.pipeline.results.variants import Variants, label_of, leading
+from deltadistill.pipeline.results.videos_file import Videos
 
 PER_SEED = "per_seed"  # folder of the stages that run once a seed
 
@@ -44,6 +45,7 @@ class Results:
     consistencies: Mapping[str, Mapping[int, Consistency]]
     latency: Latency
     provenances: tuple[Provenance, ...]
+    videos: Mapping[str, Mapping[int, Videos]] = field(default_factory=dict)
 
     @property
     def teacher(self) -> str:
@@ -85,12 +87,15 @@ def read_results(
     seeds: Iterable[int],
     variants: Variants,
     distilled: Iterable[str],
+    videos: Iterable[str] = (),
 ) -> Results:
     """Read results/<experiment> (``root``) and the data set's description in ``data``.
 
+    videos: the variants that were run over whole videos as well.
+
     Raises ValueError naming the file, the fault and the stage that makes the file.
     """
-    seeds, distilled = tuple(seeds), tuple(distilled)
+    seeds, distilled, videos = tuple(seeds), tuple(distilled), tuple(videos)
     if leading(variants, "teacher") is None:
         raise ValueError(
             f"the report needs a variant of the role teacher, got {sorted(variants)}; add it to variants"
@@ -111,7 +116,10 @@ def read_results(
             name: {s: _read_consistency(f, name) for s, f in folders.items()} for name in variants
         },
         latency=read_json(root / "measure_latency" / "latency.json", Latency, stage="measure_latency"),
-        provenances=_read_provenances(root, seeds=seeds, variants=variants, distilled=distilled),
+        provenances=_read_provenances(
+            root, seeds=seeds, variants=variants, distilled=distilled, videos=videos
+        ),
+        videos={name: {s: _read_videos(f, name) for s, f in folders.items()} for name in videos},
     )
     _check_same_frames(results)
     return results
@@ -143,16 +151,31 @@ def _read_consistency(folder: Path, name: str) -> Consistency:
     return read_json(path, Consistency, stage=f"analyze_consistency ({name})")
 
 
+def _read_videos(folder: Path, name: str) -> Videos:
+    path = folder / "evaluate_videos" / name / "videos.json"
+    return read_json(path, Videos, stage=f"evaluate_videos ({name})")
+
+
 def _read_provenances(
-    root: Path, *, seeds: Iterable[int], variants: Iterable[str], distilled: Iterable[str]
+    root: Path,
+    *,
+    seeds: Iterable[int],
+    variants: Iterable[str],
+    distilled: Iterable[str],
+    videos: Iterable[str],
 ) -> tuple[Provenance, ...]:
     """Provenance of every stage run but this report's own, in the order the stages run."""
     of_seeds = [root / PER_SEED / f"seed{seed}" for seed in seeds]
     folders = [root / "prepare_dataset", *(folder / "pretrain_teacher" for folder in of_seeds)]
     folders += [root / "profile_macs"]
     folders += [folder / "distill" / name for folder in of_seeds for name in distilled]
-    for stage in ("sweep_sequence_length", "analyze_consistency"):
-        folders += [folder / stage / name for folder in of_seeds for name in variants]
+    evaluated = {
+        "sweep_sequence_length": variants,
+        "evaluate_videos": videos,
+        "analyze_consistency": variants,
+    }
+    for stage, names in evaluated.items():
+        folders += [folder / stage / name for folder in of_seeds for name in names]
     folders += [root / "measure_latency"]
     return tuple(
         read_json(folder / "provenance.json", Provenance, stage=str(folder.relative_to(root)))

@@ -3,19 +3,21 @@
 import dataclasses
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from deltadistill.files.result_files import write_json
-from deltadistill.metrics.measures import MEASURES, MIOU, Measure, measure_in
+from deltadistill.metrics.measures import BUILT_IN, MEASURES, MIOU, Measure, make_known, measure_in
 from deltadistill.pipeline.results.claims import Claim, judge
 from deltadistill.pipeline.results.equal_cost import equal_cost_pairs
 from deltadistill.pipeline.results.files import read_json
+from deltadistill.pipeline.results.latency_file import Latency, Part
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import Score, average, scores
 from deltadistill.pipeline.results.variants import Role, Variant, label_of, leading
+from deltadistill.pipeline.results.video_points import VideoPoints, video_points
 
 
 class _Scored:
@@ -39,11 +41,19 @@ class Point(_Scored):
 
     The ``_std`` fields are sample standard deviations over seeds, None for a single seed. ``more`` are the
     scores beside the main one, by their keys.
+    ms, speedup: measured time per frame of the network alone, and how many times faster than the teacher's in
+    the engine that is the fastest for it; both in the variant's own fastest ``engine``. end_to_end_…: the
+    same from the picture's file to the prediction. None where no time was measured.
     """
 
     score: float
     gmacs: float
     macs_ratio: float
+    ms: float | None = None
+    speedup: float | None = None
+    engine: str | None = None
+    end_to_end_ms: float | None = None
+    end_to_end_speedup: float | None = None
     consistency: float | None = None
     score_std: float | None = None
     consistency_std: float | None = None
@@ -52,10 +62,11 @@ class Point(_Scored):
 
 @dataclass(frozen=True)
 class TeacherPoint(_Scored):
-    """The teacher on every frame."""
+    """The teacher on every frame; ms: as in a Point."""
 
     score: float
     gmacs: float
+    ms: float | None = None
     score_std: float | None = None
     more: dict[str, float] = Field(default_factory=dict)
 
@@ -67,10 +78,33 @@ def _measure(found: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class TimedOn:
+    """What the times of all points were measured on; ``baseline`` is the teacher's fastest engine."""
+
+    processor: str
+    threads: int
+    batch: int
+    precision: str
+    baseline: str
+
+    @property
+    def words(self) -> str:
+        """The machine and how much of it was used."""
+        threads = "one thread" if self.threads == 1 else f"{self.threads} threads"
+        streams = "" if self.batch == 1 else f", {self.batch} streams at once"
+        return f"{threads} of one machine ({self.processor}), {self.precision}{streams}"
+
+
+@dataclass(frozen=True)
 class Summary:
     """The content of summary.json; ``minutes`` are per stage, summed over variants, mean over seeds.
 
+    consistency_flow: what predictions were carried along: exact, dis, tracks, classes, or a task's own way.
+    measure: in the file the key of a built-in one, and what another is called in full, so that who did not
+        import its task can read the file.
     shown: the part that each variant plays; not in files of before roles were written.
+    videos: over whole videos, by schedule; in the file only where any variant was run so.
+    timed_on: None where no time was measured.
     """
 
     variants: dict[str, dict[int, Point]]
@@ -80,15 +114,30 @@ class Summary:
     experiment: str = ""
     reference: Literal["labels", "teacher"] = "labels"
     labelled_frames: int = 0
-    consistency_flow: Literal["exact", "dis", "tracks", "classes"] = "dis"
+    consistency_flow: str = "dis"
     measure: Annotated[Measure, BeforeValidator(_measure)] = MIOU
     claims: tuple[Claim, ...] = Field(default=())
+    timed_on: TimedOn | None = None
     shown: dict[str, Variant] = Field(default_factory=dict)
+    videos: VideoPoints = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _its_measure_is_known(cls, found: Any) -> Any:
+        if isinstance(found, dict) and isinstance(found.get("measure"), dict):
+            make_known(measure := TypeAdapter(Measure).validate_python(found["measure"]))
+            return found | {"measure": measure}
+        return found
 
     @property
     def accuracy(self) -> str:
         """What the scores are called."""
         return self.measure.against(self.reference)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether any point has a measured time."""
+        return any(point.ms is not None for points in self.variants.values() for point in points.values())
 
     def label(self, name: str) -> str:
         """What a variant is called."""
@@ -107,13 +156,17 @@ def summarise(results: Results) -> Summary:
             f"the variant {results.teacher!r} was not measured at T = 1; add 1 to "
             "sweep_sequence_length.lengths"
         )
-    teacher = point_of(list(table[results.teacher][1].values()))
+    variants = {
+        name: {
+            length: with_time(point_of(list(by_seed.values())), results.latency, name, length)
+            for length, by_seed in by_length.items()
+        }
+        for name, by_length in table.items()
+    }
+    teacher = variants[results.teacher][1]
     return Summary(
-        variants={
-            name: {length: point_of(list(by_seed.values())) for length, by_seed in by_length.items()}
-            for name, by_length in table.items()
-        },
-        teacher=TeacherPoint(teacher.score, teacher.gmacs, teacher.score_std, teacher.more),
+        variants=variants,
+        teacher=TeacherPoint(teacher.score, teacher.gmacs, teacher.ms, teacher.score_std, teacher.more),
         seeds=results.seeds,
         minutes=_minutes(results),
         experiment=results.experiment,
@@ -129,6 +182,40 @@ def summarise(results: Results) -> Summary:
             equal_cost=equal_cost_pairs(results, table),
         ),
         shown=dict(results.variants),
+        videos=video_points(results),
+        timed_on=timed_on(results.latency),
+    )
+
+
+def with_time(point: Point, latency: Latency, name: str, length: int) -> Point:
+    """The point with the time of its variant at its length, as far as that was measured."""
+    alone, whole = (latency.shown.fastest(name, length, part) for part in get_args(Part))
+    times: dict[str, float | str | None] = {}
+    if alone is not None:
+        engine, of = alone
+        times |= {
+            "ms": _round(of.ms_at(length), 4),
+            "speedup": _round(of.speedup_at(length), 4),
+            "engine": engine,
+        }
+    if whole is not None:
+        of = whole[1]
+        times |= {
+            "end_to_end_ms": _round(of.ms_at(length), 4),
+            "end_to_end_speedup": _round(of.speedup_at(length), 4),
+        }
+    return dataclasses.replace(point, **times)
+
+
+def timed_on(latency: Latency) -> TimedOn:
+    """What the times that a summary shows were measured on."""
+    shown = latency.shown
+    return TimedOn(
+        processor=str(latency.machine.get("processor", "unknown")),
+        threads=shown.threads,
+        batch=shown.batch,
+        precision=shown.precision,
+        baseline=shown.baselines["network"],
     )
 
 
@@ -140,13 +227,21 @@ def is_per_frame(points: dict[int, Point]) -> bool:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write summary.json; fields that are None (no spread of a single seed) are left out."""
-    content = dataclasses.asdict(summary) | {"measure": summary.measure.key}
+    content = dataclasses.asdict(summary) | {"measure": _as_written(summary.measure)}
     content["teacher"] = named_by_measure(content["teacher"], summary.measure)
     content["variants"] = {
         name: {length: named_by_measure(point, summary.measure) for length, point in points.items()}
         for name, points in content["variants"].items()
     }
+    if not content["videos"]:
+        del content["videos"]
     write_json(path, _without_none(content))
+
+
+def _as_written(measure: Measure) -> str | dict[str, Any]:
+    if measure in BUILT_IN:
+        return measure.key
+    return {name: value for name, value in dataclasses.asdict(measure).items() if name != "bounds"}
 
 
 def named_by_measure(point: dict[str, Any], measure: Measure) -> dict[str, Any]:

@@ -1,16 +1,12 @@
-"""Cost and time of a predictor per frame."""
+"""Cost of a predictor per frame."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import deltadistill as dd
 from deltadistill.account.cost import Cost, FrameCosts
-from deltadistill.account.latency import Timings
 from deltadistill.evaluation.costs_by_length import costs_by_length
-from deltadistill.evaluation.frame_times import calls_to_time, describe_teacher, describe_variant, timed
-from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.predictor import build
 
 SIZE = (3, 8, 8)
@@ -56,34 +52,3 @@ def test_a_predictor_that_says_no_macs_is_refused(teacher):
     silent.later = Cost()
     with pytest.raises(ValueError, match=r"Silent\.costs leaves the MACs of a frame open, .*the x-axis"):
         costs_by_length(silent, teacher, teacher, [1, 3], size=SIZE)
-
-
-def frame_batches(count):
-    draws = torch.Generator().manual_seed(0)
-    return [
-        FrameBatch(torch.randint(256, (1, *SIZE), dtype=torch.uint8, generator=draws)) for _ in range(count)
-    ]
-
-
-def test_times_are_of_teacher_key_and_delta_frames(network, teacher):
-    before, now = frame_batches(2)
-    variants = {"delta": timed("stream", network, before)}
-    results = {name: call() for name, call in calls_to_time(teacher, variants, now).items()}
-    assert set(results) == {"teacher", "delta key", "delta delta"}
-    assert not any(result.requires_grad for result in results.values())
-    torch.testing.assert_close(results["delta key"], results["teacher"])
-    assert not torch.allclose(results["delta delta"], results["teacher"])  # students, from the frame before
-
-
-def test_the_entry_of_a_stream_holds_speedup_and_its_bound(network, teacher):
-    variant = timed("stream", network, *frame_batches(1))
-    times = {"teacher": [8.0, 8.0], "delta key": [8.0, 8.0], "delta delta": [2.0, 2.0]}
-    timings = Timings({name: np.array(values)[:, None] for name, values in times.items()})
-    entry = describe_variant(timings, "delta", variant, teacher, size=SIZE, lengths=[3])
-    assert entry["amortised_ms"] == {3: pytest.approx(4)}
-    assert entry["speedup"] == {3: pytest.approx(2)}
-    assert entry["macs_bound"] == {3: pytest.approx(3 * KEY / (KEY + 2 * DELTA))}
-    assert (
-        entry["state_bytes"] == variant.delta.state_bytes == 64 * 2 * 8 * 4
-    )  # input and output of the converted layer
-    assert describe_teacher(timings) == {"frame_ms": {"median": 8, "p95": 8}}

@@ -299,28 +299,62 @@ def _predict(labels, name, predict, period):
     return predicted
 
 
-def _write_latency(tree: Tree) -> None:
-    def time(ms):
-        return {"median": ms, "p95": ms * 1.12}
+# Milliseconds of a frame, or of a key and a delta frame, in eager PyTorch; half of that in the engine "fast".
+FRAME_MS = {"teacher": 18.2, "finetuned": 18.2, "small": 9.1}
+KEY_AND_DELTA_MS = {"delta": (21.4, 9.7), "feature": (18.4, 8.0), "copy": (18.2, 0.0)}
+MACS_SHARE = {"delta": 0.21, "feature": 0.21, "copy": 0.0}
 
-    stream = {
-        "key_ms": time(21.4),
-        "delta_ms": time(9.7),
-        "amortised_ms": {str(t): (21.4 + (t - 1) * 9.7) / t for t in LENGTHS},
-        "speedup": {str(t): 18.2 * t / (21.4 + (t - 1) * 9.7) for t in LENGTHS},
-        "macs_bound": {str(t): t / (1 + (t - 1) * 0.21) for t in LENGTHS},
-        "state_bytes": 1_830_000,
-    }
+
+def _write_latency(tree: Tree) -> None:
+    conditions = [_condition(tree, batch, threads) for batch, threads in ((1, 1), (8, 1), (1, 2))]
     content = {
         "size": [3, 96, 192],
-        "runs": 60,
-        "threads": 1,
-        "machine": {"processor": "made up", "cores": 2},
+        "conditions": conditions,
+        "macs_bound": {name: _bounds(MACS_SHARE.get(name, 1)) for name in tree.variants},
+        "machine": {"processor": "made up", "logical_cores": 2, "features": ["avx2", "amx"]},
         "versions": {"python": "3.11.2", "torch": "2.14.1"},
-        "variants": {"teacher": {"frame_ms": time(18.2)}, "delta": stream},
     }
     _json(tree.results / "measure_latency" / "latency.json", content)
     _provenance(tree.results / "measure_latency", 0.5)
+
+
+def _bounds(share: float):
+    return {str(t): t / (1 + (t - 1) * share) for t in LENGTHS}
+
+
+def _condition(tree: Tree, batch: int, threads: int):
+    slower = batch / threads
+    engines = {
+        engine: {
+            name: {part: _times(name, slower * share, slower / 2, extra) for part, extra in PARTS_MS.items()}
+            | ({"state_bytes": 1_830_000 * batch} if name == "delta" else {})
+            for name in tree.variants
+        }
+        for engine, share in (("eager", 1), ("fast", 0.5))
+    }
+    baselines = {"network": "fast", "end_to_end": "fast"}
+    return {"batch": batch, "threads": threads, "rounds": 20, "baselines": baselines, "engines": engines}
+
+
+PARTS_MS = {"network": 0.0, "end_to_end": 2.0}
+
+
+def _times(name: str, slower: float, fastest: float, extra: float):
+    def time(ms):
+        return {"median": ms, "p95": ms * 1.12}
+
+    teacher = FRAME_MS["teacher"] * fastest + extra
+    if name in FRAME_MS:
+        frame = FRAME_MS[name] * slower + extra
+        return {"frame_ms": time(frame), "speedup": {"1": teacher / frame}}
+    key, delta = (ms * slower + extra for ms in KEY_AND_DELTA_MS[name])
+    amortised = {str(t): (key + (t - 1) * delta) / t for t in LENGTHS}
+    return {
+        "key_ms": time(key),
+        "delta_ms": time(delta),
+        "amortised_ms": amortised,
+        "speedup": {t: teacher / ms for t, ms in amortised.items()},
+    }
 
 
 def _provenance(folder: Path, minutes, *, seed=None, variant=None) -> None:

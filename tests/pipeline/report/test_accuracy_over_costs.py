@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from deltadistill.pipeline.report.figures import accuracy_over_costs
+from deltadistill.pipeline.report.figures.cost_axis import MACS, TIME
 from deltadistill.pipeline.results.summary import Point, summarise
 
 
@@ -13,7 +14,7 @@ def with_variant(results, summary, name, *, like, gmacs, everything_compressed=F
     runs = results.distilled[like]
     if everything_compressed:
         runs = {seed: compress(run) for seed, run in runs.items()}
-    points = {3: Point(score=70.0, gmacs=gmacs, macs_ratio=gmacs / 0.316)}
+    points = {3: Point(score=70.0, gmacs=gmacs, macs_ratio=gmacs / 0.316, ms=20 * gmacs)}
     alike = dataclasses.replace(results.variants[like], label=name)
     variants, distilled = {**results.variants, name: alike}, {**results.distilled, name: runs}
     return (
@@ -34,7 +35,7 @@ def measured(street, read):
 
 
 def drawn_lines(results, summary):
-    (axes,) = accuracy_over_costs.draw(results, summary).axes
+    (axes,) = accuracy_over_costs.draw(results, summary, MACS).axes
     return {container.get_label(): container.lines[0] for container in axes.containers}
 
 
@@ -59,5 +60,17 @@ def test_an_everything_compressed_network_stands_alone(measured):
 
 
 def test_seeds_give_error_bars(measured):
-    (axes,) = accuracy_over_costs.draw(*measured).axes
+    (axes,) = accuracy_over_costs.draw(*measured, MACS).axes
     assert all(container.has_yerr for container in axes.containers)
+
+
+def test_over_time_only_what_was_timed_is_drawn(measured):
+    assert not accuracy_over_costs.covers_times(*measured)
+    results, summary = with_variant(*measured, "delta_070", like="delta", gmacs=0.22)
+    assert accuracy_over_costs.covers_times(results, summary)
+    untimed = {3: dataclasses.replace(summary.variants["copy"][3], ms=None)}
+    summary = dataclasses.replace(summary, variants={**summary.variants, "copy": untimed})
+    (axes,) = accuracy_over_costs.draw(results, summary, TIME).axes
+    lines = {container.get_label(): container.lines[0].get_xdata() for container in axes.containers}
+    assert set(lines) == {"delta", "feature", "small", "finetuned"}
+    assert list(lines["small"]) == [9.1 / 2]  # in the faster engine

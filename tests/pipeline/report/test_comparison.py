@@ -7,9 +7,10 @@ import re
 import pytest
 
 from deltadistill.pipeline.report.comparison_entries import best_settings, read_comparison
-from deltadistill.pipeline.report.comparison_figures import against_macs, distinct, over_key
+from deltadistill.pipeline.report.comparison_figures import against_cost, distinct, drawings, over_key
 from deltadistill.pipeline.report.comparison_files import headline, write_comparison, write_summary
 from deltadistill.pipeline.report.comparison_page import render
+from deltadistill.pipeline.report.figures.cost_axis import MACS, SHARE_OF_TIME
 
 BETA, KIND = "distill.loss.beta", "distill.students.kind"
 DELTA = {"delta": {"network": "distill/delta", "predict": "stream"}}
@@ -156,6 +157,67 @@ def test_the_page_calls_the_score_by_its_name(made_up):
     assert "mIoU" not in page
 
 
+def put_times(folder, **shares):
+    """Times of a setting or teacher, at T = 3, as shares of its teacher's in the fastest engine, 8 ms."""
+    teacher = {"network": {"frame_ms": {"median": 8.0, "p95": 8.0}, "speedup": {"1": 1.0}}}
+    streams = {
+        name: {
+            "network": {
+                "key_ms": {"median": 9.0, "p95": 9.0},
+                "delta_ms": {"median": 1.0, "p95": 1.0},
+                "amortised_ms": {"3": 8 * share},
+                "speedup": {"3": 1 / share},
+            }
+        }
+        for name, share in shares.items()
+    }
+    condition = {"batch": 1, "threads": 1, "rounds": 20, "baselines": {"network": "fast"}}
+    engines = {"fast": {"teacher": teacher, **streams}}
+    put(
+        folder / "measure_latency" / "latency.json",
+        {"size": [3, 8, 8], "conditions": [condition | {"engines": engines}]},
+    )
+
+
+@pytest.fixture
+def timed(made_up):
+    for setting, share in (("beta0p3", 0.5), ("base", 0.8)):
+        put_times(made_up / "results/settings" / setting, delta=share)
+    put_times(made_up / "results/teachers/base", copy=0.4)
+    return read_comparison(made_up / "settings.json", made_up / "results")
+
+
+def test_settings_are_compared_by_time_as_a_share_of_the_teachers_that_took_turns(timed):
+    point = entry_of(timed, "beta0p3").points[3]
+    assert (point.ms, point.speedup, point.engine) == (4.0, 2.0, "fast")
+    assert [drawing.name for drawing in drawings(timed)][:2] == [
+        "accuracy_against_macs",
+        "accuracy_against_time",
+    ]
+    (axes,) = against_cost(timed, SHARE_OF_TIME).axes
+    drawn = sorted(round(float(each.lines[0].get_xdata()[0]), 3) for each in axes.containers)
+    assert drawn == [0.4, 0.5, 0.8, 1.0]  # the setting that was not timed is left out
+
+
+def test_times_stand_in_table_file_and_summary_of_a_sweep(timed, tmp_path):
+    page = render(timed).replace("\u00a0", " ")
+    assert "of the teacher&#39;s MACs and ×2.00 the speed of its fastest engine (fast), T = 3" in page
+    assert "<td>×1.25</td>" in page
+    assert "None" not in page
+    write_comparison(timed, tmp_path / "comparison.csv")
+    rows = list(csv.DictReader((tmp_path / "comparison.csv").read_text().splitlines()))
+    row = next(row for row in rows if row["setting"] == "base" and row["length"] == "3")
+    assert (row["ms"], row["speedup"], row["engine"]) == ("6.4", "1.25", "fast")
+    write_summary(timed, tmp_path / "summary.json")
+    (best,) = json.loads((tmp_path / "summary.json").read_text())["best_by_tune_split"]
+    assert best["test"]["3"]["speedup"] == 2
+
+
+def test_a_sweep_of_before_times_were_measured_has_no_words_on_them(comparison):
+    assert "accuracy_against_time" not in [drawing.name for drawing in drawings(comparison)]
+    assert "speed" not in render(comparison).split("</style>")[1]
+
+
 def test_only_keys_that_are_numbers_and_differ_are_drawn(comparison):
     page = render(comparison)
     assert 'id="over_distill_loss_beta"' in page
@@ -169,7 +231,7 @@ def test_a_line_over_a_key_joins_its_rising_values(comparison):
 
 
 def test_every_value_of_the_colouring_key_is_in_the_legend(comparison):
-    (axes,) = against_macs(comparison).axes
+    (axes,) = against_cost(comparison, MACS).axes
     assert axes.get_legend_handles_labels()[1] == ["beta 0.3", "beta 0.6", "beta 1.2", "delta"]
     colours = {line.get_color() for line in axes.lines if line.get_label().startswith("beta")}
     assert len(colours) == 3

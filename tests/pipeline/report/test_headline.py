@@ -1,5 +1,6 @@
 """The headline as text."""
 
+import dataclasses
 import sys
 
 import pytest
@@ -14,6 +15,26 @@ def test_the_columns_of_the_table_are_aligned(street, read):
     table = [line for line in lines[start : start + 19] if "─" not in line]
     assert len({len(line) for line in table}) == 1
     assert len(table) == 16  # header, 5 variants at T = 1, 3 and 10
+
+
+def test_measured_times_stand_beside_macs_and_what_they_were_measured_on_below(street, read):
+    lines = headline(summarise(read(street))).splitlines()
+    row = next(line.split() for line in lines if line.startswith("10  delta"))
+    assert row[5:9] == ["0.091", "0.29", "5.43", "1.67"]
+    said = " ".join(lines)
+    assert "ms: a frame of the network alone, on one thread of one machine (made up), fp32" in said
+    assert "speed-up: over the teacher's fastest, fast" in said
+
+
+def test_a_summary_without_times_has_no_columns_for_them(street, read):
+    summary = summarise(read(street))
+    untimed = {
+        name: {t: dataclasses.replace(point, ms=None) for t, point in points.items()}
+        for name, points in summary.variants.items()
+    }
+    text = headline(dataclasses.replace(summary, variants=untimed))
+    assert "ratio   consistency" in text
+    assert "ms:" not in text
 
 
 def test_seeds_and_frames_are_named_above_the_table(street, real_video, read):

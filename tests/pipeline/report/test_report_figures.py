@@ -10,18 +10,22 @@ from PIL import Image
 
 from deltadistill.pipeline.report.drawings import drawings
 from deltadistill.pipeline.report.figures import (
+    accuracy_against_cost,
     against_length,
     compressed_share,
     distillation_error,
     labels,
+    latency,
     style,
 )
+from deltadistill.pipeline.report.figures.cost_axis import TIME
 from deltadistill.pipeline.results.summary import summarise
 from deltadistill.pipeline.results.training_files import Architecture, ArchitectureLayer, LayerError
 
 ALL = {
     "accuracy_against_length",
     "accuracy_against_macs",
+    "accuracy_against_time",
     "accuracy_against_distance",
     "consistency_against_length",
     "training_curves",
@@ -50,6 +54,33 @@ def test_a_figure_on_the_page_has_no_colours_fonts_or_ids_of_its_own(drawn, name
     assert not colours, f"{colours} do not follow the page's colour scheme"
     assert "font-family" not in svg
     assert "<style" not in svg
+
+
+def test_the_time_axis_has_the_fastest_engine_of_each_variant_and_leaves_out_what_was_not_timed(street, read):
+    summary = summarise(read(street))
+    summary.variants["small"][1] = dataclasses.replace(summary.variants["small"][1], ms=None)
+    (axes,) = accuracy_against_cost.draw(summary, TIME).axes
+    across = {container.get_label(): container.lines[0].get_xdata() for container in axes.containers}
+    assert list(across["teacher"]) == [9.1]
+    assert across["delta"][2] == pytest.approx((10.7 + 2 * 4.85) / 3, abs=1e-4)  # T = 3
+    assert across["copy"][-1] == pytest.approx(0.91)
+
+
+def test_bars_name_the_engine_only_where_there_are_several(street, read):
+    results = read(street)
+    (axes, _) = latency.draw(results).axes
+    labels_of_bars = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels_of_bars[:4] == ["teacher, eager", "teacher, fast", "finetuned, eager", "finetuned, fast"]
+    assert {"delta: key, fast", "delta: delta, fast", "copy: delta, eager"} <= set(labels_of_bars)
+    shown = results.latency.shown
+    alone = dataclasses.replace(
+        shown, engines={"eager": shown.engines["eager"]}, baselines={"network": "eager"}
+    )
+    results = dataclasses.replace(results, latency=dataclasses.replace(results.latency, conditions=(alone,)))
+    (axes, speedups) = latency.draw(results).axes
+    assert axes.get_yticklabels()[0].get_text() == "teacher"
+    assert {line.get_label() for line in speedups.lines} >= {"delta, measured", "feature, measured"}
+    assert not any("copy" in str(line.get_label()) for line in speedups.lines)  # whose speed-up is T
 
 
 def test_ids_of_two_figures_never_meet(drawn):

@@ -3,13 +3,16 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from deltadistill.pipeline.report import page, rendering, words
+from deltadistill.pipeline.report import page, rendering, time_tables, words
 from deltadistill.pipeline.report.scenes import read_scenes
+from deltadistill.pipeline.report.tables import DASH
 from deltadistill.pipeline.results.summary import summarise
 
+ROOT = Path(__file__).resolve().parents[3]
 VOID = {"meta", "link", "img", "input", "br", "col", "source"}
 
 
@@ -208,7 +211,8 @@ def opening(tree, read, **speedups):
     """The page's first sentences where delta is faster than the teacher by T3=… and T10=…."""
     path = tree.results / "measure_latency/latency.json"
     content = json.loads(path.read_text())
-    content["variants"]["delta"]["speedup"] = {t[1:]: value for t, value in speedups.items()}
+    for variants in content["conditions"][0]["engines"].values():
+        variants["delta"]["network"]["speedup"] = {t[1:]: value for t, value in speedups.items()}
     path.write_text(json.dumps(content))
     results = read(tree)
     return words.lead(results, summarise(results))
@@ -216,17 +220,74 @@ def opening(tree, read, **speedups):
 
 def test_the_lead_says_what_time_a_frame_takes(tree, read):
     assert opening(tree, read, T3=1.2, T10=1.5)[-1] == (
-        "Measured in eager PyTorch on one thread of one machine (made up), a frame of delta takes "
-        "13.6 ms at T = 3 (speed-up ×1.20) and 10.9 ms at T = 10 (speed-up ×1.50), "
-        "one of the teacher 18.2 ms."
+        "Measured on one thread of one machine (made up), fp32, each in its fastest engine, a frame of delta "
+        "takes 6.8 ms at T = 3 (speed-up ×1.20, fast) and 5.4 ms at T = 10 (speed-up ×1.50, fast), "
+        "one of the teacher 9.1 ms (fast)."
     )
 
 
 def test_the_lead_says_where_macs_saved_are_no_time_saved(tree, read):
-    said = "MACs saved are not time saved in eager PyTorch"
-    assert opening(tree, read, T3=1.09, T10=1.05)[-1].endswith(f"18.2 ms: {said}.")
-    assert opening(tree, read, T3=1.09, T10=1.1)[-1].endswith(f"18.2 ms: {said} at T = 3.")
+    said = "MACs saved are not time saved"
+    assert opening(tree, read, T3=1.09, T10=1.05)[-1].endswith(f"9.1 ms (fast): {said}.")
+    assert opening(tree, read, T3=1.09, T10=1.1)[-1].endswith(f"9.1 ms (fast): {said} at T = 3.")
 
 
 def test_the_lead_is_silent_about_times_that_were_not_measured(tree, read):
     assert len(opening(tree, read)) == 3
+
+
+def test_the_measured_speedup_is_among_the_first_figures(street_page, street, read):
+    tiles = {tile.value: tile.text for tile in words.tiles(summarise(read(street)))}
+    # (10.7 + 2 · 4.85) / 3 and (10.7 + 9 · 4.85) / 10 ms against 9.1
+    assert (
+        tiles["×1.34"]
+        == "the teacher's speed at T = 3, measured, each in its fastest engine; ×1.67 at T = 10"
+    )
+    assert "×1.34" in street_page[1].text
+
+
+def test_every_variant_has_its_times_alone_and_end_to_end_in_every_engine(street, read):
+    results = read(street)
+    (alone, whole), *others = time_tables.condition_tables(results)
+    assert len(others) == 2
+    rows = {row[0]: row[1:] for row in alone.rows}
+    assert len(rows) == 2 * len(results.variants) == len(whole.rows)
+    assert rows["delta, fast"] == (
+        *("10.70 (11.98)", "4.85 (5.43)", "×1.34", "×1.67", "×2.11", "×3.46", "1.83"),
+    )
+    assert rows["small, eager"][:4] == ("9.10 (10.19)", DASH, "×1.00", "×1.00")
+    assert {row[0]: row[1:] for row in whole.rows}["teacher, fast"] == (
+        "11.10 (12.43)",
+        DASH,
+        "×1.00",
+        "×1.00",
+    )
+    assert "speed-ups are over the teacher in fast" in alone.caption
+
+
+def test_the_overview_has_a_row_for_each_number_of_streams_and_threads(street, read):
+    table = time_tables.overview_table(read(street))
+    assert table.columns == ("", "teacher, ms", "delta, T = 3, ms", "delta, T = 10, ms")
+    assert [row[0] for row in table.rows][1:4] == [
+        "one stream, one thread, end to end",
+        "8 streams, one thread",
+        "8 streams, one thread, end to end",
+    ]
+    assert table.rows[0][1:] == ("9.1 (fast)", "6.8 (×1.34)", "5.4 (×1.67)")
+
+
+def test_what_was_not_timed_stands_on_the_page_with_its_reason(tree, read):
+    path = tree.results / "measure_latency/latency.json"
+    missing = {"engine": "fast", "variant": "feature", "reason": "ValueError: no <such> layer"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"left_out": [missing]}))
+    html, _ = render(tree, read)
+    assert "Not timed: feature in fast: ValueError: no &lt;such&gt; layer." in html
+    assert "features avx2, amx" in html
+
+
+def test_a_page_of_times_of_before_engines_can_be_made(tree, read):
+    path = tree.results / "measure_latency/latency.json"
+    path.write_text((ROOT / "results/street/measure_latency/latency.json").read_text())
+    _, reader = render(tree, read)
+    assert "×0.85" in reader.text
+    assert time_tables.overview_table(read(tree)) is None

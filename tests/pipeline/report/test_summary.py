@@ -6,7 +6,7 @@ import pytest
 
 from deltadistill.pipeline.results.claims import Claim
 from deltadistill.pipeline.results.results import Results
-from deltadistill.pipeline.results.summary import read_summary, summarise, write_summary
+from deltadistill.pipeline.results.summary import TimedOn, read_summary, summarise, write_summary
 
 
 def set_miou(tree, seed, miou):
@@ -30,7 +30,8 @@ def test_a_single_seed_has_no_spread(tree, read, tmp_path):
     assert summary.variants["delta"][3].score_std is None
     write_summary(summary, tmp_path / "summary.json")
     point = json.loads((tmp_path / "summary.json").read_text())["variants"]["delta"]["3"]
-    assert set(point) == {"miou", "gmacs", "macs_ratio", "consistency"}
+    times = {"ms", "speedup", "engine", "end_to_end_ms", "end_to_end_speedup"}
+    assert set(point) == {"miou", "gmacs", "macs_ratio", "consistency"} | times
 
 
 def test_the_file_has_the_agreed_form(street, read, tmp_path):
@@ -70,6 +71,31 @@ def test_a_written_summary_reads_back(street, read, tmp_path):
     again = read_summary(tmp_path / "summary.json")
     assert again.variants == summary.variants
     assert isinstance(again.claims[0], Claim)
+
+
+def test_a_point_has_the_time_of_the_engine_that_is_fastest_for_it(tree, read):
+    path = tree.results / "measure_latency/latency.json"
+    content = json.loads(path.read_text())
+    engines = content["conditions"][0]["engines"]
+    engines["eager"]["delta"]["network"] |= {
+        "amortised_ms": {"1": 20.0, "3": 7.5, "10": 3.5},
+        "speedup": {"1": 0.455, "3": 1.213, "10": 2.6},
+    }
+    del engines["fast"]["feature"], engines["eager"]["feature"]
+    path.write_text(json.dumps(content))
+    summary = summarise(read(tree))
+    at_three, at_ten = (summary.variants["delta"][length] for length in (3, 10))
+    assert (at_three.ms, at_three.speedup, at_three.engine) == (
+        6.8,
+        pytest.approx(9.1 / 6.8, abs=1e-4),
+        "fast",
+    )
+    assert (at_ten.ms, at_ten.speedup, at_ten.engine) == (3.5, 2.6, "eager")
+    assert at_ten.end_to_end_ms == pytest.approx((12.7 + 9 * 6.85) / 10)  # in the other engine
+    assert summary.variants["small"][10].ms == 4.55
+    assert summary.variants["feature"][3].ms is None
+    assert summary.teacher.ms == 9.1
+    assert summary.timed_on == TimedOn("made up", threads=1, batch=1, precision="fp32", baseline="fast")
 
 
 def test_a_teacher_that_was_not_measured_alone_is_refused(tree, read):

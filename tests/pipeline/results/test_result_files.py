@@ -6,7 +6,6 @@ import pytest
 
 from deltadistill.pipeline.results.consistency_file import Consistency, ConsistencyRow
 from deltadistill.pipeline.results.files import read_csv, read_json, records, write
-from deltadistill.pipeline.results.latency_file import Latency
 from deltadistill.pipeline.results.macs_files import MacLayer, MacTotals
 from deltadistill.pipeline.results.sweep_file import LengthScore, Sweep, SweepRow
 from deltadistill.pipeline.results.training_files import (
@@ -41,7 +40,6 @@ def sample(pattern):
         (f"{SEED}/distill/*/metrics.json", DistillationScore),
         (f"{SEED}/pretrain_teacher/metrics.json", TrainingScore),
         ("profile_macs/totals.json", MacTotals),
-        ("measure_latency/latency.json", Latency),
     ],
 )
 def test_a_json_file_is_written_as_it_was_read(pattern, kind, tmp_path):

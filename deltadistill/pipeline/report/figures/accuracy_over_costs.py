@@ -4,6 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deltadistill.pipeline.report.figures import style
+from deltadistill.pipeline.report.figures.cost_axis import CostAxis
 from deltadistill.pipeline.report.figures.looks import Look, looks
 from deltadistill.pipeline.results.equal_cost import LENGTH, has_students, is_everything_compressed
 from deltadistill.pipeline.results.results import Results
@@ -14,28 +15,34 @@ METHODS: tuple[Role, ...] = ("ours", "feature")
 SAME_COST = 0.005  # of the teacher's MACs; less is the rounding to whole blocks
 
 
-def draw(results: Results, summary: Summary) -> Figure:
+def draw(results: Results, summary: Summary, cost: CostAxis) -> Figure:
     """One line a method through its searched variants at T = 3; all other variants are points."""
     drawn, (axes,) = style.figure()
     look = looks(results.variants)
-    points = measured(summary)
+    points = {name: point for name, point in measured(summary).items() if cost.of(point) is not None}
     on_lines = {method: searched(results, points, method) for method in METHODS}
     for method, names in on_lines.items():
         if names:
             label = called(results.variants, method)
-            _plot(axes, [points[name] for name in names], label, look[names[0]])
+            _plot(axes, [points[name] for name in names], cost, label, look[names[0]])
     alone = [
         name
         for name in points
         if results.variants[name].role != "teacher" and not any(name in line for line in on_lines.values())
     ]
     for name in alone:
-        _plot(axes, [points[name]], results.label(name), look[name])
+        _plot(axes, [points[name]], cost, results.label(name), look[name])
     axes.margins(0.08, 0.12)
-    axes.set_xlabel(f"GMACs per frame at T = {LENGTH}")
+    axes.set_xlabel(f"{cost.words} at T = {LENGTH}")
     style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, axes, columns=2)
     return drawn
+
+
+def covers_times(results: Results, summary: Summary) -> bool:
+    """Whether at least two searched or compressed networks of one method were timed."""
+    points = [name for name, point in measured(summary).items() if point.ms is not None]
+    return any(sum(has_students(results, name, method) for name in points) > 1 for method in METHODS)
 
 
 def covers_costs(results: Results, summary: Summary) -> bool:
@@ -63,10 +70,10 @@ def searched(results: Results, points: dict[str, Point], method: Role) -> list[s
     return sorted(found, key=lambda name: points[name].gmacs)
 
 
-def _plot(axes: Axes, points: list[Point], label: str, look: Look) -> None:
+def _plot(axes: Axes, points: list[Point], cost: CostAxis, label: str, look: Look) -> None:
     style.line(
         axes,
-        [point.gmacs for point in points],
+        [cost.of(point) for point in points],
         [point.score for point in points],
         [point.score_std for point in points],
         label=label,

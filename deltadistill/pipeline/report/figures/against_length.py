@@ -29,7 +29,9 @@ def draw_consistency(summary: Summary) -> Figure:
     """Consistency above, accuracy below, over the same T: a copied frame is consistent and wrong."""
     drawn, (above, below) = style.figure(height_inches=4.8, rows=2, sharex=True)
     _lines(summary, {"consistency": above, "score": below}, lambda point: point.consistency is not None)
-    style.caption(above, f"consistency (%), {CARRIED[summary.consistency_flow]}")
+    style.caption(
+        above, f"consistency (%), {CARRIED.get(summary.consistency_flow, summary.consistency_flow)}"
+    )
     _finish(drawn, below, summary)
     return drawn
 

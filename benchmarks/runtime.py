@@ -1,0 +1,217 @@
+"""Time of key and delta frames in every engine, against the fastest per-frame run of any of them.
+
+    python benchmarks/runtime.py                                  # DDRNet-23-slim, 512×1024, one thread
+    python benchmarks/runtime.py --own my_file.py:build --size 416x416 --gamma 8 --rank min --lengths 5 10 20
+    python benchmarks/runtime.py --only two memory                # two runners at once; 20,000 frames
+
+Weights are random, as they do not change the time. All engines run in turns within one process, and every
+ratio is the median of the ratios within a round, so that a machine that slows down meanwhile changes little.
+The bound is that of the multiply-accumulates: teacher against the mean of a sequence. "Two": as many frames
+by two processes at once as by each alone. "Memory": resident memory of a runner from frame 100 to the last.
+"""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+import deltadistill as dd
+from deltadistill.account.latency import Timings, measure_turns
+from deltadistill.account.machine import describe_machine
+from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.exporting.running import Loaded, load
+
+PARTS = ("engines", "two", "memory")
+DELTAS = 3  # of a round
+SMALL = (96, 192)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--own", metavar="FILE:FUNCTION", help="a function that builds a network instead")
+    parser.add_argument("--size", default="512x1024", help="height and width, pixels")
+    parser.add_argument("--gamma", type=int, default=4)
+    parser.add_argument("--rank", default="out", choices=("out", "min"))
+    parser.add_argument("--multiple", type=int, default=16, help="ranks are multiples of this")
+    parser.add_argument("--pointwise", action="store_true", help="convert convolutions of 1×1 too")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[3, 10])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"])
+    parser.add_argument("--engines", nargs="+", default=["onnxruntime", "openvino", "eager"])
+    parser.add_argument("--frames", type=int, default=20_000, help="of the look at memory")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=["engines"])
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures too")
+    args = parser.parse_args()
+    found: dict[str, object] = {"machine": describe_machine(), "settings": vars(args) | {"out": None}}
+    for part in args.only:
+        found[part] = globals()[f"measure_{part}"](args)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def measure_engines(args) -> dict[str, object]:
+    """The table of engines and precisions."""
+    network, example = network_of(args)
+    table = dd.count_macs(network, tuple(example.shape[1:]))
+    bounds = {length: table.teacher / table.amortised(length) for length in args.lengths}
+    with load(network, example) as loaded:
+        state = loaded.functions.state_bytes / 1e6
+        print(f"{len(loaded.functions.maps)} maps, {state:.1f} MB a stream (fp32); bounds " + speeds(bounds))
+        return {
+            "bounds": bounds,
+            "state_mb": state,
+            **{each: measured(loaded, args, each) for each in args.precisions},
+        }
+
+
+def measured(loaded: Loaded, args, precision: str) -> dict[str, object]:
+    """Times of one precision, printed."""
+    engines = [name for name in loaded.engines(precision=precision) if name in args.engines]
+    if not engines:
+        print(f"{precision}: no engine computes so here")
+        return {}
+    timings = timed(loaded, engines, args, precision)
+    best = min(engines, key=lambda name: timings.median_ms(("frame", name)))
+    found = {}
+    print(f"\n{precision:12}  frame    key  delta (ms)   against {best}'s frames")
+    for name in engines:
+        times = {what: timings.median_ms((what, name)) for what in ("frame", "key", "delta")}
+        gains = {
+            length: timings.speedup(("frame", best), ("key", name), ("delta", name), length)
+            for length in args.lengths
+        }
+        columns = " ".join(f"{milliseconds:6.1f}" for milliseconds in times.values())
+        print(f"{name:12} {columns}        {speeds(gains)}")
+        found[name] = {**times, "speedup": gains, "p95_delta": timings.p95_ms(("delta", name))}
+    return found
+
+
+def timed(loaded: Loaded, engines: list[str], args, precision: str) -> Timings:
+    """Frames, key frames and delta frames of all engines in turns."""
+    example, turns = loaded.functions.example, []
+    for name in engines:
+        running = loaded.running(name, threads=args.threads, precision=precision)
+        _, maps = running.key(example)
+        _, spare = running.key(example)
+        turns.append([(("frame", name), lambda r=running: r.frame(example))])
+        turns.append([(("key", name), lambda r=running, m=spare: r.key(example, into=m))])
+        turns.append([(("delta", name), lambda r=running, m=maps: r.delta(example, m))] * DELTAS)
+    return measure_turns(
+        turns, runs=args.rounds, warmup=2, progress=lambda rounds: tqdm(rounds, desc=precision, leave=False)
+    )
+
+
+def network_of(args) -> tuple[nn.Module, torch.Tensor]:
+    """The delta network with every block that is converted compressed, and a frame for it."""
+    torch.manual_seed(0)
+    height, width = map(int, args.size.split("x"))
+    plain = own(args.own) if args.own else dd.models.build("ddrnet23_slim", classes=19)
+    inner = set(dd.inner_convolutions(plain))
+    wide = dd.matching(lambda name, layer: name in inner and (args.pointwise or is_wide(layer)))
+    design = dd.LinearStudent(gamma=args.gamma, rank=args.rank, multiple=args.multiple)
+    network = dd.convert(plain.eval(), design, where=wide)
+    for block in delta_blocks(network).values():
+        block.decide("compressed")
+    return network, torch.randn(1, 3, height, width)
+
+
+def is_wide(layer: nn.Module) -> bool:
+    """Whether a layer's kernel is larger than 1×1: students of others save less than their maps cost."""
+    return max(getattr(layer, "kernel_size", (1,))) > 1
+
+
+def own(source: str) -> nn.Module:
+    """Build the network of a function in a file."""
+    path, _, function = source.partition(":")
+    spec = importlib.util.spec_from_file_location("own_network", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, function)()
+
+
+def speeds(gains: dict[int, float]) -> str:
+    """Factors at sequence lengths, in words."""
+    return "  ".join(f"T={length} ×{gain:.2f}" for length, gain in gains.items())
+
+
+def measure_two(args) -> dict[str, float]:
+    """Frames of two processes at once, against the sum of both alone."""
+    with TemporaryDirectory() as folder:
+        runner = export(args, Path(folder) / "runner")
+        alone = [seconds_of(runner, 1) for _ in range(2)]
+        both = seconds_of(runner, 2)
+    ratio = both / sum(alone)
+    print(f"two at once: {both:.2f} s, one after the other {sum(alone):.2f} s: ×{ratio:.2f}")
+    return {"alone_s": sum(alone), "together_s": both, "ratio": ratio}
+
+
+def seconds_of(runner: Path, processes: int) -> float:
+    """Wall-clock time of the slowest of so many processes, each running a few hundred frames."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--run", str(runner), "300"], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(processes)
+    ]
+    return max(float(each.communicate()[0]) for each in running)
+
+
+def measure_memory(args) -> dict[str, float]:
+    """Resident memory of a runner after 100 frames and after the last."""
+    with TemporaryDirectory() as folder:
+        runner = dd.Runner(export(args, Path(folder) / "runner"), engine="onnxruntime", threads=args.threads)
+        frame = np.random.default_rng(0).standard_normal((1, 3, *SMALL)).astype(np.float32)
+        seen = {}
+        for number in tqdm(range(1, args.frames + 1), desc="memory", leave=False):
+            runner(frame)
+            if number in (100, args.frames):
+                seen[number] = resident_mb()
+    print("resident memory: " + ", ".join(f"{mb:.0f} MB after frame {number}" for number, mb in seen.items()))
+    return {str(number): mb for number, mb in seen.items()}
+
+
+def resident_mb() -> float:
+    """Memory of this process (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def export(args, folder: Path) -> Path:
+    """Write the network as a runner for small frames."""
+    args.size = "x".join(map(str, SMALL))
+    network, example = network_of(args)
+    dd.export(network, folder, example=example, period=10)
+    return folder
+
+
+def run(folder: str, frames: str) -> None:
+    """Run a runner alone in this process, and print its seconds."""
+    runner = dd.Runner(folder, engine="onnxruntime")
+    frame = np.zeros((1, 3, *SMALL), np.float32)
+    for _ in range(20):
+        runner(frame)
+    begun = time.perf_counter()
+    for _ in range(int(frames)):
+        runner(frame)
+    print(time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--run"]:
+        run(*sys.argv[2:4])
+    else:
+        main()

@@ -1,0 +1,63 @@
+"""Accuracy against what a frame costs, MACs or time, amortised over the sequence."""
+
+from matplotlib.figure import Figure
+
+from deltadistill.pipeline.report.figures import labels, style
+from deltadistill.pipeline.report.figures.cost_axis import CostAxis
+from deltadistill.pipeline.report.figures.looks import looks
+from deltadistill.pipeline.results.summary import Point, Summary, is_per_frame
+from deltadistill.pipeline.results.variants import Role, leading
+
+LABELLED_LENGTH = 3  # beside the longest
+LABELLED: tuple[Role, ...] = (
+    "ours",
+    "feature",
+    "copy",
+)  # T beside every line of a sweep would hide the lines
+
+
+def draw(summary: Summary, cost: CostAxis) -> Figure:
+    """One line a variant over its cost, each point a sequence length T; up and to the left is better.
+
+    Points whose cost is not known are left out.
+    """
+    drawn, (axes,) = style.figure()
+    look = looks(summary.shown)
+    variants = {name: points for name, of in summary.variants.items() if (points := _known(of, cost))}
+    for name, points in variants.items():
+        lengths = sorted(points)[:1] if is_per_frame(points) else sorted(points)
+        shown = [points[length] for length in lengths]
+        style.line(
+            axes,
+            [cost.of(point) for point in shown],
+            [point.score for point in shown],
+            [point.score_std for point in shown],
+            label=summary.label(name),
+            **look[name].line,
+        )
+    axes.set_xlim(left=0)
+    axes.margins(y=0.12)
+    axes.set_xlabel(f"{cost.words}, amortised over the sequence")
+    style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
+    style.legend(drawn, axes)
+    labelled = {leading(summary.shown, role) for role in LABELLED}
+    streamed = {
+        name: points for name, points in variants.items() if name in labelled and not is_per_frame(points)
+    }
+    labels.place(
+        axes, [each for name, points in streamed.items() for each in _lengths(points, cost, look[name].color)]
+    )
+    return drawn
+
+
+def _known(points: dict[int, Point], cost: CostAxis) -> dict[int, Point]:
+    return {length: point for length, point in points.items() if cost.of(point) is not None}
+
+
+def _lengths(points: dict[int, Point], cost: CostAxis, colour: str) -> list[labels.Label]:
+    """T beside the points that matter: 3 and the longest."""
+    return [
+        labels.Label(f"T = {length}", cost.of(point), point.score, colour)
+        for length, point in points.items()
+        if length in (LABELLED_LENGTH, max(points))
+    ]

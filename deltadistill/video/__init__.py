@@ -1,0 +1,1 @@
+"""Video in and out without torch: readers of every source, pictures for networks, drawing and writing."""

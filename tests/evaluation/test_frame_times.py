@@ -1,0 +1,216 @@
+"""Times of frames, from samples that are written down: which frames are timed, and what is made of them."""
+
+import numpy as np
+import pytest
+import torch
+from data.small_dataset import make_manifest
+from torch import nn
+
+import deltadistill as dd
+from deltadistill.account.latency import Timings
+from deltadistill.data.frames import FrameStore
+from deltadistill.evaluation import timed_variants
+from deltadistill.evaluation.frame_times import What, describe, fastest, sources, turn
+from deltadistill.evaluation.timed_variants import (
+    Condition,
+    Variant,
+    conditions_of,
+    graphs_of,
+    macs_bounds,
+    time_variants,
+)
+from deltadistill.predictors.predictor import Predictor, build
+
+CALM = {"runs": 1, "warmup": 0, "seconds": 60.0}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FrameStore(make_manifest(tmp_path, clips={"train": 1, "tune": 1, "test": 2}), cache_bytes=0)
+
+
+@pytest.fixture
+def teacher():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+    ).eval()
+
+
+@pytest.fixture
+def delta(teacher):
+    converted = dd.convert(teacher, dd.LinearStudent(gamma=4))
+    converted[1].decide("compressed")
+    return converted
+
+
+class Task:
+    """Predicts the likeliest class of a frame's corner, and says what it was asked for."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def predict(self, output, *, network):
+        self.asked += 1
+        return output[:, :, 0, 0].argmax(1)
+
+
+class Said(Predictor):
+    """Writes down which frames it sees, and which of them are key frames."""
+
+    def __init__(self, network, task):
+        self.seen = []
+
+    def begin(self, stream):
+        self.schedule = stream.schedule
+        self.streams = stream.streams
+
+    def answer(self, frame):
+        is_key = self.schedule.is_due(frame.pictures)
+        self.schedule.note(frame.pictures, is_key=is_key)
+        self.seen.append((int(frame.pictures[0, 1, 0, 0]), is_key))
+
+    def costs(self, networks):
+        return networks["network"]
+
+
+def test_a_stream_goes_on_with_a_key_frame_and_two_others_in_every_round(store):
+    said = Said(None, None)
+    calls = turn(("eager", "own", "network"), said, sources(store, streams=3)["network"])
+    for _, call in [*calls, *calls]:
+        call()
+    assert [name.kind for name, _ in calls] == ["key", "delta", "delta"]
+    assert said.seen == [(0, True), (1, False), (2, False)] * 2  # green is the number of the frame
+    assert said.streams == 3
+
+
+def test_a_stream_is_timed_per_clip_and_few_clips_are_taken_again(store):
+    (first, *_) = sources(store, streams=3)["network"]
+    assert first().pictures[:, 0, 0, 0].tolist() == [20, 30, 20]  # red is ten times the number of the clip
+
+
+def test_frames_lie_ready_for_the_network_alone_and_are_read_again_end_to_end(store):
+    come = sources(store, streams=1)
+    assert come["network"][0]() is come["network"][0]()
+    assert "normalised" in vars(come["network"][0]())
+    assert come["end_to_end"][0]() is not come["end_to_end"][0]()
+    assert "normalised" not in vars(come["end_to_end"][0]())
+
+
+def test_of_a_variant_to_which_all_frames_are_alike_one_is_timed(store, teacher):
+    calls = turn(
+        ("eager", "small", "network"),
+        build("per_frame", teacher, Task()),
+        sources(store, streams=1)["network"],
+    )
+    assert [name for name, _ in calls] == [What("eager", "small", "network", "frame")]
+
+
+def written(**samples):
+    """Timings of rounds, by engine_variant_part_kind."""
+    return Timings(
+        {What(*_split(name)): np.array(values, float).reshape(2, -1) for name, values in samples.items()}
+    )
+
+
+def _split(name):
+    engine, variant, part, kind = name.split("__")
+    return engine, variant, part, kind
+
+
+TIMES = {
+    "eager__teacher__network__frame": [10, 20],
+    "fast__teacher__network__frame": [5, 10],
+    "eager__teacher__end_to_end__frame": [12, 24],
+    "fast__teacher__end_to_end__frame": [13, 26],
+    "eager__delta__network__key": [12, 24],
+    "eager__delta__network__delta": [3, 5, 6, 10],
+    "eager__delta__end_to_end__key": [14, 28],
+    "eager__delta__end_to_end__delta": [5, 5, 10, 10],
+}
+
+
+def test_speedups_are_over_the_teacher_in_the_engine_that_is_fastest_for_it():
+    found = describe(written(**TIMES), [1, 3], {("eager", "delta"): 96})
+    assert found["baselines"] == {"network": "fast", "end_to_end": "eager"}
+    delta = found["engines"]["eager"]["delta"]
+    # T = 3: (12 + 2 · 4) / 3 in the first round, twice as long in the second
+    assert delta["network"]["amortised_ms"] == {1: 18, 3: pytest.approx((20 / 3 + 40 / 3) / 2)}
+    assert delta["network"]["speedup"] == {1: pytest.approx(5 / 12), 3: pytest.approx(5 / (20 / 3))}
+    assert delta["end_to_end"]["speedup"][3] == pytest.approx(12 / (24 / 3))
+    assert delta["network"]["delta_ms"] == {"median": 5.5, "p95": pytest.approx(9.4)}  # of 3, 5, 6, 10
+    assert delta["state_bytes"] == 96
+    teachers = {name: of["teacher"]["network"]["speedup"] for name, of in found["engines"].items()}
+    assert teachers == {"eager": {1: 0.5}, "fast": {1: 1}}
+
+
+def test_the_fastest_engine_of_a_stream_is_told_by_its_key_frame():
+    timings = written(
+        a__delta__network__key=[3, 3], a__delta__network__delta=[9, 9], b__delta__network__key=[4, 4]
+    )
+    assert fastest(timings, "delta", "network") == "a"
+
+
+def timed_in_eager(variants, task, store, condition, *, lengths):
+    with graphs_of(variants) as graphs:
+        return time_variants(variants, ["eager"], task, store, condition, graphs=graphs, lengths=lengths)
+
+
+def test_every_variant_is_timed_alone_and_end_to_end_and_what_a_stream_keeps_is_told(store, teacher, delta):
+    task = Task()
+    variants = {
+        "teacher": Variant("per_frame", teacher),
+        "delta": Variant("stream", delta),
+        "copy": Variant("copy", teacher),
+    }
+    timed = timed_in_eager(variants, task, store, Condition(2, 1, **CALM), lengths=[1, 3])
+    assert timed.left_out == []
+    entry = timed.entry
+    assert (entry["batch"], entry["threads"], entry["precision"], entry["rounds"]) == (2, 1, "fp32", 1)
+    found = entry["engines"]["eager"]
+    of_streams = {"key_ms", "delta_ms", "amortised_ms", "speedup"}
+    assert {name: set(of["network"]) for name, of in found.items()} == {
+        "teacher": {"frame_ms", "speedup"},
+        "delta": of_streams,
+        "copy": of_streams,
+    }
+    # trial and one round: a frame of the teacher, three of the stream, the key frame of the copy
+    assert task.asked == 2 * (1 + 3 + 1)
+    # input and output of the converted layer, for two streams
+    assert found["delta"]["state_bytes"] == 2 * 16 * 24 * 2 * 8 * 4
+    assert "state_bytes" not in found["copy"]
+
+
+def test_what_cannot_be_timed_is_told_with_its_reason_and_the_others_are_timed(store, teacher):
+    def fails(frames):
+        raise RuntimeError("no such kernel\nmore")
+
+    broken = nn.Sequential(teacher)
+    broken.forward = fails
+    variants = {"teacher": Variant("per_frame", teacher), "broken": Variant("per_frame", broken)}
+    timed = timed_in_eager(variants, Task(), store, Condition(1, 1, **CALM), lengths=[1])
+    assert timed.left_out == [
+        {"engine": "eager", "variant": "broken", "reason": "RuntimeError: no such kernel"}
+    ]
+    assert set(timed.entry["engines"]["eager"]) == {"teacher"}
+    nothing = timed_in_eager(
+        {"teacher": variants["broken"]}, Task(), store, Condition(1, 1, **CALM), lengths=[1]
+    )
+    assert nothing.entry is None
+
+
+def test_every_combination_is_measured_once_the_first_of_each_first(monkeypatch):
+    monkeypatch.setattr(timed_variants, "usable_cores", lambda: 4)
+    found = conditions_of([1, 8], [1, "all", 4], ["fp32", "bf16"], **CALM)
+    fp32 = [(1, 1), (8, 1), (1, 4), (8, 4)]
+    assert [(each.batch, each.threads) for each in found] == fp32 * 2
+    assert [each.precision for each in found] == ["fp32"] * 4 + ["bf16"] * 4
+
+
+def test_macs_bound_what_could_be_gained(teacher, delta):
+    # 384 pixels: the teacher's convolutions are 27·8, 72·8 and 8·8 per pixel; the student's 8·3·2 and 2·3·8
+    key, other = 216 + 576 + 64, 216 + 96 + 64
+    variants = {"teacher": Variant("per_frame", teacher), "delta": Variant("stream", delta)}
+    found = macs_bounds(variants, [1, 3], size=(3, 16, 24))
+    assert found["teacher"] == {1: 1, 3: 1}
+    assert found["delta"] == {1: 1, 3: pytest.approx(3 * key / (key + 2 * other))}

@@ -1,0 +1,252 @@
+"""Variants in engines: they answer as they do in PyTorch, and what an engine cannot do is said."""
+
+import pytest
+import torch
+from data.small_dataset import make_manifest
+from torch import nn
+
+import deltadistill as dd
+from deltadistill.blocks.schedules import FixedPeriod
+from deltadistill.blocks.stream import Stream
+from deltadistill.data.frames import FrameStore
+from deltadistill.evaluation import in_engines, quickest_engines
+from deltadistill.evaluation.frames import stream_of
+from deltadistill.evaluation.in_engines import EngineNetwork, Exported
+from deltadistill.evaluation.quickest_engines import engines_to_time, fastest_of
+from deltadistill.evaluation.timed_variants import Condition, Timed, Variant, graphs_of, time_variants
+from deltadistill.predictors import predictor as predictors
+from deltadistill.predictors.frame_batch import FrameBatch
+from deltadistill.predictors.per_frame import PerFrame
+
+ENGINE = "onnxruntime"
+CALM = {"runs": 1, "warmup": 0, "seconds": 60.0}
+
+
+@pytest.fixture
+def teacher():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+    ).eval()
+
+
+@pytest.fixture
+def delta(teacher):
+    converted = dd.convert(teacher, dd.LinearStudent(gamma=4))
+    converted[1].decide("compressed")
+    return dd.deploy(converted)
+
+
+@pytest.fixture
+def in_engine():
+    """A function from a network to one that the engine runs."""
+    made = []
+
+    def of(network):
+        made.append(Exported(network).__enter__())
+        return EngineNetwork(made[-1], ENGINE, threads=1, precision="fp32")
+
+    yield of
+    for exported in made:
+        exported.__exit__()
+
+
+class Logits:
+    """A task whose prediction is the output; it remembers the network that it is asked with."""
+
+    def predict(self, output, *, network):
+        self.network = network
+        return output
+
+
+def video(frames, *, streams=2):
+    draws = torch.Generator().manual_seed(0)
+    return [
+        FrameBatch(torch.randint(256, (streams, 3, 16, 24), dtype=torch.uint8, generator=draws))
+        for _ in range(frames)
+    ]
+
+
+@pytest.mark.parametrize("predict", ["per_frame", "copy", "stream"])
+def test_a_predictor_answers_in_an_engine_as_in_pytorch(predict, teacher, delta, in_engine):
+    network = delta if predict == "stream" else teacher
+    task, frames = Logits(), video(5)
+    both = [predictors.build(predict, network, Logits()), in_engines.build(predict, in_engine(network), task)]
+    for predictor in both:
+        predictor.begin(stream_of(frames[0], FixedPeriod(3)))
+    for frame in frames:
+        expected, found = (predictor.answer(frame) for predictor in both)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        assert both[0].is_key_frame == both[1].is_key_frame
+    assert task.network is network  # a detection network knows its anchors
+
+
+def test_a_stream_in_an_engine_keeps_one_map_in_place_of_input_and_output(delta, in_engine):
+    predictor = in_engines.build("stream", in_engine(delta), Logits())
+    predictor.begin(stream_of(video(1)[0], FixedPeriod(3)))
+    predictor.answer(video(1)[0])
+    assert predictor.state_bytes == 2 * 8 * 16 * 24 * 4  # c_0 of two streams
+
+
+def test_a_predictor_of_ones_own_may_show_the_network_frames_of_other_shapes(teacher, in_engine):
+    network = in_engine(teacher)
+    for size in ((16, 24), (8, 12), (16, 24)):
+        frames = torch.randn(1, 3, *size)
+        torch.testing.assert_close(network(frames), teacher(frames), rtol=1e-4, atol=1e-5)
+
+
+class Learner(PerFrame):
+    learns = True
+
+
+class OwnStream(PerFrame):
+    """Runs the network by a stream of its own, which no engine can."""
+
+    def __init__(self, network, task):
+        self.stream = Stream(network, period=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [(Learner, "changes its network while it answers"), (OwnStream, "no converted blocks")],
+)
+def test_a_predictor_that_needs_the_network_itself_is_refused(kind, message, delta, in_engine):
+    with pytest.raises(ValueError, match=message):
+        in_engines.build(f"{__name__}:{kind.__name__}", in_engine(delta), Logits())
+
+
+def test_a_network_that_cannot_be_exported_is_not_tried_again(teacher, monkeypatch):
+    tried = []
+
+    def fails(*args, **kwargs):
+        tried.append(args)
+        raise ValueError("the operator aten::strange has no form in ONNX")
+
+    monkeypatch.setattr(in_engines, "load", fails)
+    with Exported(teacher) as exported:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="aten::strange"):
+                exported.loaded(torch.randn(1, 3, 8, 8))
+    assert len(tried) == 1
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FrameStore(make_manifest(tmp_path), cache_bytes=0)
+
+
+def test_all_variants_take_turns_in_all_engines_and_what_cannot_is_left_out(store, teacher, delta):
+    variants = {
+        "teacher": Variant("per_frame", teacher),
+        "delta": Variant("stream", delta),
+        "learner": Variant(f"{__name__}:Learner", teacher),
+    }
+    with graphs_of(variants) as graphs:
+        timed = time_variants(
+            variants,
+            ["eager", ENGINE],
+            Logits(),
+            store,
+            Condition(1, 1, **CALM),
+            graphs=graphs,
+            lengths=[1, 3],
+        )
+    assert {engine: list(of) for engine, of in timed.entry["engines"].items()} == {
+        "eager": ["teacher", "delta", "learner"],
+        ENGINE: ["teacher", "delta"],
+    }
+    (missing,) = timed.left_out
+    assert (missing["engine"], missing["variant"]) == (ENGINE, "learner")
+    assert "which no engine sees" in missing["reason"]
+    assert set(timed.entry["baselines"].values()) <= {"eager", ENGINE}
+    kept = {engine: of["delta"]["state_bytes"] for engine, of in timed.entry["engines"].items()}
+    assert kept["eager"] == 2 * kept[ENGINE] == 2 * 8 * 16 * 24 * 4
+
+
+def test_eager_is_timed_in_one_precision(store, teacher):
+    variants = {"teacher": Variant("per_frame", teacher)}
+    condition = Condition(1, 1, **CALM, precision="bf16")
+    with graphs_of(variants) as graphs:
+        timed = time_variants(variants, ["eager"], Logits(), store, condition, graphs=graphs, lengths=[1])
+    assert timed.entry is None
+    assert timed.left_out[0]["reason"] == "ValueError: eager is timed in fp32, not in bf16"
+
+
+def entry(**ms):
+    """An engine's entry: a number for a network on every frame, a pair for T = 1 and T = 10."""
+    alone = {
+        name: {"amortised_ms": dict(zip((1, 10), times, strict=True))}
+        if isinstance(times, tuple)
+        else {"frame_ms": {"median": times}}
+        for name, times in ms.items()
+    }
+    return {name: {"network": times} for name, times in alone.items()}
+
+
+def test_the_engines_that_are_fastest_for_the_teacher_and_at_the_longest_sequence_for_a_stream():
+    engines = {
+        "a": entry(teacher=5, delta=(4, 3)),
+        "b": entry(teacher=6, delta=(9, 2)),
+        "c": entry(teacher=7),
+    }
+    assert fastest_of(engines) == ["a", "b"]
+    assert fastest_of({"a": engines["a"], "c": entry(teacher=4, delta=(8, 4))}) == ["c", "a"]
+    assert fastest_of({"a": engines["a"]}) == ["a"]
+
+
+@pytest.fixture
+def choose(store, teacher, delta, monkeypatch):
+    """A function from a wanted list, and what a trial would measure, to the engines and what was tried."""
+
+    def chosen(wanted, measured):
+        tried = []
+
+        def trial(variants, engines, *args, **kwargs):
+            tried.append((list(variants), list(engines)))
+            return Timed({"engines": {engine: measured[engine] for engine in engines}}, [])
+
+        monkeypatch.setattr(quickest_engines, "time_variants", trial)
+        monkeypatch.setattr(quickest_engines, "_candidates", lambda *args: list(measured))
+        variants = {
+            "teacher": Variant("per_frame", teacher),
+            "delta": Variant("stream", delta),
+            "feature": Variant("stream", delta),
+        }
+        condition = Condition(1, 1, **CALM)
+        found = engines_to_time(wanted, variants, Logits(), store, condition, graphs={}, lengths=[1, 10])
+        return found, tried
+
+    return chosen
+
+
+def test_auto_stands_for_the_fastest_in_a_trial_of_teacher_and_first_stream(choose):
+    measured = {"a": entry(teacher=5, delta=(4, 3)), "b": entry(teacher=6, delta=(9, 4))}
+    assert choose(["eager", "auto"], measured) == (["eager", "a"], [(["teacher", "delta"], ["a", "b"])])
+    assert choose(["auto", "a"], measured)[0] == ["a"]
+
+
+def test_named_engines_are_taken_and_one_that_is_alone_is_not_tried(choose):
+    measured = {"a": entry(teacher=5), "b": entry(teacher=6)}
+    assert choose(["eager", "b"], measured) == (["eager", "b"], [])
+    assert choose(["eager", "auto"], {"a": entry(teacher=5)}) == (["eager", "a"], [])
+    assert choose(["eager", "auto"], {}) == (["eager"], [])
+
+
+def test_a_teacher_that_cannot_be_exported_leaves_an_engine_in_which_the_reason_is_told(
+    store, teacher, monkeypatch
+):
+    def fails(*args, **kwargs):
+        raise ValueError("no form in ONNX")
+
+    monkeypatch.setattr(in_engines, "load", fails)
+    variants = {"teacher": Variant("per_frame", teacher)}
+    condition = Condition(1, 1, **CALM)
+    with graphs_of(variants) as graphs:
+        common = {"graphs": graphs, "lengths": [1]}
+        engines = engines_to_time(["eager", "auto"], variants, Logits(), store, condition, **common)
+        timed = time_variants(variants, engines, Logits(), store, condition, **common)
+    assert len(engines) == 2
+    assert timed.left_out == [
+        {"engine": engines[1], "variant": "teacher", "reason": "ValueError: no form in ONNX"}
+    ]
+    assert timed.entry["baselines"] == {"network": "eager", "end_to_end": "eager"}

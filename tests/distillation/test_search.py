@@ -126,6 +126,13 @@ def test_a_target_gives_the_dearer_candidate_to_those_who_want_it_most(network, 
     assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == decided
 
 
+def test_of_candidates_that_cost_the_same_the_compressed_one_is_taken(network):
+    blocks = dict(zip(delta_blocks(network), [(10.0, 10.0), (10.0, 10.1)], strict=True))
+    set_logits(network, 3.0, 3.0)  # both would rather not
+    settle_at(network, CostTable(blocks, rest=80.0, teacher=100.0), AmortisedTarget(1.0, 2))
+    assert [block.decided for block in delta_blocks(network).values()] == ["compressed", "uncompressed"]
+
+
 def test_a_target_below_the_cheapest_network_is_refused(network):
     costs = CostTable(dict.fromkeys(delta_blocks(network), (60.0, 10.0)), rest=100.0, teacher=250.0)
     with pytest.raises(ValueError, match=r"0\.480"):

@@ -1,7 +1,15 @@
 import pytest
 
 from deltadistill.metrics import measures
-from deltadistill.metrics.measures import MAP50, MIOU, Measure, make_known, measure_in
+from deltadistill.metrics.measures import (
+    MAP50,
+    MIOU,
+    TOP1,
+    Bounds,
+    Measure,
+    make_known,
+    measure_in,
+)
 
 
 def test_the_measure_is_the_one_whose_score_is_there():
@@ -32,3 +40,11 @@ def test_a_measure_of_ones_own_is_known_once_and_its_key_is_its_own(monkeypatch)
     with pytest.raises(ValueError, match="the measure 'psnr' is taken by PSNR; rename yours"):
         make_known(Measure("psnr", "peak ratio", "psnr_of_class", "PSNR"))
     assert measure_in({"psnr": 31.0}) is psnr
+
+
+def test_the_bounds_of_claims_are_what_they_were_before_anything_was_measured():
+    """Whoever softens one does so here too."""
+    labels = Bounds(compute={3: 0.5}, kept=1.0, feature=5, copy={3: 2, 10: 8}, small=1, teacher=75)
+    boxes = Bounds(compute={3: 0.55, 10: 0.4}, kept=2.0, feature=2, copy={3: 1, 10: 5}, small=1, teacher=50)
+    classes = Bounds(compute={3: 0.5}, kept=1.0, feature=1, copy={3: 1, 10: 2}, small=1, teacher=70)
+    assert [measure.bounds for measure in (MIOU, MAP50, TOP1)] == [labels, boxes, classes]

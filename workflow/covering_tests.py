@@ -25,14 +25,15 @@ class Covering:
     def of(self, path: str, line: int) -> list[str]:
         """The tests that a change at a line of a file may concern, the fastest first.
 
-        They run its statement; of what runs on import alone, such as a constant, anything of its file; and
-        where none does, as of a file of constants, they are all.
+        They run its statement. Of what runs on import alone, such as a constant, they are those of the test
+        files that run anything of its file; and where none does, as of a file of constants, all.
         """
         lines = statement_lines(Path(path).read_text(encoding="utf-8"), line)
         wanted = {(path, number) for number in lines}
         if on_import(Path(path).read_text(encoding="utf-8"), line):
-            found = [test for test, seen in self.lines.items() if any(file == path for file, _ in seen)]
-            found = found or list(self.lines)
+            near = [test for test, seen in self.lines.items() if any(file == path for file, _ in seen)]
+            files = set(files_of(near or self.lines))
+            found = [test for test in self.lines if test.partition("::")[0] in files]
         else:
             found = [test for test, seen in self.lines.items() if seen & wanted]
         return sorted(found, key=self.seconds.__getitem__)

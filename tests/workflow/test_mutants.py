@@ -76,14 +76,20 @@ def test_a_mutant_meets_the_tests_that_run_its_statement(line, lines):
 def test_tests_that_a_mutant_may_concern_are_the_fastest_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("room.py").write_text(SOURCE)
-    lines = {"slow": {("room.py", 10)}, "fast": {("room.py", 10), ("room.py", 11)}, "other": {("x.py", 10)}}
-    covering = Covering({"slow": 9.0, "fast": 0.1, "other": 0.2}, lines)
-    assert covering.of("room.py", 10) == ["fast", "slow"]
-    assert covering.of("room.py", 11) == ["fast"]
+    lines = {
+        "a::slow": {("room.py", 10)},
+        "b::fast": {("room.py", 10), ("room.py", 11)},
+        "b::none": set(),
+        "c::other": {("x.py", 10)},
+    }
+    seconds = {"a::slow": 9.0, "b::fast": 0.1, "b::none": 0.3, "c::other": 0.2}
+    covering = Covering(seconds, lines)
+    assert covering.of("room.py", 10) == ["b::fast", "a::slow"]
+    assert covering.of("room.py", 11) == ["b::fast"]
     assert covering.of("room.py", 15) == []
-    assert covering.of("room.py", 2) == ["fast", "slow"]  # a constant: those that run anything of its file
+    assert covering.of("room.py", 2) == ["b::fast", "b::none", "a::slow"]  # a constant
     Path("constants.py").write_text("A = 1\n")
-    assert covering.of("constants.py", 1) == ["fast", "other", "slow"]
+    assert covering.of("constants.py", 1) == ["b::fast", "c::other", "b::none", "a::slow"]
 
 
 TESTS = """

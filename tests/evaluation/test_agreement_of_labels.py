@@ -26,6 +26,16 @@ def test_of_a_map_of_one_pixel_nothing_may_be_left():
     assert Warp(0 * away)(label).tolist() == [[[4]]]
 
 
+def test_what_comes_from_beyond_any_border_is_unknown():
+    labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4)
+    one = torch.ones(1, 3, 4)
+    left, up = torch.stack([one, 0 * one], 1), torch.stack([0 * one, one], 1)  # backward flow
+    assert Warp(left)(labels)[0].tolist() == [[1, 2, 3, 255], [5, 6, 7, 255], [9, 10, 11, 255]]
+    assert Warp(-left)(labels)[0].tolist() == [[255, 0, 1, 2], [255, 4, 5, 6], [255, 8, 9, 10]]
+    assert Warp(up)(labels)[0].tolist() == [[4, 5, 6, 7], [8, 9, 10, 11], [255] * 4]
+    assert Warp(-up)(labels)[0].tolist() == [[255] * 4, [0, 1, 2, 3], [4, 5, 6, 7]]
+
+
 def test_flow_is_horizontal_first_and_rounds_to_the_nearest_pixel():
     labels = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
     down = torch.stack([torch.full((3, 3), 0.4), torch.full((3, 3), -0.6)])[None]

@@ -18,12 +18,14 @@ _HOMES = {
     "all_convolutions": "deltadistill.conversion.selectors",
     "all_layers": "deltadistill.conversion.selectors",
     "apply_architecture": "deltadistill.stored.architecture",
+    "choose_by_time": "deltadistill.exporting.choosing_by_time",
     "conversion_report": "deltadistill.conversion.report",
     "convert": "deltadistill.conversion.convert",
     "count_macs": "deltadistill.account.macs",
     "deploy": "deltadistill.conversion.convert",
     "distill": "deltadistill.distillation.label_free",
     "export": "deltadistill.exporting.export",
+    "fast_multiple": "deltadistill.account.machine",
     "forward_clip": "deltadistill.blocks.stream",
     "found_architecture": "deltadistill.stored.architecture",
     "inner_convolutions": "deltadistill.conversion.selectors",
@@ -31,6 +33,7 @@ _HOMES = {
     "load_network": "deltadistill.stored.architecture",
     "load_weights": "deltadistill.stored.weights",
     "matching": "deltadistill.conversion.selectors",
+    "measure_layers": "deltadistill.exporting.measuring",
     "residual_blocks": "deltadistill.conversion.selectors",
     "save_network": "deltadistill.stored.network_file",
 }
@@ -42,6 +45,7 @@ __all__ = [*_HOMES, *_MODULES]
 if TYPE_CHECKING:
     from deltadistill import models as models
     from deltadistill.account.candidate_costs import CostTable as CostTable
+    from deltadistill.account.machine import fast_multiple as fast_multiple
     from deltadistill.account.macs import count_macs as count_macs
     from deltadistill.blocks.linear import LinearStudent as LinearStudent
     from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
@@ -59,7 +63,9 @@ if TYPE_CHECKING:
     from deltadistill.conversion.selectors import matching as matching
     from deltadistill.conversion.selectors import residual_blocks as residual_blocks
     from deltadistill.distillation.label_free import distill as distill
+    from deltadistill.exporting.choosing_by_time import choose_by_time as choose_by_time
     from deltadistill.exporting.export import export as export
+    from deltadistill.exporting.measuring import measure_layers as measure_layers
     from deltadistill.runtime.picture_form import PictureForm as PictureForm
     from deltadistill.runtime.runner import Runner as Runner
     from deltadistill.stored.architecture import apply_architecture as apply_architecture

@@ -3,7 +3,8 @@
 delta, feature and fgfi put students beside the teacher's blocks, search which blocks to compress, settle, and
 finetune (Eq. 5). per_frame trains the teacher on, on the same frames for as many steps; small trains a
 cheaper network on labels and the teacher's output, for as many steps as teacher and distillation together.
-An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result.
+An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result. A search
+over measured costs (search.cost: milliseconds) measures once, and its result is another in every new run.
 """
 
 from deltadistill.pipeline import stage_arguments
@@ -70,14 +71,16 @@ def main() -> None:
         if group.is_first:
             network = trained.network.cpu()
             save_network(args.artifacts / "network.pt", network, model, architecture=trained.architecture)
-            _write_results(args.results, trained, (3, *store.size))
+            _write_results(args.results, trained, (3, *store.size), cost=mine.search.cost)
             run.dataset(args.data / "manifest.csv")
             run.model(FrameOutputs(network), torch.zeros(2, 3, *store.size))
     if group.is_first:
         checkpoint.remove()
 
 
-def _write_results(results, trained, size):  # noqa: ANN001
+def _write_results(results, trained, size, *, cost):  # noqa: ANN001
+    from dataclasses import asdict
+
     from deltadistill.account.macs import count_macs
     from deltadistill.files.result_files import write_csv
     from deltadistill.pipeline.results import training_files as files
@@ -101,7 +104,8 @@ def _write_results(results, trained, size):  # noqa: ANN001
     report = architecture_report(
         network, count_macs(network, size), trained.architecture, trained.gate_probabilities
     )
-    write(results / "architecture.json", files.Architecture(**report))
+    costs = None if trained.costs is None else files.MeasuredCosts(unit=cost, **asdict(trained.costs))
+    write(results / "architecture.json", files.Architecture(**report, costs=costs))
 
 
 if __name__ == "__main__":

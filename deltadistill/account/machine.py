@@ -49,8 +49,24 @@ def describe_processor() -> dict[str, str | int | list[str]]:
         "architecture": platform.machine(),
         "logical_cores": os.cpu_count() or 1,
         "usable_cores": usable_cores(),
-        "features": features(about.get("flags") or about.get("Features") or ""),
+        "features": features_here(),
     }
+
+
+def fast_multiple() -> int:
+    """A multiple of channels that runs fast here, as in `dd.LinearStudent(multiple=dd.fast_multiple())`.
+
+    Convolutions work on blocks of channels as wide as the vector registers: 16 values with AVX-512 or AMX, 8
+    with AVX2, and two registers of four on Arm. Of a rank between two multiples the rest of a block is idle.
+    """
+    found = features_here()
+    return 16 if "avx512" in found or "amx" in found else 8
+
+
+def features_here() -> list[str]:
+    """Instruction sets of this processor, by the names of _FEATURES."""
+    about = _about_processor()
+    return features(about.get("flags") or about.get("Features") or "")
 
 
 def usable_cores() -> int:

@@ -28,6 +28,10 @@ class UsageError(ValueError):
     """The command line asks for what there is not."""
 
 
+class OutputError(ValueError):
+    """What was asked for cannot be written."""
+
+
 class TerminatedError(BaseException):
     """SIGTERM came: everything is closed on the way out, as after Ctrl-C."""
 
@@ -40,7 +44,7 @@ def ended(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, "interrupted"
     if isinstance(error, UsageError):
         return USAGE, _sentence(error)
-    if isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+    if isinstance(error, OutputError) or getattr(error, "errno", None) in CANNOT_WRITE:
         return OUTPUT, _sentence(error)
     if type(error) in (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError) or _is_ours(
         error

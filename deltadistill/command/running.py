@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from deltadistill.command.exits import UsageError
+from deltadistill.command.exits import OutputError, UsageError
 from deltadistill.command.opened_runner import OnVideo, Told, open_runner
 from deltadistill.video.json_lines import JsonLines
 from deltadistill.video.pipelined import Pipelined, Step
@@ -141,13 +141,24 @@ def _result(
 def _targets(arguments: argparse.Namespace, source: Source, files: ExitStack) -> Targets:
     targets = Targets()
     if arguments.jsonl:
-        targets.lines = files.enter_context(JsonLines(arguments.jsonl))
+        with _writing(arguments.jsonl):
+            targets.lines = files.enter_context(JsonLines(arguments.jsonl))
     if arguments.output:
         sound = Sound(_file_of(source)) if arguments.sound else None
-        targets.video = files.enter_context(VideoWriter(arguments.output, sound=sound))
+        with _writing(arguments.output):
+            targets.video = files.enter_context(VideoWriter(arguments.output, sound=sound))
     elif arguments.sound:
         raise UsageError("--sound goes with -o: there is no video to put it into")
     return targets
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{name} cannot be written: {reason}; name another file or folder") from error
 
 
 def _file_of(source: Source) -> Path:

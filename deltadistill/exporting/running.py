@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
+from deltadistill.exporting.joined_maps import join_maps
 from deltadistill.exporting.onnx_graphs import FRAME, write_graphs
 from deltadistill.runtime.engine import Maps, Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs
@@ -26,9 +27,10 @@ class Loaded:
 
     def __init__(self, functions: DeltaFunctions):
         self.functions = functions
-        self._stack = ExitStack()
-        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="deltadistill-")))
-        self.graphs = graphs_of(functions, folder)
+        with ExitStack() as until_written:
+            folder = until_written.enter_context(TemporaryDirectory(prefix="deltadistill-"))
+            self.graphs = graphs_of(functions, Path(folder))
+            self._stack = until_written.pop_all()
 
     def __enter__(self) -> "Loaded":
         return self
@@ -85,10 +87,15 @@ def _array(frame: Tensor) -> Any:
 
 
 def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: dict[int, str] | None = None) -> Graphs:
-    """Write the functions' ONNX files into a folder, and describe them."""
+    """Write the functions' ONNX files into a folder, and describe them; maps that are only added are one."""
+    forms = forms_of(functions, axes=axes)
+    paths = write_graphs(functions, folder, axes=axes)
+    kept = join_maps(paths["key"], paths["delta"], functions.maps)
     return Graphs(
-        **forms_of(functions, axes=axes),
-        onnx=write_graphs(functions, folder, axes=axes),
+        frame=forms["frame"],
+        outputs=forms["outputs"],
+        maps=tuple(form for form in forms["maps"] if form.name in kept),
+        onnx=paths,
         functions={"frame": functions.frame, "key": functions.key, "delta": functions.delta},
     )
 

@@ -22,6 +22,7 @@ from deltadistill.data.dataset_info import KINDS_OF_BOXES, KINDS_OF_CLASSES
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
+from deltadistill.pipeline.kept_costs import COUNTED
 from deltadistill.pipeline.params.distill import NetworkTraining
 from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
 from deltadistill.pipeline.stage_names import require_stages
@@ -203,7 +204,8 @@ def _require_reach(key: str, network: nn.Module, params: parameters.Params, trai
         )
         require_candidates(converted)
         course = search_course(settings.search, settings.steps)
-        course.require_reachable(converted, search_costs(converted, settings.search, size=(3, *size)))
+        if settings.search.cost == COUNTED:  # others are measured when the training begins
+            course.require_reachable(converted, search_costs(converted, settings.search, size=(3, *size)))
     except ValueError as error:
         raise ValueError(f"{key} (students, search): {error}") from None
 

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from deltadistill import models
 from deltadistill.account.amortised_target import AmortisedTarget
-from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
-from deltadistill.account.macs import count_macs
+from deltadistill.account.candidate_costs import CostTable
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.blocks.designs import student_design
 from deltadistill.conversion.convert import convert, deploy
@@ -18,6 +17,7 @@ from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.distillation.layer_errors import layer_errors
+from deltadistill.distillation.registry import COSTS
 from deltadistill.distillation.search import gate_probabilities, learning_parameters
 from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.distillation.training import DistillTraining
@@ -26,6 +26,7 @@ from deltadistill.evaluation.clips import clip_score, tune_windows
 from deltadistill.evaluation.frames import inputs, teacher_reference
 from deltadistill.objectives.near_objects import NearObjects
 from deltadistill.objectives.setting import Setting
+from deltadistill.pipeline.kept_costs import COUNTED, kept_costs
 from deltadistill.pipeline.params import Distill, DistillOptimiser, Search
 from deltadistill.pipeline.training_run import Trained, TrainingRun, optimise, train_on_clips
 from deltadistill.processes.group import device_of
@@ -48,7 +49,7 @@ def distill(
     """Distill the teacher's changes ("delta") or features ("feature") into students, with search (Eq. 5).
 
     The teacher is on the device of the run's processes.
-    costs: of every candidate, in any unit; None: MACs.
+    costs: of every candidate, in any unit; None: what the settings' search says.
     fgfi: imitate the maps that a detector's heads read, near objects, in place of every block's
         output (FGFI). Raises ValueError for a data set without boxes.
     """
@@ -78,12 +79,16 @@ def distill(
         shared = {"group": run.group, "between": between}
         return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
 
+    size = (3, *store.size)
+    costs = costs or kept_costs(
+        lambda: search_costs(network, settings.search, size=size), settings.search, run
+    )
     trainee = DistillTraining(
         optimise(network, groups, settings, run=run, companions=companions),
         terms,
         beta=settings.loss.beta,
         search=search_course(settings.search, settings.steps),
-        costs=costs or search_costs(network, settings.search, size=(3, *store.size)),
+        costs=costs,
         seed=seed,
         tune_score=tune_score,
     )
@@ -91,7 +96,12 @@ def distill(
     layers = layer_table(network, errors_before, layer_errors(network, probe))
     deployed = deploy(network)
     return Trained(
-        deployed, outcome, found_architecture(deployed, students), gate_probabilities(network), layers
+        deployed,
+        outcome,
+        found_architecture(deployed, students),
+        gate_probabilities(network),
+        layers,
+        costs=None if settings.search.cost == COUNTED else costs,
     )
 
 
@@ -146,9 +156,9 @@ def search_course(search: Search, steps: int) -> SearchCourse:
 
 
 def search_costs(network: nn.Module, search: Search, *, size: tuple[int, int, int]) -> CostTable:
-    """MACs of every candidate at a frame size (C, H, W), as the search's target or budget is meant."""
+    """Costs of every candidate at a frame size (C, H, W), as the search's target or budget is meant."""
     length = search.target.length if search.target else None
-    return macs_of_blocks(count_macs(network, size), length=length)
+    return COSTS.find(search.cost)(network, size, length=length, **search.cost_options)
 
 
 def _initialisation_clips(

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from deltadistill.account.candidate_costs import CostTable
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.transforms import Augment
@@ -65,7 +66,8 @@ class Trained:
     """A trained network, ready to be saved, and its training.
 
     Of a delta network, which is deployed: the architecture that was found, the probability of every block's
-    compressed candidate, and rows of layers.csv (each block's error before and after).
+    compressed candidate, rows of layers.csv (each block's error before and after), and what the candidates
+    cost where that was measured.
     """
 
     network: nn.Module
@@ -73,6 +75,7 @@ class Trained:
     architecture: Mapping[str, Any] | None = None
     gate_probabilities: Mapping[str, float] = field(default_factory=dict)
     layers: Sequence[Mapping[str, Any]] = ()
+    costs: CostTable | None = None
 
 
 def optimise(

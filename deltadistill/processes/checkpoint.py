@@ -44,6 +44,10 @@ class Checkpoint:
         """Where the one before is."""
         return self._folder / "previous.pt"
 
+    def beside(self, name: str) -> Path:
+        """Where a file lies that an interrupted training needs again; it goes with the checkpoints."""
+        return self._folder / name
+
     def load(self) -> dict[str, Any] | None:
         """Return the last checkpoint that is whole, or None where there is none to go on from.
 

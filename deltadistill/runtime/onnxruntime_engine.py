@@ -55,18 +55,19 @@ class OnnxSession:
 
     def frame(self, frame: np.ndarray) -> Sequence[np.ndarray]:
         """See `engine.Session`."""
-        session = self._session("frame")
+        session = self.loaded("frame")
         return self._run(session, frame, (), ())[0]
 
     def key(self, frame: np.ndarray, *, into: Any = None) -> tuple[Sequence[np.ndarray], Any]:
         """See `engine.Session`."""
-        return self._run(self._session("key"), frame, (), into or (), maps_out=True)
+        return self._run(self.loaded("key"), frame, (), into or (), maps_out=True)
 
     def delta(self, frame: np.ndarray, maps: Any) -> Sequence[np.ndarray]:
         """See `engine.Session`."""
-        return self._run(self._session("delta"), frame, maps, ())[0]
+        return self._run(self.loaded("delta"), frame, maps, ())[0]
 
-    def _session(self, name: str) -> Any:
+    def loaded(self, name: str) -> Any:
+        """ONNX Runtime's own session of a function."""
         if name not in self._loaded:
             if name == "frame":
                 self._loaded[name] = self._loader.plain(self._graphs.onnx[name])

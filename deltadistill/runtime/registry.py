@@ -1,4 +1,4 @@
-"""The engines, by name."""
+"""The engines, by name, and how those that can tell the times of nodes are asked."""
 
 from deltadistill.registry import Registry
 
@@ -10,5 +10,13 @@ ENGINES = Registry(
         "compile": "deltadistill.runtime.torch_engines:COMPILE",
         "package": "deltadistill.runtime.torch_engines:PACKAGE",
         "eager": "deltadistill.runtime.torch_engines:EAGER",
+    },
+)
+
+PROFILES = Registry(
+    "profile",
+    {
+        "onnxruntime": "deltadistill.runtime.onnxruntime_profile:profile",
+        "openvino": "deltadistill.runtime.openvino_profile:profile",
     },
 )

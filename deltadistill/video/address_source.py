@@ -42,12 +42,15 @@ class _Download:
         seconds, rate = (container.duration or 0) / av.time_base, float(stream.average_rate or 0)
         self._expected = stream.frames or round(seconds * rate) or None
         self._noticed = Noticed()
+        self._is_closed = False
 
     def frames(self) -> Iterator[VideoFrame]:
         """Frames in order; ValueError where the download breaks off."""
         number, after_gap = 0, False
         with closing(self._container):
             for frame in _decoded(self.name, self._container, self._stream):
+                if self._is_closed:
+                    return
                 if frame is None:
                     self._noticed.skip(f"after frame {number - 1}", first=not after_gap)
                     after_gap = True
@@ -64,8 +67,8 @@ class _Download:
         return self._noticed.notes()
 
     def close(self) -> None:
-        """End the download."""
-        self._container.close()
+        """End the download, with the frame that is read now: only its own thread may close what it reads."""
+        self._is_closed = True
 
 
 class _Live:

@@ -1,7 +1,8 @@
 """Results of a video as JSON lines: an object a frame, with its place and seconds, written as it comes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,21 @@ class JsonLines:
     def write(self, number: int, seconds: float | None, found: Mapping[str, Any]) -> None:
         """Add what was found in frame `number`, shown from `seconds` on."""
         place = {"frame": number, "seconds": None if seconds is None else round(seconds, 6)}
-        self._file.write(json.dumps({**place, **found}, ensure_ascii=False) + "\n")
+        with self._named():
+            self._file.write(json.dumps({**place, **found}, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.close()
+        with self._named():
+            self._file.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let an error of writing say which file it is about."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def __enter__(self) -> "JsonLines":
         return self

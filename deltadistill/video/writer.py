@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from deltadistill.video.fitting import scaled
 from deltadistill.video.sound import Sound
@@ -13,7 +14,7 @@ _TICKS = 90_000  # a second; no frame rate in use is off by more than a tick a f
 _RATE = 25  # frames a second, where a source has no times
 # Without frames that wait for later ones, durations come out as the times say, however uneven these are.
 _QUALITY = {"crf": "20", "preset": "veryfast", "bf": "0"}
-_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi")
+_SUFFIXES = (".mp4", ".mov", ".mkv")  # an AVI has no times but those of a frame rate
 
 
 class VideoWriter:
@@ -30,6 +31,7 @@ class VideoWriter:
         if self.path.suffix.lower() not in _SUFFIXES:
             raise ValueError(f"{path}: videos are written as {', '.join(_SUFFIXES)}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(b"")  # PyAV makes it at the first frame, and says less where it cannot
         self._container = av.open(f"file:{self.path}", "w")
         self._sound = sound
         self._stream: av.VideoStream | None = None
@@ -46,7 +48,7 @@ class VideoWriter:
         assert self._stream is not None
         size = (self._stream.height, self._stream.width)
         self.resized += pixels.shape[:2] != size
-        frame = av.VideoFrame.from_ndarray(scaled(pixels, size), format="rgb24")
+        frame = self._encodable(scaled(pixels, size))
         frame.pts, frame.time_base = self._tick(seconds), Fraction(1, _TICKS)
         if self._sound is not None:
             self._sound.copy_until((frame.pts / _TICKS), self._container)
@@ -84,10 +86,18 @@ class VideoWriter:
         stream = self._container.add_stream("libx264", rate=_RATE, options=_QUALITY)
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p" if is_even else "yuv444p"
+        codec = stream.codec_context  # players guess the colours of what does not say them
+        codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
+        codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
         self._stream, self._origin = stream, seconds
         if self._sound is not None:
             self._sound.begin(self._container, origin=seconds or 0.0)
+
+    def _encodable(self, pixels: np.ndarray) -> av.VideoFrame:
+        assert self._stream is not None
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        return frame.reformat(format=self._stream.pix_fmt, dst_colorspace=Colorspace.ITU709)
 
     def _tick(self, seconds: float | None) -> int:
         """The frame's place on the clock of the file.

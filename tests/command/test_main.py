@@ -59,6 +59,7 @@ def test_help_shows_an_example_and_the_exit_codes_and_imports_no_torch(name):
         (ValueError("the video is empty; give another"), 2, "the video is empty; give another"),
         (FileNotFoundError(2, "No such file or directory", "a.mp4"), 2, "a.mp4: No such file or directory"),
         (exits.UsageError("no such option"), 1, "no such option"),
+        (exits.OutputError("out.mp4 cannot be written"), 3, "out.mp4 cannot be written"),
         (PermissionError(13, "Permission denied", "out.mp4"), 3, "out.mp4: Permission denied"),
         (OSError(28, "No space left on device", "out.mp4"), 3, "out.mp4: No space left on device"),
         (KeyboardInterrupt(), 130, "interrupted"),

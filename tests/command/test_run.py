@@ -299,6 +299,10 @@ def test_an_adapter_beside_the_runner_is_used_and_one_that_is_named_instead(runn
         (["{runner}", "{film}", "--sound", "-o", "out.mp4"], 2, "has no sound; leave --sound out"),
         (["{runner}", "{film}", "--decoder", "rings"], 2, "decoder 'rings' is unknown"),
         (["{runner}", "{film}", "--adapter", "none.yaml"], 2, "there is no adapter"),
+        (["{runner}", "{film}", "-o", "{film}/out.mp4"], 3, "out.mp4 cannot be written: "),
+        (["{runner}", "{film}", "--jsonl", "{film}/out.jsonl"], 3, "out.jsonl cannot be written: "),
+        (["{runner}", "{film}", "-o", "/proc/out.mp4"], 3, "/proc/out.mp4 cannot be written: "),
+        (["{runner}", "{film}", "--jsonl", "."], 3, ". cannot be written: Is a directory"),
         (["{runner}", "{sound}"], 2, "has no video stream"),
     ],
 )

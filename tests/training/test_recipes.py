@@ -71,6 +71,17 @@ def test_every_student_design_is_distilled_to_a_network_within_the_target(design
     assert table.amortised(target.length) <= target.cost * table.teacher
 
 
+def test_a_search_counts_what_it_is_told_to_and_the_result_says_it(store, teacher):
+    settings = toy(search={"cost": "scripted_costs:tenths", "cost_options": {"unit": 3.0}}).distill
+    task = Segmentation(len(store.classes))
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
+    choices = list(trained.architecture["blocks"].values())
+    delta = 3.0 + sum(30.0 if choice == "uncompressed" else 3.0 for choice in choices)
+    target = settings.search.target
+    per_frame = (trained.costs.teacher + (target.length - 1) * delta) / target.length
+    assert 0.98 * target.cost <= per_frame / trained.costs.teacher <= target.cost
+
+
 class BlendOfTwoViews(nn.Module):
     """Its middle convolution sees every frame twice, all frames plain and then all mirrored."""
 

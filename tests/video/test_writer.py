@@ -35,6 +35,15 @@ def test_the_size_is_the_sources_own_odd_or_even(tmp_path, size):
     assert np.abs(found[3].pixels.astype(int) - frames[3]).mean() < 6
 
 
+@pytest.mark.parametrize("colour", [(220, 40, 60), (20, 200, 40), (250, 250, 250), (3, 3, 3)])
+def test_colours_come_back_and_the_file_says_which_they_are(tmp_path, colour):
+    found = written(tmp_path / "out.mp4", [np.full((48, 64, 3), colour, np.uint8)] * 2, [0, 0.04])
+    assert found[0].pixels[20, 20].tolist() == pytest.approx(colour, abs=4)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_range) == (1, 1)  # BT.709, 16 to 235
+
+
 def test_uneven_times_stay_as_they_are_from_the_first_frame_on(tmp_path):
     times = [7.5, 7.54, 7.7, 7.74, 9.0]
     found = written(tmp_path / "out.mp4", drifting(5), times)
@@ -94,7 +103,7 @@ def test_no_frame_no_file(tmp_path):
 
 
 def test_an_unknown_suffix_is_refused_and_folders_are_made(tmp_path):
-    with pytest.raises(ValueError, match=r"out\.webm: videos are written as \.mp4, \.mov, \.mkv, \.avi"):
+    with pytest.raises(ValueError, match=r"out\.webm: videos are written as \.mp4, \.mov, \.mkv"):
         VideoWriter(tmp_path / "out.webm")
     assert len(written(tmp_path / "a" / "b" / "out.mkv", drifting(3), [0, 0.04, 0.08])) == 3
 
@@ -160,6 +169,17 @@ def test_a_file_without_sound_is_refused(tmp_path):
     path = write_video(tmp_path / "film.mp4", drifting(3))
     with pytest.raises(ValueError, match=r"film\.mp4 has no sound; leave --sound out"):
         Sound(path)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    lines = JsonLines(tmp_path / "out.jsonl")
+    monkeypatch.setattr("deltadistill.video.json_lines.json.dumps", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*out\.jsonl'"):
+        lines.write(0, 0.0, {})
+    lines.close()
 
 
 def test_lines_are_there_as_soon_as_they_are_written(tmp_path):

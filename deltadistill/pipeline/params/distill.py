@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from deltadistill.account import amortised_target
 from deltadistill.blocks.registry import DESIGNS
 from deltadistill.conversion.registry import SELECTORS
+from deltadistill.distillation.registry import COSTS
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline.params.faults import fault
 from deltadistill.pipeline.params.named import named_in
@@ -81,7 +82,12 @@ class AmortisedTarget(Section):
 
 
 class Search(Section):
-    """The learned choice between the candidates (section 3.2)."""
+    """The learned choice between the candidates (section 3.2).
+
+    cost: what of candidates counts: macs; milliseconds, measured at the start of the training; or a function
+    of your own (distillation/search_macs.py has its form). cost_options: what it takes beside, such as
+    {engine: onnxruntime, threads: 1} of milliseconds.
+    """
 
     initial_logit: float
     temperature: Annotated[float, Field(gt=0)]
@@ -89,6 +95,14 @@ class Search(Section):
     freeze: Share
     delta_budget: Annotated[float, Field(gt=0, le=1)] | None
     target: AmortisedTarget | None
+    cost: named_in(COSTS) = "macs"
+    cost_options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _options_are_those_of_the_cost(self) -> "Search":
+        if self.cost == "macs" and self.cost_options:
+            raise ValueError("cost_options go with another cost than macs, which has none")
+        return self
 
     @model_validator(mode="after")
     def _one_bound_at_most(self) -> "Search":

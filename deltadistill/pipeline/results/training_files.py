@@ -72,11 +72,24 @@ class ArchitectureLayer:
 
 
 @dataclass(frozen=True)
+class MeasuredCosts:
+    """What the search counted: of each block (uncompressed, compressed), of the rest, and of a key frame.
+
+    unit: the search's cost, by name. It was measured, and comes out otherwise in another run.
+    """
+
+    unit: str
+    blocks: dict[str, tuple[float, float]]
+    rest: float
+    teacher: float
+
+
+@dataclass(frozen=True)
 class Architecture:
     """architecture.json: what the search found, what the students predict, and their design.
 
     ``predicts`` and ``students`` are None for a network without students; ``blocks`` and ``rows_per_frame``
-    are what stored.architecture applies to a network.
+    are what stored.architecture applies to a network. ``costs``: of a search that does not count MACs.
     """
 
     predicts: Literal["delta", "feature"] | None = None
@@ -85,3 +98,4 @@ class Architecture:
     rows_per_frame: dict[str, Count] | None = Field(default=None, exclude_if=lambda value: value is None)
     layers: tuple[ArchitectureLayer, ...] = Field(kw_only=True)
     macs: dict[str, Count] | None = Field(default=None, exclude_if=is_absent)
+    costs: MeasuredCosts | None = Field(default=None, exclude_if=is_absent)

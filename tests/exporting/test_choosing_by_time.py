@@ -1,0 +1,104 @@
+"""Candidates by milliseconds: what costs less of each block, as long as the whole agrees."""
+
+import logging
+
+import pytest
+import scripted_engines
+import torch
+from torch import nn
+
+import deltadistill as dd
+from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.exporting import function_times
+from deltadistill.exporting.functions import delta_functions
+
+EXAMPLE = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr(function_times, "_clock_ns", scripted_engines.CLOCK)
+
+
+def small_network() -> nn.Module:
+    """Teachers take 36, 144 and 8 microseconds; students 35, 53 and 11, and as much more on key frames."""
+    torch.manual_seed(0)
+    plain = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)
+    )
+    design = dd.LinearStudent(gamma=2, keep_dearer=True)
+    return dd.convert(plain.eval(), design, where=dd.all_convolutions)
+
+
+def measured(network, engine="PROFILING", **settings):
+    settings = {"threads": 1, "length": 3, **settings}
+    return dd.measure_layers(network, EXAMPLE, engine=f"scripted_engines:{engine}", **settings)
+
+
+def choices(network) -> dict[str, str]:
+    return {name: block.choice for name, block in delta_blocks(network).items()}
+
+
+def test_each_block_takes_what_costs_less_by_hand():
+    network = small_network()
+    times = measured(network)
+    choice = dd.choose_by_time(network, times, progress=False)
+    # 35 + 35/2 against 36; 53 + 53/2 against 144; 11 + 11/2 against 8
+    assert choices(network) == {"0": "uncompressed", "2": "compressed", "4": "uncompressed"}
+    assert choice.compressed == ("2",)
+    # key: 36 + 144 + 53 + 8 and two rectifiers; delta: 36 + 53 + 8 and those
+    assert (choice.times.frame, choice.times.key, choice.times.delta) == pytest.approx((0.190, 0.243, 0.099))
+    assert choice.speedup == pytest.approx(190 / ((243 + 2 * 99) / 3))
+    assert "1 blocks compressed: frame 0.19, key 0.24, delta 0.10 ms; ×1.29 at T = 3" in str(choice)
+    dd.choose_by_time(network, times, length=100, progress=False)  # 35 + 35/99 against 36
+    assert choices(network) == {"0": "compressed", "2": "compressed", "4": "uncompressed"}
+
+
+def test_a_block_left_to_its_teacher_keeps_no_map():
+    network = small_network()
+    dd.choose_by_time(network, measured(network), check=False)
+    assert list(delta_functions(network, EXAMPLE).maps) == ["2.c_0"]
+
+
+def test_the_map_of_an_uncompressed_candidate_that_was_trained_counts():
+    network = small_network()
+    nn.init.normal_(delta_blocks(network)["4"].uncompressed.weight)
+    choice = dd.choose_by_time(network, measured(network), check=False)
+    # 11 + 11/2 against 8 + 5 and half of 8 + 5
+    assert choice.compressed == ("2", "4")
+
+
+def test_blocks_are_given_back_while_the_whole_gets_faster(caplog):
+    network = small_network()
+    times = measured(network, "DEAR_MAPS", length=100)  # a map costs 200 microseconds that no layer shows
+    with caplog.at_level(logging.WARNING):
+        choice = dd.choose_by_time(network, times, progress=False)
+    assert choice.compressed == ()
+    assert choice.given_back == ("0", "2")
+    assert choice.speedup == pytest.approx(1)
+    assert "save no time" in caplog.text
+
+
+def test_what_makes_the_whole_slower_is_not_given_back():
+    network = small_network()
+    choice = dd.choose_by_time(network, measured(network, length=100), progress=False)
+    assert choice.given_back == ()
+    assert choice.compressed == ("0", "2")
+
+
+def test_no_block_is_given_back_when_the_time_is_over():
+    network = small_network()
+    choice = dd.choose_by_time(network, measured(network, "DEAR_MAPS"), seconds=0, progress=False)
+    assert choice.compressed == ("2",)
+    assert choice.times.delta == pytest.approx(0.099 + 0.2)
+
+
+def test_times_of_other_blocks_are_refused():
+    times = measured(small_network())
+    other = dd.convert(
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3)).eval(),
+        dd.LinearStudent(keep_dearer=True),
+        where=dd.all_convolutions,
+    )
+    with pytest.raises(ValueError, match=r"without times \['1'\], not in the network \['2', '4'\]"):
+        dd.choose_by_time(other, times)

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from headlines import BLOCK, DOCUMENTS, refreshed
+from torchvision.models import segmentation as segmentation_networks
+
+import deltadistill as dd
+from deltadistill.blocks.delta_network import delta_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -38,16 +42,45 @@ def test_the_tables_are_those_of_the_committed_results(document):
     assert refreshed(text, DOCUMENTS[document]) == text
 
 
-def test_the_example_runs_as_written():
+def ran_example():
+    """The names that the README's example leaves behind, and what it prints."""
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     assert len(code.splitlines()) <= 25
     torch.manual_seed(0)
     clips = torch.randn(4, 1, 3, 64, 96) + 0.2 * torch.randn(4, 3, 3, 64, 96)
-    names = {"clips": clips, "steps": 2, "frames": torch.randn(4, 1, 3, 64, 96)}
+    names = {"clips": clips, "steps": 2, "frames": clips[0, :, None]}  # the last is a delta frame
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, names)
+    return names, printed.getvalue()
+
+
+def test_the_example_runs_as_written():
+    names, printed = ran_example()
     assert names["prediction"].shape == (1, 8, 64, 96)
-    assert "converted" in printed.getvalue()
+    assert "converted" in printed
+
+
+def test_the_example_holds_for_a_network_with_dead_channels(monkeypatch):
+    as_it_is = segmentation_networks.lraspp_mobilenet_v3_large
+
+    def with_dead_channels(**options):
+        torch.manual_seed(0)
+        network = as_it_is(**options)
+        for norm in (layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)):
+            norm.bias.data[::4] = -10  # ReLU and hardswish make zeros of them
+        return network
+
+    monkeypatch.setattr(segmentation_networks, "lraspp_mobilenet_v3_large", with_dead_channels)
+    names, _ = ran_example()
+    starts = [row.start for row in dd.conversion_report(names["delta"])]
+    assert any("in which nothing moves" in start for start in starts)
+    largest = max(weight.abs().max() for weight in names["network"].parameters() if weight.dim() > 1)
+    for block in delta_blocks(names["delta"]).values():
+        assert max(weight.abs().max() for weight in block.compressed.parameters()) < 10 * largest
+    with torch.no_grad():
+        expected = names["network"](names["frames"][-1])["out"]
+    error = (names["prediction"] - expected).norm() / expected.norm()
+    assert error < 0.5
 
 
 def test_every_make_target_exists():

@@ -53,16 +53,23 @@ def _variants(params, args):  # noqa: ANN001
     from deltadistill.pipeline.own_designs import import_own_designs
     from deltadistill.stored.architecture import load_network
 
-    import_own_designs(params, (entry.network for entry in params.variants.values()))
-    networks, variants = {}, {}
-    for name, entry in params.variants.items():
-        if entry.network not in networks:
-            of_training = args.artifacts / entry.network / "network.pt"
-            file = args.teacher if entry.network == "pretrain_teacher" else of_training
-            network = load_network(file, own_names=[params.model.name])
-            networks[entry.network] = network.to(memory_format=torch.channels_last)
-        variants[name] = Variant(entry.predict, networks[entry.network], entry.options)
-    return variants
+    entries = params.variants
+    wanted = [name for each in entries.values() for name in (each.network, *each.networks.values())]
+    import_own_designs(params, wanted)
+    networks = {}
+    for name in dict.fromkeys(wanted):
+        file = args.teacher if name == "pretrain_teacher" else args.artifacts / name / "network.pt"
+        network = load_network(file, own_names=[params.model.name])
+        networks[name] = network.to(memory_format=torch.channels_last)
+    return {
+        name: Variant(
+            entry.predict,
+            networks[entry.network],
+            entry.options,
+            {argument: networks[each] for argument, each in entry.networks.items()},
+        )
+        for name, entry in entries.items()
+    }
 
 
 def _timed(params, variants, store):  # noqa: ANN001

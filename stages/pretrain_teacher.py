@@ -23,7 +23,6 @@ def main() -> None:
     launch.over_all_processes()
     import torch
 
-    from deltadistill import models
     from deltadistill.data.frames import FrameStore
     from deltadistill.evaluation.frames import labelled_frames, per_frame_score
     from deltadistill.forward.outputs import FrameOutputs
@@ -34,7 +33,6 @@ def main() -> None:
     from deltadistill.processes import group as processes
     from deltadistill.processes.checkpoint import checkpoint_of
     from deltadistill.stored.network_file import save_network
-    from deltadistill.stored.weights import load_weights
     from deltadistill.tasks import of_dataset as tasks
     from deltadistill.training.loop import Outcome
 
@@ -45,25 +43,15 @@ def main() -> None:
         tracking.stage_run("pretrain_teacher", params=params, folder=args.results, seed=args.seed) as run,
     ):
         store = FrameStore.open(args.data, cache_gib=params.training.cache_gib)
-        model = {
-            "name": params.model.name,
-            "classes": len(store.classes),
-            "options": dict(params.model.options),
-        }
+        options = dict(params.model.options)
+        model = {"name": params.model.name, "classes": len(store.classes), "options": options}
         task = tasks.build(
             store.manifest.info,
             boxes=params.boxes.model_dump(),
             loss=mine.loss.model_dump(),
             named=params.task,
         )
-        torch.manual_seed(args.seed)
-        network = models.build(model["name"], classes=model["classes"], **model["options"])
-        if str(args.start_from) != parameters.NO_WEIGHTS:
-            loaded = load_weights(network, args.start_from, strict=mine.steps == 0)
-            if loaded.missing and group.is_first:
-                print(f"{args.start_from} does not have, so random: {', '.join(loaded.missing)}")
-        network.to(group.device)
-
+        network = _started(args, mine, model, group)
         checkpoint = checkpoint_of(
             "pretrain_teacher",
             [mine.model_dump(), params.boxes.model_dump(), model, args.seed],
@@ -81,10 +69,7 @@ def main() -> None:
         if group.is_first:
             save_network(args.artifacts / "teacher.pt", network.cpu(), model)
             found = task.scores(metric) if tune else None
-            per_class = dict(zip(store.classes, found.by_class, strict=True)) if found else {}
-            score = found.overall[task.measure.key] if found else None
-            _write_results(args.results, score, per_class, outcome)
-            logged = {f"{task.measure.class_key}/{name}": 100 * value for name, value in per_class.items()}
+            logged = _write_results(args.results, task.measure, found, store.classes, outcome)
             run.log(logged, step=outcome.best_step)
             run.dataset(args.data / "manifest.csv")
             run.model(FrameOutputs(network.eval()), torch.zeros(2, 3, *store.size))
@@ -92,16 +77,36 @@ def main() -> None:
         checkpoint.remove()
 
 
-def _write_results(results, score, per_class, outcome):  # noqa: ANN001
+def _started(args, mine, model, group):  # noqa: ANN001
+    """The network with the weights that it starts from, on the group's device."""
+    import torch
+
+    from deltadistill import models
+    from deltadistill.pipeline.params import NO_WEIGHTS
+    from deltadistill.stored.weights import load_weights
+
+    torch.manual_seed(args.seed)
+    network = models.build(model["name"], classes=model["classes"], **model["options"])
+    if str(args.start_from) != NO_WEIGHTS:
+        loaded = load_weights(network, args.start_from, strict=mine.steps == 0)
+        if loaded.missing and group.is_first:
+            print(f"{args.start_from} does not have, so random: {', '.join(loaded.missing)}")
+    return network.to(group.device)
+
+
+def _write_results(results, measure, found, classes, outcome):  # noqa: ANN001
+    """Write curve and scores (None: nothing to score); the scores of classes in percent, to be logged."""
     from deltadistill.pipeline.results import training_files as files
     from deltadistill.pipeline.results.files import records, write
 
     curve = records(files.TrainingStep, outcome.curve)
     write(results / "curve.csv", curve, columns=files.PRETRAINING)
+    per_class = dict(zip(classes, found.by_class, strict=True)) if found else {}
     rows = [files.ClassScore(name, 100 * value) for name, value in per_class.items()]
     write(results / "per_class.csv", rows, columns=("class", "score"))
-    percent = None if score is None else 100 * score
+    percent = 100 * found.overall[measure.key] if found else None
     write(results / "metrics.json", files.TrainingScore(percent, outcome.best_step))
+    return {f"{measure.class_key}/{name}": 100 * value for name, value in per_class.items()}
 
 
 if __name__ == "__main__":

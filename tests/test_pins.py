@@ -10,7 +10,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("torch", "onnxruntime", "openvino", "pipeline", "video", "detection", "cluster", "dev")
+EXTRAS = (
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "pipeline",
+    "video",
+    "detection",
+    "onnx",
+    "timm",
+    "cluster",
+    "dev",
+)
 LINES = [
     line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")
 ]
@@ -34,6 +45,8 @@ def needed() -> set[str]:
             entry = Requirement(text)
             if entry.marker and not any(entry.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
                 continue
+            if canonicalize_name(entry.name) == "deltadistill":
+                continue  # an extra that takes in another one, which EXTRAS names too
             if canonicalize_name(entry.name) not in found:
                 found.add(canonicalize_name(entry.name))
                 waiting.append((entry.name, frozenset(entry.extras)))

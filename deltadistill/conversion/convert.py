@@ -55,14 +55,7 @@ def convert(
     Raises ValueError for names that are not in the network, for networks that cannot be copied or that have
     layers without weights as yet, and when nothing could be converted.
     """
-    if not callable(where):
-        raise ValueError(f"where is a {type(where).__name__}; pass a function such as dd.inner_layers")
-    _require_rule(students, predicts)
-    if any(isinstance(module, DeltaBlock) for module in network.modules()):
-        raise ValueError("the network is converted already; convert the network it was made from")
-    from_data = getattr(students, "initialisation", None) == "data"
-    if from_data != (clips is not None):
-        raise ValueError("clips go with students of initialisation 'data', and those with clips")
+    _require_convertible(network, students, where, predicts, clips)
     original, network = network, copied(network)
     names = known_names(where(network), network)
     selected = {id(network.get_submodule(name)) for name in names}
@@ -93,6 +86,19 @@ def convert(
         rows = (replace(row, start=begins[row.block]) if row.converted else row for row in report)
         keep_report(network, tuple(rows))
     return network
+
+
+def _require_convertible(
+    network: nn.Module, students: Student, where: Selector, predicts: str, clips: Tensor | None
+) -> None:
+    if not callable(where):
+        raise ValueError(f"where is a {type(where).__name__}; pass a function such as dd.inner_layers")
+    _require_rule(students, predicts)
+    if any(isinstance(module, DeltaBlock) for module in network.modules()):
+        raise ValueError("the network is converted already; convert the network it was made from")
+    from_data = getattr(students, "initialisation", None) == "data"
+    if from_data != (clips is not None):
+        raise ValueError("clips go with students of initialisation 'data', and those with clips")
 
 
 def _require_rule(students: Student, predicts: str) -> None:

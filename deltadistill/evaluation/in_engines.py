@@ -114,18 +114,22 @@ class EngineStream(Predictor):
 class _OfNetwork:
     """A task that makes predictions by what the exported network knows, its anchors for instance."""
 
-    def __init__(self, task: Any, network: nn.Module):
+    def __init__(self, task: Any):
         self._task = task
-        self._network = network
 
-    def predict(self, output: Any, *, network: nn.Module) -> Predictions:
-        return self._task.predict(output, network=self._network)
+    def predict(self, output: Any, *, network: EngineNetwork) -> Predictions:
+        return self._task.predict(output, network=network.exported.network)
 
 
 def build(
-    predict: str, network: EngineNetwork, task: Any, *, options: Mapping[str, Any] | None = None
+    predict: str,
+    network: EngineNetwork,
+    task: Any,
+    *,
+    networks: Mapping[str, EngineNetwork] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Predictor:
-    """Make the predictor `predict` of predictors.predictor.build with its network run by an engine.
+    """Make the predictor `predict` of predictors.predictor.build with its networks run by an engine.
 
     The streamed predictor has key and delta graphs; any other is given the network as one that runs every
     frame in full. ValueError for one that changes its network while it answers: no engine would see that.
@@ -133,7 +137,7 @@ def build(
     kind = PREDICTORS.find(predict)
     if getattr(kind, "learns", False):
         raise ValueError(f"predictor {predict!r} changes its network while it answers, which no engine sees")
-    of = _OfNetwork(task, network.exported.network)
+    of = _OfNetwork(task)
     if kind is Streamed:
         return EngineStream(network, of)
-    return predictors.build(predict, network, of, options=options)
+    return predictors.build(predict, network, of, networks=networks, options=options)

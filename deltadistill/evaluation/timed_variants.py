@@ -39,11 +39,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant as it is made ready: how it predicts, and with what; networks are in evaluation mode."""
+    """A variant as it is made ready: how it predicts, and with what; networks are in evaluation mode.
+
+    networks: those beside `network`, by the names of the predictor's arguments.
+    """
 
     predict: str
     network: nn.Module
     options: Mapping[str, Any] = field(default_factory=dict)
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,11 @@ def macs_bounds(
     teacher, lengths = variants[TEACHER].network, list(lengths)
     found = {}
     for name, variant in variants.items():
-        predictor = predictors.build(variant.predict, variant.network, AsTheyAre(), options=variant.options)
-        costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size)
+        given = {"networks": variant.networks}
+        predictor = predictors.build(
+            variant.predict, variant.network, AsTheyAre(), options=variant.options, **given
+        )
+        costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size, **given)
         found[name] = {length: 1 / cost["macs_ratio"] for length, cost in costs.items() if cost["macs_ratio"]}
     return found
 
@@ -103,7 +110,9 @@ Graphs = Mapping[nn.Module, Exported]
 def graphs_of(variants: Mapping[str, Variant]) -> Iterator[Graphs]:
     """The variants' networks as engines run them; their files are removed at the end."""
     with ExitStack() as stack:
-        networks = dict.fromkeys(variant.network for variant in variants.values())
+        networks = dict.fromkeys(
+            network for each in variants.values() for network in (each.network, *each.networks.values())
+        )
         yield {network: stack.enter_context(Exported(network)) for network in networks}
 
 
@@ -189,10 +198,15 @@ def _predictors(
     if engine == EAGER:
         if condition.precision != "fp32":
             raise ValueError(f"eager is timed in fp32, not in {condition.precision}")
-        make = partial(predictors.build, predict, variant.network)
+        make = partial(predictors.build, predict, variant.network, networks=variant.networks)
     else:
         settings = {"threads": condition.threads, "precision": condition.precision}
-        make = partial(in_engines.build, predict, EngineNetwork(graphs[variant.network], engine, **settings))
+        main, *beside = (
+            EngineNetwork(graphs[each], engine, **settings)
+            for each in (variant.network, *variant.networks.values())
+        )
+        networks = dict(zip(variant.networks, beside, strict=True))
+        make = partial(in_engines.build, predict, main, networks=networks)
     return {part: make(of, options=variant.options) for part, of in tasks.items()}
 
 

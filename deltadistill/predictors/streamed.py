@@ -46,7 +46,8 @@ class Streamed(Predictor):
         """See `Predictor`."""
         if self._schedule.is_due(frame.pictures):
             self._stream.refresh()
-        output = self._stream(frame.normalised.to(self._device))
+        motion = None if frame.motion is None else frame.motion.to(self._device)
+        output = self._stream(frame.normalised.to(self._device), motion=motion)
         self._schedule.note(frame.pictures, is_key=self._stream.is_key_frame)
         return on_processor(self._task.predict(output, network=self._stream.network))
 

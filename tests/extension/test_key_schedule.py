@@ -1,6 +1,6 @@
 """A schedule of key frames from outside, over whole videos, for a predictor with two networks."""
 
-from extension.toy_evaluation import evaluated
+from extension.toy_evaluation import RESULTS, evaluated
 
 MINE = '''
 from deltadistill.account.cost import FrameCosts
@@ -46,9 +46,8 @@ SCHEDULES = {
 
 def test_both_are_named_in_the_parameters_alone_and_measured_over_whole_videos(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MINE)
-    stages = ("sweep_sequence_length", "evaluate_videos", "analyze_consistency")
-    sweep, videos, consistency = evaluated(
-        tmp_path, monkeypatch, "two", ENTRY, stages=stages, schedules=SCHEDULES
+    sweep, videos, consistency, latency = evaluated(
+        tmp_path, monkeypatch, "two", ENTRY, stages=list(RESULTS), schedules=SCHEDULES
     )
     small = sweep["lengths"]["3"]["macs_ratio"] * 3 / 2 - 1 / 2  # of a frame, over the large network's
     assert 0 < small < 0.5
@@ -57,4 +56,5 @@ def test_both_are_named_in_the_parameters_alone_and_measured_over_whole_videos(t
     assert [point["key_frames"] for point in often["curve"]] == [1, 0, 1, 0, 1, 0]
     assert abs(bright["macs_ratio"] - (1 + small) / 2) < 1e-9
     assert bright["whole"]["miou"] == bright["videos"]["test0"]["miou"] is not None
-    assert set(consistency["lengths"]) == {"1", "3"}
+    timed = latency["conditions"][0]["engines"]["eager"]["two"]["network"]["speedup"]
+    assert set(consistency["lengths"]) == set(timed) == {"1", "3"}

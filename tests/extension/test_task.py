@@ -38,7 +38,7 @@ TONE = """from torch import nn
 build = lambda classes: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))"""
 
 
-def test_a_task_of_ones_own_is_trained_scored_and_compared_in_time(tmp_path, monkeypatch):
+def test_a_task_of_ones_own_is_trained_scored_compared_and_timed(tmp_path, monkeypatch):
     for name, text in {"brightness.py": MINE, "networks/tone.py": TONE, "weights/random": ""}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -46,14 +46,18 @@ def test_a_task_of_ones_own_is_trained_scored_and_compared_in_time(tmp_path, mon
     monkeypatch.setenv("DELTADISTILL_TRACKING", "off")
     __import__("brightness").write(tmp_path)  # imported, so that the description may name it
     params = YAML(typ="safe").load(STAGES.parent / "params.yaml") | {"model": {"name": "tone", "options": {}}}
+    params["variants"] = {"teacher": params["variants"]["teacher"]}
     params["pretrain_teacher"] |= {"steps": 2, "evaluate_every": 1}
     params["sweep_sequence_length"]["lengths"] = params["write_report"]["picture_lengths"] = [1, 2]
     YAML().dump(params, tmp_path / "params.yaml")
-    one, kept = "--variant teacher --network teacher.pt", "--artifacts . --teacher teacher.pt"
-    stages = {"pretrain_teacher": "--start-from weights/random --artifacts ."}
-    stages |= {"sweep_sequence_length": f"{one} {kept}", "analyze_consistency": one}
+    one, kept = "--seed 0 --variant teacher --network teacher.pt", "--artifacts . --teacher teacher.pt"
+    stages = {"pretrain_teacher": "--start-from weights/random --artifacts .", "analyze_consistency": one}
+    stages |= {
+        "sweep_sequence_length": f"{one} {kept}",
+        "measure_latency": "--teacher teacher.pt --artifacts .",
+    }
     for name, given in stages.items():
-        monkeypatch.setattr(sys, "argv", [name, *f"{given} --data . --seed 0 --results .".split()])
+        monkeypatch.setattr(sys, "argv", [name, *f"{given} --data . --results .".split()])
         runpy.run_path(str(STAGES / f"{name}.py"), run_name="__main__")
     found = [json.loads(Path(f"{n}.json").read_text())["lengths"]["2"] for n in ("sweep", "consistency")]
     assert all(0 < x <= 100 for x in (found[0]["close"], found[1]["frames"]["all"]["consistency"]))

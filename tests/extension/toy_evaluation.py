@@ -41,8 +41,11 @@ def evaluated(
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test
     monkeypatch.setenv("DELTADISTILL_TRACKING", "off")
     make_manifest(folder, flow=True).write(folder / "manifest.csv")
-    for file in ("teacher", name, *(f"{name}.{argument}" for argument in entry.get("networks", {}))):
-        options = MODEL["options"] | ({"width": 2} if "." in file else {})
+    beside = entry.get("networks", {})
+    narrow = [f"{name}.{argument}" for argument in beside] + [f"{each}/network" for each in beside.values()]
+    for file in ("teacher", name, *narrow):
+        options = MODEL["options"] | ({"width": 2} if file in narrow else {})
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         network = models.build(MODEL["name"], classes=8, **options)
         save_network(folder / f"{file}.pt", network, MODEL | {"options": options})
     params = YAML(typ="safe").load(STAGES.parent / "params.yaml")

@@ -109,6 +109,13 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("seeds", [], "at least 1 item"),
         ("experiment", "My Street", "experiment: .*pattern"),
         ("variants.copy.network", "distill/none", "which nothing trains"),
+        ("measure_latency.engines", ["tensorrt"], r"engines\.0: .*'tensorrt' is unknown; allowed: onnxrunt"),
+        ("measure_latency.engines", [], r"measure_latency\.engines: .*at least 1 item"),
+        ("measure_latency.threads", [0], r"measure_latency\.threads\.0.*greater than or equal to 1"),
+        ("measure_latency.threads", 1, r"measure_latency\.threads: .*list"),
+        ("measure_latency.batches", [1, 1], r"batches \[1, 1\]: each once"),
+        ("measure_latency.precisions", ["fp8"], "'fp32', 'bf16' or 'int8'"),
+        ("measure_latency.seconds", 0.0, "greater than 0"),
         ("variants.copy.networks", {"helper": "distill/none"}, r"copy\.networks\.helper is .*nothing trains"),
         ("evaluate_videos.variants", ["dleta"], "no such variants; there are teacher"),
         (
@@ -118,13 +125,6 @@ def test_parsed_parameters_cannot_be_changed(content):
         ),
         ("distill.variants", {}, r"distill\.variants: this is distill\.trainings now"),
         ("variants.copy.label", "Copy", r"this is write_report\.shown_as\.copy\.label now"),
-        ("measure_latency.engines", ["tensorrt"], r"engines\.0: .*'tensorrt' is unknown; allowed: onnxrunt"),
-        ("measure_latency.engines", [], r"measure_latency\.engines: .*at least 1 item"),
-        ("measure_latency.threads", [0], r"measure_latency\.threads\.0.*greater than or equal to 1"),
-        ("measure_latency.threads", 1, r"measure_latency\.threads: .*list"),
-        ("measure_latency.batches", [1, 1], r"batches \[1, 1\]: each once"),
-        ("measure_latency.precisions", ["fp8"], "'fp32', 'bf16' or 'int8'"),
-        ("measure_latency.seconds", 0.0, "greater than 0"),
     ],
 )
 def test_impossible_values_are_refused_with_key_value_and_what_is_allowed(content, key, value, message):

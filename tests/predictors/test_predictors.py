@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from extension.test_moving_maps import Follow, pointwise
 from torch import nn
 
 import deltadistill as dd
@@ -150,3 +151,18 @@ def test_options_that_a_predictor_does_not_take_are_refused(options, message, tw
 def test_the_librarys_predictors_take_no_options(network):
     with pytest.raises(ValueError, match=r"predictor 'copy'.*'period'.*it takes none"):
         build("copy", network, TASK, options={"period": 3})
+
+
+def test_the_motion_of_a_frame_reaches_the_rules_of_a_stream():
+    network = dd.deploy(dd.convert(pointwise(3).eval(), Follow(), dd.all_convolutions))
+    predictor, first = build("stream", network, TASK), torch.randint(256, (1, 3, 6, 8), dtype=torch.uint8)
+    predictor.begin(StreamInfo(1, (6, 8)))
+    predictor.answer(FrameBatch(first))
+    motion = torch.tensor([-2.0, -1.0])[None, :, None, None].expand(1, 2, 6, 8)
+    (moved,) = predictor.answer(FrameBatch(first.roll((1, 2), (2, 3)), motion=motion))
+    assert torch.equal(moved, predictor_of_every_frame(network, first.roll((1, 2), (2, 3))))
+    assert not predictor.is_key_frame
+
+
+def predictor_of_every_frame(network, pictures):
+    return build("per_frame", network, TASK).answer(FrameBatch(pictures))[0]

@@ -38,6 +38,11 @@ def test_after_snakemake_dvc_finds_nothing_to_do(finished):
     assert "analyze_consistency_street_0_delta" in (finished.folder / "report.html").read_text()
 
 
+def test_a_label_and_a_colour_make_the_report_stale_and_no_evaluation(finished):
+    finished.set("write_report.shown_as", {"delta": {"label": "Ours", "colour": "#12ab9f"}})
+    assert {name.split("@")[0] for name in stale(finished)} == {"write_report"}
+
+
 def test_a_failed_stage_stops_what_depends_on_it_and_nothing_else(finished):
     script = finished.folder / "stages" / "analyze_consistency.py"
     script.write_text("import sys; sys.exit('no luck' if 'copy' in sys.argv else " + "'not this one')\n")

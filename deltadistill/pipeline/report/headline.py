@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from deltadistill.pipeline.results.claims import Claim, judged, unmeasured
-from deltadistill.pipeline.results.summary import Point, Summary, TimedOn, read_summary
+from deltadistill.pipeline.results.summary import Point, Summary, read_summary
+from deltadistill.pipeline.results.timed_on import TimedOn
 
 LENGTHS = (1, 3, 10)
 

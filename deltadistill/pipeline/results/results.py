@@ -21,7 +21,7 @@ PER_SEED = "per_seed"  # folder of the stages that run once a seed
 
 @dataclass(frozen=True)
 class Distilled:
-    """One training of one variant; architecture and layer errors are None for a per-frame network."""
+    """One run of a training; architecture and layer errors are None for a per-frame network."""
 
     curve: tuple[TrainingStep, ...]
     architecture: Architecture | None

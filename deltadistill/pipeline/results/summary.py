@@ -3,7 +3,7 @@
 import dataclasses
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
@@ -13,9 +13,10 @@ from deltadistill.metrics.measures import BUILT_IN, MEASURES, MIOU, Measure, mak
 from deltadistill.pipeline.results.claims import Claim, judge
 from deltadistill.pipeline.results.equal_cost import equal_cost_pairs
 from deltadistill.pipeline.results.files import read_json
-from deltadistill.pipeline.results.latency_file import Latency, Part
+from deltadistill.pipeline.results.latency_file import Latency
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.scores import Score, average, scores
+from deltadistill.pipeline.results.timed_on import TimedOn, timed_on, times_at
 from deltadistill.pipeline.results.variants import Role, Variant, label_of, leading
 from deltadistill.pipeline.results.video_points import VideoPoints, video_points
 
@@ -75,24 +76,6 @@ def _measure(found: Any) -> Any:
     if isinstance(found, str) and found not in MEASURES:
         raise ValueError(f"unknown measure; there are {', '.join(MEASURES)}")
     return MEASURES[found] if isinstance(found, str) else found
-
-
-@dataclass(frozen=True)
-class TimedOn:
-    """What the times of all points were measured on; ``baseline`` is the teacher's fastest engine."""
-
-    processor: str
-    threads: int
-    batch: int
-    precision: str
-    baseline: str
-
-    @property
-    def words(self) -> str:
-        """The machine and how much of it was used."""
-        threads = "one thread" if self.threads == 1 else f"{self.threads} threads"
-        streams = "" if self.batch == 1 else f", {self.batch} streams at once"
-        return f"{threads} of one machine ({self.processor}), {self.precision}{streams}"
 
 
 @dataclass(frozen=True)
@@ -182,41 +165,14 @@ def summarise(results: Results) -> Summary:
             equal_cost=equal_cost_pairs(results, table),
         ),
         shown=dict(results.variants),
-        videos=video_points(results),
         timed_on=timed_on(results.latency),
+        videos=video_points(results),
     )
 
 
 def with_time(point: Point, latency: Latency, name: str, length: int) -> Point:
     """The point with the time of its variant at its length, as far as that was measured."""
-    alone, whole = (latency.shown.fastest(name, length, part) for part in get_args(Part))
-    times: dict[str, float | str | None] = {}
-    if alone is not None:
-        engine, of = alone
-        times |= {
-            "ms": _round(of.ms_at(length), 4),
-            "speedup": _round(of.speedup_at(length), 4),
-            "engine": engine,
-        }
-    if whole is not None:
-        of = whole[1]
-        times |= {
-            "end_to_end_ms": _round(of.ms_at(length), 4),
-            "end_to_end_speedup": _round(of.speedup_at(length), 4),
-        }
-    return dataclasses.replace(point, **times)
-
-
-def timed_on(latency: Latency) -> TimedOn:
-    """What the times that a summary shows were measured on."""
-    shown = latency.shown
-    return TimedOn(
-        processor=str(latency.machine.get("processor", "unknown")),
-        threads=shown.threads,
-        batch=shown.batch,
-        precision=shown.precision,
-        baseline=shown.baselines["network"],
-    )
+    return dataclasses.replace(point, **times_at(latency, name, length))
 
 
 def is_per_frame(points: dict[int, Point]) -> bool:

@@ -6,7 +6,8 @@ import pytest
 
 from deltadistill.pipeline.results.claims import Claim
 from deltadistill.pipeline.results.results import Results
-from deltadistill.pipeline.results.summary import TimedOn, read_summary, summarise, write_summary
+from deltadistill.pipeline.results.summary import read_summary, summarise, write_summary
+from deltadistill.pipeline.results.timed_on import TimedOn
 
 
 def set_miou(tree, seed, miou):

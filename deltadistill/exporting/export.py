@@ -1,6 +1,7 @@
 """Writing a runner: a folder of graphs, with a description that people read and `dd.Runner` runs."""
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
+from deltadistill.exporting.int8_graphs import write_int8
 from deltadistill.exporting.packages import write_packages
 from deltadistill.exporting.running import graphs_of
 from deltadistill.files import atomic
@@ -29,6 +31,7 @@ def export(
     run: Run | None = None,
     pictures: PictureForm | None = None,
     any_batch: bool = False,
+    calibration: Sequence[Tensor] | None = None,
     packages: bool = False,
 ) -> DeltaFunctions:
     """Write a delta network as a runner, which `dd.Runner(folder)` runs without PyTorch.
@@ -39,6 +42,8 @@ def export(
     period: every so many frames there is a key frame.
     run: how the network is run on frames, where not just called. pictures: how pictures become its frames.
     any_batch: the runner takes any number of frames side by side, not the example's alone.
+    calibration: frames of a video in order, each like the example: also write graphs in 8 bits, for
+        precision "int8", whose ranges are those that these frames have (int8_graphs.py).
     packages: also compile for this machine ahead of time, for the engine "package" (minutes).
     Raises ExportError for an operator that has no form in a graph, ValueError for a network in training mode
     and for outputs that are no tensors.
@@ -48,6 +53,10 @@ def export(
     with atomic.folder(Path(folder)) as unfinished:
         graphs = graphs_of(functions, unfinished, axes=axes)
         _require_that_it_runs(graphs, functions)
+        narrow = {}
+        if calibration is not None:
+            frames = [frame.numpy() for frame in calibration]
+            narrow = write_int8(graphs, frames, unfinished, period=period)
         written = write_packages(functions, unfinished) if packages else {}
         description = Description(
             format=runner_file.FORMAT,
@@ -58,6 +67,7 @@ def export(
             maps=list(graphs.maps),
             schedule=Schedule(period=period),
             graphs=_files(graphs.onnx),
+            int8=_files(narrow),
             packages=_files(written),
             made_by=_versions(),
         )
@@ -85,4 +95,4 @@ def _versions() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found | {"python": ".".join(map(str, __import__("sys").version_info[:3]))}
+    return found | {"python": platform.python_version()}

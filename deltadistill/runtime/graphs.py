@@ -1,7 +1,7 @@
 """The graphs of a delta network as an engine gets them: files or functions, and what goes in and out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from deltadistill.runtime.runner_file import TensorForm
 class Graphs:
     """What every engine is given; each takes what it can run, by function ("frame", "key", "delta").
 
-    onnx, packages: files of the functions. functions: PyTorch modules of them, in a process that has it.
+    onnx, int8, packages: files of the functions; int8: ONNX too, in 8 bits.
+    functions: PyTorch modules of them, in a process that has it.
     frame, outputs, maps: forms of what they take and return.
     """
 
@@ -22,8 +23,21 @@ class Graphs:
     outputs: tuple[TensorForm, ...]
     maps: tuple[TensorForm, ...]
     onnx: Mapping[str, Path] = field(default_factory=dict)
+    int8: Mapping[str, Path] = field(default_factory=dict)
     packages: Mapping[str, Path] = field(default_factory=dict)
     functions: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_precision(self, precision: str) -> "Graphs":
+        """The same with the ONNX files that compute so: those in 8 bits for "int8"."""
+        return replace(self, onnx=self.int8) if precision == "int8" else self
+
+    def reason_against_onnx(self, precision: str) -> str | None:
+        """Why engines that read ONNX have no files for a precision; None where they have."""
+        if self.of_precision(precision).onnx:
+            return None
+        if precision == "int8":
+            return "there are no graphs in 8 bits: dd.export(…, calibration=frames) writes them"
+        return "there are no ONNX files of the graphs"
 
 
 def noise(form: TensorForm, seed: int = 0) -> np.ndarray:

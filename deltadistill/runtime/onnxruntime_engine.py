@@ -25,10 +25,10 @@ class OnnxRuntime:
         """See `engine.Engine`."""
         if find_spec("onnxruntime") is None:
             return "onnxruntime is not installed; pip install 'deltadistill[onnxruntime]'"
-        if not graphs.onnx:
-            return "there are no ONNX files of the graphs"
         if precision not in _PRECISIONS:
             return f"its processor kernels compute in {' and '.join(_PRECISIONS)}, not in {precision}"
+        if reason := graphs.reason_against_onnx(precision):
+            return reason
         import onnxruntime
 
         if _PROVIDERS[device] not in onnxruntime.get_available_providers():
@@ -39,7 +39,7 @@ class OnnxRuntime:
         self, graphs: Graphs, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
     ) -> "OnnxSession":
         """See `engine.Engine`."""
-        return OnnxSession(graphs, _Loader(threads, device), device)
+        return OnnxSession(graphs.of_precision(precision), _Loader(threads, device), device)
 
 
 class OnnxSession:

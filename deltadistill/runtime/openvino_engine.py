@@ -18,8 +18,8 @@ class OpenVino:
         """See `engine.Engine`."""
         if find_spec("openvino") is None:
             return "openvino is not installed; pip install 'deltadistill[openvino]'"
-        if not graphs.onnx:
-            return "there are no ONNX files of the graphs"
+        if reason := graphs.reason_against_onnx(precision):
+            return reason
         if device != "cpu":
             return f"it is set up for processors here, not for {device}"
         if any(isinstance(side, str) for tensor in graphs.maps for side in tensor.shape):
@@ -34,7 +34,7 @@ class OpenVino:
         self, graphs: Graphs, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
     ) -> "OpenVinoSession":
         """See `engine.Engine`."""
-        return OpenVinoSession(graphs, threads=threads, precision=precision)
+        return OpenVinoSession(graphs.of_precision(precision), threads=threads, precision=precision)
 
 
 class OpenVinoSession:

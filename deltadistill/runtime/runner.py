@@ -138,6 +138,7 @@ def graphs_in(folder: Path, description: Description) -> Graphs:
         outputs=tuple(description.outputs),
         maps=tuple(description.maps),
         onnx={name: folder / graph.file for name, graph in description.graphs.items()},
+        int8={name: folder / graph.file for name, graph in description.int8.items()},
         packages={name: folder / graph.file for name, graph in description.packages.items()},
     )
 

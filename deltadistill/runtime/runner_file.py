@@ -94,7 +94,7 @@ class Description(_Strict):
     frame: what every function takes; uint8 (N, H, W, 3) where there are `pictures`, which say how they are
         made, else as the network takes it. outputs, maps: what `key` returns, in this order; `delta` takes
         frame and maps and returns outputs. structure: the form of the outputs (runtime/structure.py).
-    graphs: the file of each function. packages: the same, compiled for one machine, by function.
+    graphs: the file of each function. int8: the same in 8 bits; packages: compiled for one machine.
     made_by: versions of what wrote the folder.
     """
 
@@ -106,6 +106,7 @@ class Description(_Strict):
     maps: Annotated[list[TensorForm], Field(max_length=_MOST_TENSORS)]
     schedule: Schedule
     graphs: dict[Literal["frame", "key", "delta"], GraphFile]
+    int8: dict[Literal["frame", "key", "delta"], GraphFile] = {}
     packages: dict[Literal["frame", "key", "delta"], GraphFile] = {}
     made_by: dict[str, str]
 
@@ -114,7 +115,7 @@ class Description(_Strict):
         names = [tensor.name for tensor in (self.frame, *self.outputs, *self.maps)]
         if len(set(names)) < len(names):
             raise ValueError("frame, outputs and maps must have names of their own")
-        for files in (self.graphs, self.packages):
+        for files in (self.graphs, self.int8, self.packages):
             if files and set(files) != set(FUNCTIONS):
                 raise ValueError(f"expected a file for each of {', '.join(FUNCTIONS)}, got {sorted(files)}")
         if problems := faults(self.structure, len(self.outputs)):
@@ -142,7 +143,7 @@ def read_description(folder: Path) -> Description:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "content"
         raise ValueError(f"{path}: {where}: {first['msg']}; {_REMEDY}") from None
-    for files in (found.graphs, found.packages):
+    for files in (found.graphs, found.int8, found.packages):
         for name, graph in files.items():
             _require_whole(folder / graph.file, graph, name)
     return found

@@ -4,12 +4,15 @@
 
 A step is that of the street network (params.yaml) at its own batch: per-frame training, or distillation. A
 thread that has done its part of an operation waits for the others: it spins for so many rounds as
-GOMP_SPINCOUNT says (libgomp, which PyTorch carries on Linux; 300000 by default), and then sleeps. Each
-setting is a process of its own. They take turns; in a turn one does its steps alone, and then again beside
-an endless loop of lowest priority, started in a session of its own as from another terminal.
+GOMP_SPINCOUNT says (libgomp, which PyTorch carries on Linux; 300000 by default), and then sleeps; "watched"
+is what stages do (deltadistill/processes/spinning.py). Each setting is a process of its own. They take
+turns; in a turn one does its steps alone, and then again beside an endless loop of lowest priority, started
+in a session of its own as from another terminal; before the latter a step that does not count.
 
 Whatever else runs makes a turn worthless. So a turn waits for a quiet moment, --patience seconds at most, and
-is left out where other processes took more than --others of a core meanwhile; how many were is printed.
+is left out where other processes took more than --others of a core meanwhile; how many were is printed. On a
+machine that others use, --outweigh (root; Linux that groups processes by session) gives the settings and the
+loop 87 times the share of any other session; then raise --others, as what sleeps leaves them its core.
 """
 
 import argparse
@@ -25,16 +28,19 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from deltadistill.processes.spinning import watch_spinning
+
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
 CLASSES, SIZE = 8, (96, 192)
 LONG = 10**6  # steps of a training that these steps are the first of
 LOOK_S = 0.2  # between two looks at what others do
-DEFAULT = "default"
+DEFAULT, WATCHED = "default", "watched"
 SETTINGS: dict[str, dict[str, str]] = {
     DEFAULT: {},
-    **{f"spin {count}": {"GOMP_SPINCOUNT": str(count)} for count in (100000, 30000, 10000, 3000, 1000, 100)},
+    **{f"spin {count}": {"GOMP_SPINCOUNT": str(count)} for count in (100000, 30000, 10000, 3000, 1000, 300)},
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
     "one thread": {"OMP_NUM_THREADS": "1"},
+    WATCHED: {},
 }
 BUSY = ("nice", "-n", "19", "sh", "-c", "while kill -0 $0 2> /dev/null; do :; done")  # ends with this process
 WHERE = ("alone", "beside a busy process")
@@ -51,12 +57,18 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     parser.add_argument("--others", type=float, default=0.1, help="cores that other processes may take")
     parser.add_argument("--patience", type=float, default=60, help="seconds that a turn waits for quiet")
+    parser.add_argument("--outweigh", action="store_true", help="leave other sessions next to nothing")
     parser.add_argument("--worker", action="store_true", help="do as many steps as each line of stdin says")
+    parser.add_argument("--watched", action="store_true", help="of a worker: as stages do")
     arguments = parser.parse_args()
     if arguments.worker:
+        if arguments.watched:
+            watch_spinning()
         work(arguments.kind)
         return
-    workers = {name: Worker(arguments.kind, SETTINGS[name]) for name in arguments.settings}
+    if arguments.outweigh:
+        outweigh(os.getpid())
+    workers = {name: Worker(arguments.kind, name) for name in arguments.settings}
     try:
         show(measure(workers, arguments), arguments)
     finally:
@@ -67,11 +79,11 @@ def main() -> None:
 class Worker:
     """A process that does steps with its own setting of OpenMP."""
 
-    def __init__(self, kind: str, setting: Mapping[str, str]):
+    def __init__(self, kind: str, name: str):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", "--kind", kind],
-            env=kept | setting,
+            [sys.executable, __file__, "--worker", "--kind", kind, *["--watched"][: name == WATCHED]],
+            env=kept | SETTINGS[name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -95,9 +107,12 @@ def measure(workers: Mapping[str, Worker], arguments: argparse.Namespace) -> Map
             with taken_by_others() as others:
                 alone = worker.steps(arguments.steps)
             times[name, WHERE[0]].append(alone if others() <= arguments.others else np.nan)
-            with endless_loop(), taken_by_others() as others:
-                beside = worker.steps(arguments.steps)
+            with endless_loop(weighty=arguments.outweigh):
+                worker.steps(1)
+                with taken_by_others() as others:
+                    beside = worker.steps(arguments.steps)
             times[name, WHERE[1]].append(beside if others() <= arguments.others else np.nan)
+            print(f"{name}: {alone:.0f} ms, {beside:.0f} ms beside", file=sys.stderr)
     return times
 
 
@@ -141,14 +156,22 @@ def _of_others() -> float:
 
 
 @contextmanager
-def endless_loop() -> Iterator[None]:
+def endless_loop(*, weighty: bool) -> Iterator[None]:
     """A process that takes all that it can get of a core."""
     process = subprocess.Popen([*BUSY, str(os.getpid())], start_new_session=True)
+    if weighty:
+        time.sleep(LOOK_S)  # until it has its session
+        outweigh(process.pid)
     try:
         yield
     finally:
         process.kill()
         process.wait()
+
+
+def outweigh(process: int) -> None:
+    """Give the session of a process the largest share of the cores."""
+    Path(f"/proc/{process}/autogroup").write_text("-20")
 
 
 def work(kind: str) -> None:

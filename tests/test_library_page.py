@@ -71,3 +71,13 @@ def test_the_page_about_streams_runs_as_written(capsys):
     for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
         exec(code, names)
     assert capsys.readouterr().out.split() == ["True", "False", "True"]
+
+
+def test_the_page_about_milliseconds_runs_as_written(capsys):
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Conv2d(16, 4, 1))
+    names = {"network": nn.Sequential(*layers).eval(), "frames": torch.rand(2, 3, 32, 48)}
+    page = (Path(__file__).resolve().parents[1] / "docs/milliseconds.md").read_text()
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
+        exec(code, names)
+    assert "times of layers by: profile" in capsys.readouterr().out

@@ -1,18 +1,25 @@
 """The documents say what is so: figures, example, commands and links."""
 
 import argparse
+import contextlib
+import io
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from headlines import BLOCK, DOCUMENTS, refreshed
+from torchvision.models import segmentation as segmentation_networks
 
+import deltadistill as dd
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.command.registry import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+EXAMPLE = (ROOT / "docs/example.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Folders of data sets, what the pipeline makes, and names that a decision was against.
 MADE_OR_BROUGHT = {
@@ -47,6 +54,47 @@ def test_every_command_line_is_one_that_there_is():
         parser = argparse.ArgumentParser()
         COMMANDS.find(command[0]).describe(parser)
         parser.parse_args(command[1:])
+
+
+def ran_example():
+    """The names that the example leaves behind, and what it prints."""
+    (code,) = re.findall(r"```python\n(.*?)```", EXAMPLE, flags=re.S)
+    assert len(code.splitlines()) <= 25
+    torch.manual_seed(0)
+    clips = torch.randn(4, 1, 3, 64, 96) + 0.2 * torch.randn(4, 3, 3, 64, 96)
+    names = {"clips": clips, "steps": 2, "frames": clips[0, :, None]}  # the last is a delta frame
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, names)
+    return names, printed.getvalue()
+
+
+def test_the_example_runs_as_written():
+    names, printed = ran_example()
+    assert names["prediction"].shape == (1, 8, 64, 96)
+    assert "converted" in printed
+
+
+def test_the_example_holds_for_a_network_with_dead_channels(monkeypatch):
+    as_it_is = segmentation_networks.lraspp_mobilenet_v3_large
+
+    def with_dead_channels(**options):
+        torch.manual_seed(0)
+        network = as_it_is(**options)
+        for norm in (layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)):
+            norm.bias.data[::4] = -10  # ReLU and hardswish make zeros of them
+        return network
+
+    monkeypatch.setattr(segmentation_networks, "lraspp_mobilenet_v3_large", with_dead_channels)
+    names, _ = ran_example()
+    starts = [row.start for row in dd.conversion_report(names["delta"])]
+    assert any("in which nothing moves" in start for start in starts)
+    largest = max(weight.abs().max() for weight in names["network"].parameters() if weight.dim() > 1)
+    for block in delta_blocks(names["delta"]).values():
+        assert max(weight.abs().max() for weight in block.compressed.parameters()) < 10 * largest
+    with torch.no_grad():
+        expected = names["network"](names["frames"][-1])["out"]
+    error = (names["prediction"] - expected).norm() / expected.norm()
+    assert error < 0.5
 
 
 def test_every_make_target_exists():

@@ -1,6 +1,7 @@
 """Puts bugs into the library, one at a time, and sees whether its tests notice: make test-mutants.
 
-Rooms, tests, mutations and those known to change nothing: mutants.yaml.
+Rooms, tests, mutations and those known to change nothing: mutants.yaml. The tests of a room run once without
+a mutant; a mutant then meets those that run its statement, the fastest first.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -25,23 +26,37 @@ from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator
 from ruamel.yaml import YAML
 
+from workflow.covering_tests import Covering, Notes, Only, files_of, read_notes
 from workflow.mutations import ROOT, Mutant, draw
 
 SETTINGS = ROOT / "workflow" / "mutants.yaml"
+_LEAST_S, _LONGEST_S = (
+    60.0,
+    1800.0,
+)  # after which tests may count as hanging, and four times what they take without a mutant
 PYTEST = ["-x", "-q", "-p", "no:cacheprovider"]
 
 
-def is_caught(mutant: Mutant, tests: Iterable[Sequence[str]], limit_s: float) -> bool:
+def is_caught(mutant: Mutant, covering: Covering) -> bool:
     """Whether any of the tests fail, or do not end, with the mutant in the working folder's copy."""
+    tests = covering.of(mutant.path, mutant.place[0])
+    limit_s = _LEAST_S + 4 * sum(covering.seconds[test] for test in tests)
     with use_mutation(Path(mutant.path), get_operator(mutant.operator)(), mutant.occurrence):
-        return not all(passes(some, limit_s) for some in tests)
+        return bool(tests) and not passes(files_of(tests), limit_s, Only(tests))
 
 
-def passes(tests: Sequence[str], limit_s: float) -> bool:
+def covering_of(room: str, files: Sequence[str], told: Path) -> Covering:
+    """Run the tests of a room once without a mutant, and note what each runs."""
+    if not passes(files, _LONGEST_S, Notes(room, told)):
+        raise SystemExit(f"without any mutant this fails already: pytest {' '.join([*PYTEST, *files])}")
+    return read_notes(told)
+
+
+def passes(files: Sequence[str], limit_s: float, plugin: object) -> bool:
     """Run tests in a child that has the libraries loaded already, as they take longer than most tests."""
     child = os.fork()
     if not child:
-        _run(tests)
+        _run(files, plugin)
     try:
         ends = time.monotonic() + limit_s
         while time.monotonic() < ends:
@@ -57,7 +72,7 @@ def passes(tests: Sequence[str], limit_s: float) -> bool:
             os.waitpid(child, 0)
 
 
-def _run(tests: Sequence[str]) -> None:
+def _run(files: Sequence[str], plugin: object) -> None:
     """Be a process of nothing but these tests, and end."""
     code = 1
     try:
@@ -65,21 +80,24 @@ def _run(tests: Sequence[str]) -> None:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        code = pytest.main([*PYTEST, *tests])
+        code = pytest.main([*PYTEST, *files], plugins=[plugin])
     finally:
         os._exit(code)
 
 
-def tests_of(path: str, rooms: dict[str, list[str]]) -> tuple[str, list[list[str]]]:
-    """The room of a file, and its tests: first those named like the file, by which most bugs are caught."""
+def room_of(path: str, rooms: dict[str, list[str]]) -> str:
+    """The room of a file."""
     (room,) = (room for room in rooms if path.startswith(f"{room}/"))
+    return room
+
+
+def tests_of(room: str, rooms: dict[str, list[str]]) -> list[str]:
+    """The test files of a room."""
     named = [ROOT / name for name in rooms[room]]
     files = [
         test for name in named for test in ([name] if name.is_file() else sorted(name.rglob("test_*.py")))
     ]
-    like = {test for test in files if Path(path).stem.startswith(test.stem.removeprefix("test_"))}
-    steps = ([test for test in files if (test in like) == first] for first in (True, False))
-    return room, [[str(test.relative_to(ROOT)) for test in step] for step in steps if step]
+    return [str(test.relative_to(ROOT)) for test in files]
 
 
 def copy_project(folder: Path) -> None:
@@ -106,29 +124,23 @@ def enter(folder: str, preloaded: Sequence[str]) -> None:
     gc.freeze()
 
 
-def limit_s(tests: Iterable[Sequence[str]]) -> float:
-    """Seconds after which tests count as hanging: some times what they take without a mutant."""
-    began = time.monotonic()
-    for some in tests:
-        if not passes(some, 1800):
-            raise SystemExit(f"without any mutant this fails already: pytest {' '.join([*PYTEST, *some])}")
-    return 60 + 4 * (time.monotonic() - began)
-
-
-def try_all(mutants: list[Mutant], settings: dict[str, Any], *, minutes: float) -> tuple[int, int, int]:
+def try_all(
+    mutants: list[Mutant], settings: dict[str, Any], folder: Path, *, minutes: float
+) -> tuple[int, int, int]:
     """Try mutants one after the other; how many were tried, survived, and are known to change nothing."""
     known = {(entry["file"], entry["line"], entry["becomes"]) for entry in settings["equivalent"]}
-    ends, limits, tried, survived, equivalent = time.monotonic() + 60 * minutes, {}, 0, 0, 0
+    ends, covered, tried, survived, equivalent = time.monotonic() + 60 * minutes, {}, 0, 0, 0
     for mutant in mutants:
         before, after = mutant.change()
         if (mutant.path, before, after) in known:
             equivalent += 1
             continue
-        room, tests = tests_of(mutant.path, settings["rooms"])
-        limits[room] = limits.get(room) or limit_s(tests)
+        room = room_of(mutant.path, settings["rooms"])
+        if room not in covered:
+            covered[room] = covering_of(room, tests_of(room, settings["rooms"]), folder / "lines.json")
         if time.monotonic() > ends:
             break
-        caught = is_caught(mutant, tests, limits[room])
+        caught = is_caught(mutant, covered[room])
         tried, survived = tried + 1, survived + (not caught)
         print(
             f"{'caught  ' if caught else 'SURVIVED'} {mutant.path}:{mutant.place[0]}: {before}  →  {after}",
@@ -150,7 +162,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy_project(Path(folder))
         enter(folder, settings["preloaded"])
-        counts = try_all(drawn[: options.mutants], settings, minutes=options.minutes)
+        notes = Path(folder) / "lines"
+        notes.mkdir()
+        counts = try_all(drawn[: options.mutants], settings, notes, minutes=options.minutes)
         os.chdir(ROOT)
     tried, survived, equivalent = counts
     share = 1 - survived / max(tried, 1)

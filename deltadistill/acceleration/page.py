@@ -18,7 +18,8 @@ from deltadistill.video.found import Showing, found_in
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222}
 svg,img{max-width:100%;height:auto} svg text{font:12px system-ui,sans-serif;fill:#444}
-h1,figcaption{overflow-wrap:anywhere} .wide{overflow-x:auto} .wide svg{min-width:34rem} table{border-collapse:collapse;font-size:14px}
+h1,figcaption{overflow-wrap:anywhere} .wide{overflow-x:auto} .wide svg{min-width:34rem}
+table{border-collapse:collapse;font-size:14px}
 td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
 td:first-child,th:first-child{text-align:left}
 tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflow-wrap:anywhere}

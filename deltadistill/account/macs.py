@@ -18,6 +18,7 @@ from deltadistill.account.recording import Call, Recording, meta_copy, record, v
 from deltadistill.blocks.candidates import COMPRESSED, RULE, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.seat import Seat
+from deltadistill.forward.outputs import called
 
 __all__ = ["Convention", "LayerMacs", "MacTable", "Uncounted", "count_macs"]
 
@@ -93,7 +94,7 @@ def _account(
     make_copy = meta_copy if device == "meta" else value_copy
     copy = make_copy(network, instead=seats)
     arguments = _inputs(inputs, _dtype(network), device)
-    forward = copy if run is None else partial(run, copy)
+    forward = partial(run or called, copy)
     recording = _record(forward, arguments, convention, device=device, named=copy, watch=_is_block)
     candidates = _run_candidates(copy, recording, convention, device)
     chosen = {name: block.choice for name, block in blocks.items()}

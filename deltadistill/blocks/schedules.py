@@ -1,7 +1,5 @@
 """Schedules of key frames: which frames of a stream are answered in full."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Protocol

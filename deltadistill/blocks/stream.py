@@ -14,6 +14,7 @@ from deltadistill.blocks.rule import Motion
 from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
 from deltadistill.forward.clip_axes import clip_axes
+from deltadistill.forward.outputs import called
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Stream:
         # FixedPeriod refuses None itself
         self._schedule = FixedPeriod(cast(int, period)) if schedule is None else schedule
         self._nonfinite = nonfinite
-        self._run = run or _call
+        self._run = run or called
         self._seat = seat_of(network)
         self._session = StreamSession(relative_to=relative_to)
         self._one_frame = _OneAtATime()
@@ -199,10 +200,6 @@ class _OneAtATime:
         self._lock.release()
 
 
-def _call(network: nn.Module, frames: Tensor) -> Any:
-    return network(frames)
-
-
 def forward_clip(
     network: nn.Module,
     clip: Tensor,
@@ -235,7 +232,7 @@ def forward_clip(
     time_major = clip.transpose(0, 1).flatten(0, 1)
     seat = seat_of(network)
     with seat.taken_by(session):
-        output = (run or _call)(network, time_major)
+        output = (run or called)(network, time_major)
     errors = [error.squared for error in session.errors.values()]
     seat.refuse_recomputation(leaf for leaf in (*tree_leaves(output), *errors) if isinstance(leaf, Tensor))
     return clip_axes(output, clips, frames)

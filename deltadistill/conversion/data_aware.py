@@ -20,6 +20,7 @@ from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.sessions import hint_at_channels, require_frames
 from deltadistill.conversion.data_fit import Fit
 from deltadistill.forward.modes import evaluation_mode
+from deltadistill.forward.outputs import called
 
 _log = logging.getLogger(__name__)
 _HELD_OUT = 4  # every so-manieth clip judges and does not teach
@@ -63,13 +64,9 @@ def initialise_from_data(
             total=2 * len(taught) + len(judged), desc="start from data", unit="batch", disable=not progress
         ) as bar,
     ):
-        _fit_students(_Watch(network, blocks[0], run or _call, bar), fits, taught, judged)
+        _fit_students(_Watch(network, blocks[0], run or called, bar), fits, taught, judged)
     _tell(fits)
     return {block: fit.outcome() for block, fit in fits.items()}
-
-
-def _call(network: nn.Module, frames: Tensor) -> object:
-    return network(frames)
 
 
 def _fit_students(

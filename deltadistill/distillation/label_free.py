@@ -145,6 +145,11 @@ def _require_candidates(network: nn.Module) -> None:
             "the network is deployed: its blocks have one candidate each and no gate, so nothing is left to "
             "choose; distill the network that convert returned, and deploy it afterwards"
         )
+    if any(p.is_inference() for block in blocks for p in block.student_parameters()):
+        raise ValueError(
+            "the students were made under torch.inference_mode(), whose tensors never learn; make and "
+            "convert the network outside of it"
+        )
     halves = {p.dtype for block in blocks for p in block.student_parameters() if p.dtype.itemsize < 4}
     if halves:
         raise ValueError(

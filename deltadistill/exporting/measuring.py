@@ -61,7 +61,7 @@ def measure_layers(
     network: from `convert`, not deployed, in evaluation mode; its choices are not looked at.
     example: a frame (N, C, H, W), or with `pictures` one (N, H, W, 3) of uint8; for run and pictures see
         `export`. engine: a name, or "auto" for the fastest of those that runners have here.
-    threads: at most so many; None: as many as there are cores. precision: "fp32", "bf16" or "int8".
+    threads: at most so many; None: as many as there are cores. precision: "fp32" or "bf16".
     length: of the sequences that the result's `table` is for: a key frame, then length − 1 delta frames.
     trained: take uncompressed candidates as a training leaves them, with a map; else one that still has its
         teacher's kernel is the teacher again, without a map.

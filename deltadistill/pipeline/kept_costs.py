@@ -1,17 +1,35 @@
 """Costs of a search that are measured: once a training, alike in all processes and after an interruption."""
 
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from deltadistill.account.candidate_costs import CostTable
+from deltadistill.distillation.registry import COSTS
 from deltadistill.files import atomic
 from deltadistill.files.strict_json import read_json
 from deltadistill.pipeline.params import Search
 from deltadistill.pipeline.training_run import TrainingRun
+from deltadistill.runtime.registry import ENGINES
 
 COUNTED = "macs"  # the cost that is the same whenever and wherever it is made
+
+
+def require_cost_options(search: Search) -> None:
+    """Raise ValueError unless the search's cost takes these options, and its engine is one."""
+    signature = inspect.signature(COSTS.find(search.cost))
+    try:
+        signature.bind(None, None, length=None, **search.cost_options)
+    except TypeError as error:
+        taken = ", ".join(map(str, list(signature.parameters.values())[3:])) or "none"
+        raise ValueError(
+            f"search cost {search.cost!r}: {error} among its options; it takes {taken}"
+        ) from None
+    engine = search.cost_options.get("engine", "auto")
+    if search.cost == "milliseconds" and engine != "auto":
+        ENGINES.path(engine)
 
 
 def kept_costs(made: Callable[[], CostTable], search: Search, run: TrainingRun) -> CostTable:

@@ -22,7 +22,7 @@ from deltadistill.data.dataset_info import KINDS_OF_BOXES, KINDS_OF_CLASSES
 from deltadistill.data.label_table import ClassEntry
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
-from deltadistill.pipeline.kept_costs import COUNTED
+from deltadistill.pipeline.kept_costs import COUNTED, require_cost_options
 from deltadistill.pipeline.params.distill import NetworkTraining
 from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
 from deltadistill.pipeline.stage_names import require_stages
@@ -77,6 +77,7 @@ def _require_workable(params: parameters.Params) -> None:
         elif training.predicts:
             _require_boxes(key, params, training)
             _require_objectives(key, params, name)
+            _require_cost(key, params, name)
             _require_reach(key, network, params, name)
 
 
@@ -185,6 +186,13 @@ def _require_objectives(key: str, params: parameters.Params, training: str) -> N
             OBJECTIVES.find(name)
     except ValueError as error:
         raise ValueError(f"{key} (loss.objectives): {error}") from None
+
+
+def _require_cost(key: str, params: parameters.Params, training: str) -> None:
+    try:
+        require_cost_options(params.distill.of_training(training).search)
+    except ValueError as error:
+        raise ValueError(f"{key} (search.cost_options): {error}") from None
 
 
 def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:

@@ -12,11 +12,11 @@ from typing import TypeVar
 from deltadistill.files import atomic
 from deltadistill.pipeline.code_of_stages import require_noted_code
 from deltadistill.processes import launch
+from deltadistill.processes.spinning import watch_spinning
 
 TRACEBACK = "DELTADISTILL_TRACEBACK"
-# Rounds that a thread spins for the others before it sleeps: libgomp, which PyTorch's wheels for Linux carry.
-SPINNING = {"GOMP_SPINCOUNT": "30000"}  # a tenth of its own default (docs/pipeline.md, A busy machine)
-WAITING = "OMP_WAIT_POLICY"
+# Of libgomp, which PyTorch's wheels for Linux carry: how its threads wait for each other.
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 Value = TypeVar("Value")
 
@@ -43,10 +43,9 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _bound_spinning() -> None:
-    """Let threads spin for a short time only, unless the user has decided; before torch is imported."""
-    if WAITING not in os.environ:
-        for name, value in SPINNING.items():
-            os.environ.setdefault(name, value)
+    """Let threads spin briefly while others hold a core, unless the user has decided how they wait."""
+    if not any(name in os.environ for name in WAITING):
+        watch_spinning()
 
 
 def _run_as_one_of_several(main: Callable[[], None]) -> int:

@@ -1,1 +1,1 @@
-"""Processes: one per GPU, started together, summed over, and resumed where they were interrupted."""
+"""Processes: one per GPU, started together, summed over, resumed; how threads wait for each other."""

@@ -21,7 +21,7 @@ def profile(graphs: Graphs, *, threads: int | None, precision: str, device: str,
     """See `node_times.Profiling`."""
     with TemporaryDirectory(prefix="deltadistill-") as folder:
         loader = _ProfilingLoader(threads, device, Path(folder))
-        session = OnnxSession(graphs, loader, device)
+        session = OnnxSession(graphs.of_precision(precision), loader, device)
         for _ in rounds(session, graphs, runs):
             pass
         return {

@@ -13,6 +13,7 @@ _FUNCTIONS = ("frame", "key", "delta")
 
 def profile(graphs: Graphs, *, threads: int | None, precision: str, device: str, runs: int) -> Profile:
     """See `node_times.Profiling`."""
+    graphs = graphs.of_precision(precision)
     session = OpenVinoSession(graphs, threads=threads, precision=precision, counting=True)
     taken: dict[str, dict[str, list[float]]] = {name: {} for name in _FUNCTIONS}
     for _ in rounds(session, graphs, runs):

@@ -12,9 +12,9 @@ def what_is_wrong(path: Path) -> str | None:
     """What there is to say in words; None where the content tells nothing."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if _lacks_index(path, head):
+    if head[4:8] in _MP4 and (fault := _index_fault(path)):
         return (
-            "is truncated: an MP4 without its index (moov), as where a recording or a copy was broken off; "
+            f"is truncated: an MP4 {fault} (moov), as where a recording or a copy was broken off; "
             "copy it again, or repair it with a recording of the same camera"
         )
     if picture_size(head):
@@ -22,21 +22,19 @@ def what_is_wrong(path: Path) -> str | None:
     return None
 
 
-def _lacks_index(path: Path, head: bytes) -> bool:
-    """Whether it begins as an MP4, and none of its boxes, each with its length before it, is the index."""
-    if head[4:8] not in _MP4:
-        return False
+def _index_fault(path: Path) -> str | None:
+    """What is wrong with the index among the boxes of an MP4, each of which has its length before it."""
     size, place = path.stat().st_size, 0
     with path.open("rb") as file:
         while place + 8 <= size:
             file.seek(place)
             start = file.read(16)
-            if start[4:8] == b"moov":
-                return False
             length = int.from_bytes(start[:4])
             if length == 1:  # the length follows, in eight bytes
                 length = int.from_bytes(start[8:16])
+            if start[4:8] == b"moov":
+                return "whose index is cut off" if place + length > size else None
             if length < 8:  # up to the end of the file, or nonsense
                 break
             place += length
-    return True
+    return "without its index"

@@ -55,8 +55,8 @@ def read_video(
         count += 1
         yield frame
     if count < fewest:
-        found = f"{path} has {count} frame{'' if count == 1 else 's'}; a video needs at least {fewest}"
-        raise ValueError("; ".join([found, *noticed.notes()]))
+        found = f"has {count} frame{'' if count == 1 else 's'}; a video needs at least {fewest}"
+        raise _unreadable(path, "; ".join([found, *noticed.notes()]))
 
 
 def _frames(
@@ -103,7 +103,7 @@ class _FileReader:
         stream = main_stream(container)
         if stream is None:
             cover = " but a cover picture" if container.streams.video else ""
-            raise ValueError(f"{self.path} has no video stream{cover}")
+            raise _unreadable(self.path, f"has no video stream{cover}")
         self.noticed.chosen = choice(container, stream)
         _require_size(self.path, stream)
         # Frames of several threads come later than their packets, and an error would take them along.
@@ -179,9 +179,15 @@ class _FileReader:
         return f"; {_SKIP}{few}"
 
 
+def _unreadable(path: Path, found: str) -> ValueError:
+    """Of a file that lacks what tells its content, that; or else what was found."""
+    wrong = what_is_wrong(path) if path.is_file() else None
+    return ValueError(f"{path} {wrong or found}")
+
+
 def _require_size(path: Path, stream: VideoStream) -> None:
     if stream.codec_context is None:
-        raise ValueError(f"{path} is in a codec that PyAV does not know; convert it, for example to H.264")
+        raise _unreadable(path, "is in a codec that PyAV does not know; convert it, for example to H.264")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MOST_PIXELS:
         raise ValueError(f"{path} is {height}×{width}; videos of up to {MOST_PIXELS} pixels are read")

@@ -379,3 +379,24 @@ def test_a_network_with_more_inputs_is_counted_as_run_says():
     table = count_macs(network, (1, 3, 5), run=lambda n, frames: n(torch.cat([frames, frames + 1], 1)))
     assert table.teacher == 3 * 5 * 2 * 4 * 9
     assert [row.name for row in table.rows] == ["0"]
+
+
+class _HasFixedShapes(nn.Module):
+    """Costs 6 MACs a pixel as it is, and 30 where its shapes are fixed."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 2, 1)
+
+    def forward(self, frames):
+        return self.layer(frames)
+
+    def fixed_shapes(self):
+        return nn.Conv2d(3, 10, 1)
+
+
+def test_a_network_that_fixes_its_shapes_is_counted_so_for_a_shape_where_nobody_says_how_it_is_run():
+    network, pixels = _HasFixedShapes(), 4 * 5
+    assert count_macs(network, (3, 4, 5)).teacher == 30 * pixels
+    assert count_macs(network, (torch.zeros(1, 3, 4, 5),)).teacher == 6 * pixels
+    assert count_macs(network, (3, 4, 5), run=lambda net, frames: net(frames)).teacher == 6 * pixels

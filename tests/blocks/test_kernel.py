@@ -201,3 +201,24 @@ def test_a_forward_that_is_more_than_a_kernel_is_refused_with_the_reason(kind, r
 def test_a_plain_layer_is_itself():
     layer = nn.Conv2d(4, 6, 3)
     assert plain_layer(layer) is layer
+
+
+class Bare(nn.Conv2d):
+    """Gives the convolution its weight alone, or by name."""
+
+    by_name = False
+
+    def forward(self, x):
+        return F.conv2d(input=x, weight=2 * self.weight) if self.by_name else F.conv2d(x, 2 * self.weight)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@torch.no_grad()
+def test_what_a_forward_leaves_out_is_as_the_convolution_has_it(by_name):
+    layer = Bare(3, 4, (3, 2), stride=(3, 1), padding=(1, 2), dilation=(1, 2), bias=False)  # of no account
+    layer.by_name = by_name
+    plain, x = plain_layer(layer), torch.randn(2, 3, 9, 8)
+    assert type(plain) is nn.Conv2d
+    assert (plain.stride, plain.padding, plain.dilation, plain.groups) == ((1, 1), (0, 0), (1, 1), 1)
+    assert plain.bias is None
+    torch.testing.assert_close(plain(x), layer(x))

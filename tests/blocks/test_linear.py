@@ -130,6 +130,28 @@ def test_a_dearer_student_is_refused_with_its_cost():
     assert LinearStudent(gamma=4, keep_dearer=True).reason_against(teacher) is None
 
 
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+@pytest.mark.parametrize("gamma", [1, 2])
+def test_a_students_cost_is_what_its_weights_multiply_at_each_output(kind, gamma):
+    teacher, students = CONVOLUTIONS[kind], LinearStudent(gamma=gamma, rank="out")
+    first, second = LinearStudent(gamma=gamma, rank="out", initialisation="random").build(teacher)
+    # the first factor runs at full width, unless a pointwise one strides at once
+    width = 1 if first.stride[1] == teacher.stride[1] else teacher.stride[1]
+    ratio = (first.weight.numel() * width + second.weight.numel()) / teacher.weight.numel()
+    reason = students.reason_against(teacher)
+    dearer = f"student dearer than its teacher ({ratio:.2f} times the MACs)"
+    assert reason == (dearer if ratio >= 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "reason"), [(2, "student dearer than its teacher (1.33 times the MACs)"), (4, None)]
+)
+def test_a_linear_layers_student_costs_its_two_products(gamma, reason):
+    # 24·40 MACs of the teacher; rank 40 / 2 or 40 / 4: 20 or 10 times 24 + 40
+    students = LinearStudent(gamma=gamma, rank="out", multiple=1)
+    assert students.reason_against(nn.Linear(24, 40)) == reason
+
+
 def test_only_convolutions_and_linear_layers_get_linear_students():
     assert "neither Conv2d nor Linear" in LinearStudent().reason_against(nn.BatchNorm2d(4))
 

@@ -8,6 +8,7 @@ from torch.nn.utils import parametrizations, prune
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.mirror import NoMirrorError
 from deltadistill.blocks.nonlinear import ChannelStudent, SpatialStudent
 
 
@@ -59,3 +60,74 @@ def test_the_mirror_of_such_a_layer_is_plain_and_keeps_its_settings(name):
 def test_a_layer_without_a_kernel_is_named():
     block = nn.Sequential(Activates(64, 64, 3, padding=1))
     assert "Activates has a forward of its own" in ChannelStudent(gamma=4).reason_against(block)
+
+
+class Excites(nn.Module):
+    """A convolution whose outputs are scaled by what two linear layers make of their means."""
+
+    def __init__(self, channels=32):
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
+        self.squeeze = nn.Linear(channels, channels // 2, bias=False)
+        self.excite = nn.Linear(channels // 2, channels)
+
+    def forward(self, x):
+        maps = self.convolution(x)
+        scale = self.excite(self.squeeze(maps.mean((2, 3))).relu()).sigmoid()
+        return maps * scale[:, :, None, None]
+
+
+def test_linear_layers_within_a_block_become_narrower_too():
+    block = Excites().eval()
+    block.squeeze.train()
+    mirror = ChannelStudent(gamma=4).build(block).mirror
+    found = [
+        (type(layer), layer.in_features, layer.out_features) for layer in (mirror.squeeze, mirror.excite)
+    ]
+    assert found == [(nn.Linear, 8, 4), (nn.Linear, 4, 8)]
+    assert (mirror.squeeze.bias is None, mirror.excite.bias is None) == (True, False)
+    assert (mirror.squeeze.training, mirror.excite.training) == (True, False)
+    assert mirror(torch.rand(2, 8, 5, 6)).shape == (2, 8, 5, 6)
+
+
+class Refuses(nn.Conv2d):
+    def __init__(self, said):
+        super().__init__(16, 16, 1)
+        self.said = said
+
+    def forward(self, x):
+        raise ValueError(self.said)
+
+
+@pytest.mark.parametrize(("said", "told"), [("first line\nsecond", "first line"), ("", "ValueError")])
+def test_a_block_that_does_not_run_on_one_map_is_refused_with_what_it_said(said, told):
+    with pytest.raises(NoMirrorError) as error:
+        ChannelStudent(gamma=4).build(nn.Sequential(Refuses(said)))
+    assert str(error.value) == f"it does not run on one map of 16 channels: {told}"
+
+
+class Repeats(nn.Module):
+    """Gives its channels three times, however many they are, and one more."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(64, 64, 1)
+
+    def forward(self, x):
+        maps = self.convolution(x)
+        return torch.cat([maps, maps, maps[:, :3]], 1)
+
+
+def test_a_mirror_of_other_channels_than_the_block_needs_is_refused():
+    with pytest.raises(NoMirrorError, match="its mirror gives 35 channels instead of 33"):
+        ChannelStudent(gamma=4).build(Repeats())
+
+
+def test_a_block_without_a_convolution_or_a_map_is_refused():
+    with pytest.raises(NoMirrorError, match="it holds no convolution"):
+        ChannelStudent(gamma=4).build(nn.Sequential(nn.Linear(16, 16)))
+    for output in (lambda maps: maps.mean((2, 3)), lambda maps: [maps], lambda maps: torch.cat([maps, maps])):
+        block = nn.Sequential(nn.Conv2d(16, 16, 1))
+        block.register_forward_hook(lambda module, inputs, maps, output=output: output(maps))
+        with pytest.raises(NoMirrorError, match=r"its output is not one map \(N, C, H, W\)"):
+            ChannelStudent(gamma=4).build(block)

@@ -68,6 +68,13 @@ def test_a_slow_drift_and_a_flicker_both_add_up():
     assert keys(Adaptive(4), grey(0, 2, 0, 2, 0, 2)) == [0, 2, 4]
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int32", "float32", "float64"])
+def test_arrays_count_as_tensors_do(kind):
+    video = [frame.numpy().astype(kind) for frame in grey(0, 4, 4, 6, 11, 5, 6, 1)]
+    assert keys(Adaptive(10), video) == [0, 4, 7]
+    assert keys(Adaptive(10), [torch.from_numpy(frame) for frame in video]) == [0, 4, 7]
+
+
 def test_an_adaptive_schedule_waits_no_longer_than_it_is_told_to():
     assert keys(Adaptive(10, longest=3), grey(0, 0, 0, 0, 20, 20, 20, 20)) == [0, 3, 4, 7]
 

@@ -252,6 +252,22 @@ def test_what_moves_is_judged_relative_to_the_layer(scale):
     assert "4 of 16" in starts[0]
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-9])
+def test_a_layer_of_more_channels_than_samples_starts_from_data_whatever_its_scale(scale):
+    """Such as what scales channels by a mean over the whole map: one sample per frame, and often tiny."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(64, 24, 1, bias=False)).eval()
+    steps, mix = torch.randn(8, 3, 3), torch.randn(3, 64)  # all frames move in three directions
+    frames = torch.cat([torch.zeros(8, 1, 64), steps.cumsum(1) @ mix], 1)
+    clips = frames[..., None, None].expand(-1, -1, -1, 2, 2)
+    student = dd.convert(network, FROM_DATA, lambda _: ["1"], clips=clips * scale)[1].compressed
+    delta = (torch.randn(5, 3) @ mix)[..., None, None]
+    torch.testing.assert_close(student(delta), network[1](delta), rtol=1e-3, atol=1e-3)
+    by_svd = dd.convert(network, dd.LinearStudent(gamma=4, rank="min"), lambda _: ["1"])[1].compressed
+    largest = [max(layer.weight.abs().max() for layer in layers) for layers in (student, by_svd)]
+    assert largest[0] < 3 * largest[1]
+
+
 def test_groups_whose_weights_would_be_far_above_the_teachers_are_held(monkeypatch, caplog):
     by_svd = dd.convert(depthwise(0), dd.LinearStudent(gamma=4, rank="min", keep_dearer=True), dd.all_layers)
     largest = by_svd[2].compressed[0].weight.abs().max()

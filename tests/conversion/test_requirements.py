@@ -1,12 +1,14 @@
 """What convert asks of a network and of `where`: one clear sentence for each that it does not take."""
 
 import threading
+from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.conversion.requirements import copied
 
 STUDENT = dd.LinearStudent(gamma=2)
@@ -57,3 +59,13 @@ def test_a_copy_has_the_values_of_tensors_with_a_history():
     assert torch.equal(copy[0].scale, plain[0].scale)
     assert copy[0].scale is not plain[0].scale
     assert copy[0].scale.is_leaf
+
+
+def test_a_module_may_be_chosen_by_any_of_its_names():
+    shared = nn.Conv2d(4, 4, 3, padding=1)
+    layers = {"first": nn.Conv2d(3, 4, 3), "one": shared, "other": shared, "last": nn.Conv2d(4, 2, 1)}
+    for name in ("one", "other"):
+        network = nn.Sequential(OrderedDict(layers)).eval()
+        delta = dd.convert(network, STUDENT, lambda _, name=name: [name])
+        assert delta.one is delta.other
+        assert len(delta_blocks(delta)) == 1

@@ -22,6 +22,9 @@ LAYERS = {
     "dilated depthwise": nn.Conv2d(6, 6, (5, 1), dilation=(2, 1), padding=(4, 0), groups=6),
     "dilated by more than the maps": nn.Conv2d(6, 4, (3, 1), dilation=(9, 1), padding=(9, 0), groups=2),
     "reflected": nn.Conv2d(6, 4, (1, 3), padding=(0, 1), padding_mode="reflect", groups=2),
+    "strided and dilated by common factors": nn.Conv2d(
+        6, 4, (1, 7), stride=(1, 2), dilation=(1, 2), padding=(0, 8)
+    ),
     "same": nn.Conv2d(6, 4, (4, 1), padding="same"),
     "valid": nn.Conv2d(6, 4, (1, 3), padding="valid"),
     "pointwise": nn.Conv2d(6, 4, 1, stride=(2, 3)),

@@ -165,6 +165,10 @@ def test_impossible_requests_are_refused(store, changes, message):
         batches(store, **changes)
 
 
+def test_a_training_of_no_steps_has_no_batches(store):
+    assert len(batches(store, steps=0)) == 0
+
+
 def test_there_is_no_step_beyond_the_last(store):
     with pytest.raises(IndexError, match="step 20 of 20"):
         batches(store)[20]

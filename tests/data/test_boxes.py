@@ -93,3 +93,14 @@ def test_without_objects_or_detections_nothing_is_matched():
     assert match(Detections(), Objects([[0, 0, 1, 1]], [0]), min_iou=0.5).shape == (0,)
     found = Detections([[0, 0, 1, 1]], [0.5], [0])
     assert match(found, Objects([], []), min_iou=0.5).tolist() == [NOTHING]
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda: Objects([[0, 0, 2, 1]], [3]), lambda: Detections([[0, 0, 2, 1]], [0.5], [3])]
+)
+def test_objects_and_detections_are_equal_to_themselves_alone(kind):
+    """Their arrays have no one truth to compare by."""
+    one, other = kind(), kind()
+    assert one == one
+    assert one != other
+    assert len({one, other, one}) == 2

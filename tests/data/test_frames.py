@@ -143,6 +143,26 @@ def test_damaged_flow_is_named(manifest):
         FrameStore(manifest).flow(frame)
 
 
+@pytest.mark.parametrize(("gib", "held"), [(0, 0), (1, 4), (2400 / 2**30, 2)])  # 1152 bytes a picture
+def test_a_folder_opens_with_a_cache_of_so_many_gib(tmp_path, gib, held):
+    small_dataset.make_manifest(tmp_path, frames=4).write(tmp_path / "manifest.csv")
+    store = FrameStore.open(tmp_path, **({} if gib == 1 else {"cache_gib": gib}))
+    clip = next(iter(store.manifest.clips("train").values()))
+    for frame in clip:
+        store.image(frame)
+    for frame in clip:
+        frame.image.unlink()
+    left = [frame for frame in clip if can_be_read(store, frame)]
+    assert left == list(clip[len(clip) - held :])
+
+
+def can_be_read(store, frame):
+    try:
+        return store.image(frame) is not None
+    except ValueError:
+        return False
+
+
 def test_normalise_takes_out_mean_and_deviation():
     frames = torch.tensor([0, 255, 124], dtype=torch.uint8).view(1, 3, 1, 1)
     # ImageNet's, RGB: (0 − 0.485) / 0.229, (1 − 0.456) / 0.224, (124/255 − 0.406) / 0.225

@@ -51,3 +51,15 @@ def test_a_picture_of_another_size_is_refused():
 
 def test_what_fills_is_the_mean_of_imagenet_in_red_green_and_blue():
     assert tuple(round(255 * mean) for mean in (0.485, 0.456, 0.406)) == FILL
+
+
+@pytest.mark.parametrize(
+    ("source", "inner"),
+    [((1000, 2), (10, 1)), ((3, 1000), (1, 10)), ((1000, 149), (10, 1)), ((1000, 151), (10, 2))],
+)
+def test_a_thin_picture_is_one_pixel_wide_at_least(source, inner):
+    box = Letterbox(source, (10, 10))
+    assert box.inner == inner
+    image = box.image(np.full((*source, 3), 200, np.uint8))
+    assert (image[: inner[0], : inner[1]] == 200).all()
+    assert (image == 200).all(2).sum() == inner[0] * inner[1]

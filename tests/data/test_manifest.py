@@ -229,6 +229,17 @@ def test_a_file_that_lies_elsewhere_is_named_with_the_first_line_that_names_it(t
         Manifest.read(path)
 
 
+@pytest.mark.parametrize("column", ["image", "label", "flow", "boxes"])
+def test_every_column_of_paths_is_looked_at(tmp_path, manifest, column):
+    path = tmp_path / "data" / "manifest.csv"
+    manifest.write(path)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    rows[2][COLUMNS.index(column)] = "/nowhere/b.png"
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    with pytest.raises(ValueError, match=r"line 3: /nowhere/b\.png lies outside"):
+        Manifest.read(path)
+
+
 def test_the_highest_frame_number_is_below_the_limit(tmp_path):
     path = tmp_path / "manifest.csv"
     path.write_text(",".join(COLUMNS) + f"\ntrain0,{MOST_CLIP_FRAMES - 1},a.png,,train,,,\n")

@@ -11,7 +11,7 @@ from PIL import Image
 from deltadistill.data import picture
 from deltadistill.data.picture import decode_picture
 from deltadistill.data.picture_end import has_end, png_has_end, png_parts_fit
-from deltadistill.data.picture_size import picture_size
+from deltadistill.data.picture_size import is_animated_webp, picture_size
 
 SIZE = 300, 523  # height and width: both need two bytes, and share none
 
@@ -211,3 +211,16 @@ def test_a_jpeg_may_be_turned_by_what_its_camera_noted(tmp_path, turned):
     if turned:
         with pytest.raises(ValueError, match="is 523×300; its data set is 300×523"):
             decode_picture(path, mode, size=SIZE)
+
+
+def test_the_end_of_a_png_may_have_up_to_56_bytes_behind_it():
+    whole = cv2.imencode(".png", np.zeros((3, 4, 3), np.uint8))[1].tobytes()
+    assert [has_end(whole + bytes(padding)) for padding in (0, 55, 56, 57)] == [True, True, True, False]
+
+
+def test_a_webp_is_animated_where_its_flags_are_there_and_say_so():
+    head = b"RIFF" + bytes(4) + b"WEBPVP8X" + bytes([10, 0, 0, 0])
+    assert len(head) == 20
+    assert [is_animated_webp(head + flags) for flags in (b"", b"\x02", b"\x12", b"\x10")] == [
+        *(False, True, True, False)
+    ]

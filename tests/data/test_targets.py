@@ -71,3 +71,16 @@ def test_batches_have_a_number_for_each_frame_and_end_on_one_that_has_any(manife
     assert {value for step in range(5) for value in batches[step]["label"].flatten().tolist()} - {
         float(index) / 4 for index in range(8)
     }  # some are NaN
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (None, ""), (0.0, "0"), (-3.0, "-3"), (0.5, "0.5"), (2.0**53 - 1, "9007199254740991"),
+        (2.0**53, "9007199254740992.0"), (-(2.0**53), "-9007199254740992.0"), (1e20, "1e+20"),
+    ],
+)  # fmt: skip
+def test_whole_numbers_are_written_in_full_as_far_as_floats_tell_them_apart(target, text):
+    assert frame_targets.written(target) == text
+    assert frame_targets.is_readable(text)
+    assert frame_targets.read(text) == target

@@ -28,6 +28,14 @@ def test_a_list_and_a_data_set_are_drawn_from_as_the_tensor_is():
         assert all(torch.equal(batches(other).at(step), some) for step, some in enumerate(drawn))
 
 
+def test_a_list_of_batches_gives_one_of_them_as_it_is():
+    clips = clips_of()
+    listed = [clips[:3], clips[3:5], clips[5:]]
+    drawn = [batches(listed, batch=1).at(step) for step in range(9)]
+    assert all(any(found is given for given in listed) for found in drawn)
+    assert len({len(found) for found in drawn}) == 2  # of 3 and of 2 clips
+
+
 def test_a_loaders_batches_come_in_its_order_and_again_from_the_start():
     clips = clips_of(5)
     for loader in (
@@ -69,6 +77,13 @@ def test_clips_of_another_form_are_refused():
         batches([clips_of()[0], clips_of()[0][:, :, 1:]]).at(0)
     with pytest.raises(ValueError, match="at least 2 frames"):
         batches(DataLoader(clips_of()[:, :1], batch_size=2)).at(0)
+
+
+def test_a_network_that_was_made_in_inference_mode_is_refused_with_the_way_out():
+    with torch.inference_mode():
+        delta = converted()
+    with pytest.raises(ValueError, match=r"made under torch\.inference_mode\(\).* outside of it"):
+        dd.distill(delta, clips_of(), steps=2, progress=False)
 
 
 @pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])

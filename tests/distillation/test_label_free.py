@@ -8,7 +8,8 @@ from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.distillation import training
+from deltadistill.distillation import label_free, training
+from deltadistill.objectives.setting import Setting
 
 
 @pytest.fixture
@@ -230,3 +231,15 @@ def test_students_of_a_frozen_network_learn_and_its_teacher_stays_frozen(clips, 
     assert not any(
         p.requires_grad for block in delta_blocks(delta).values() for p in block.teacher.parameters()
     )
+
+
+def test_objectives_are_told_frames_and_their_height_and_width(clips, monkeypatch):
+    told = []
+
+    def setting(network, frames, size, *, run):
+        told.append((tuple(frames.shape[1:]), size))
+        return Setting(network, frames, size, run=run)
+
+    monkeypatch.setattr(label_free, "Setting", setting)
+    run(converted(), clips, steps=1)
+    assert told == [((3, 16, 24), (16, 24))]

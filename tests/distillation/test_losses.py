@@ -9,6 +9,7 @@ from deltadistill.account.candidate_costs import CostTable, delta_cost
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.sessions import CallError, ClipSession
 from deltadistill.distillation.expected_cost import expected_cost
+from deltadistill.distillation.layer_errors import layer_errors
 from deltadistill.objectives.relative_errors import distillation_loss
 from deltadistill.objectives.teacher_pass import probe_teacher
 
@@ -144,3 +145,16 @@ def test_a_decided_block_costs_what_its_candidate_does():
 def test_a_cost_table_of_another_network_is_refused():
     with pytest.raises(ValueError, match="differ"):
         expected_cost(three_scalars(), CostTable(blocks={"other": (1, 1)}, rest=0, teacher=1))
+
+
+def test_the_error_of_a_block_is_the_mean_over_its_calls():
+    """A student that says nothing misses the whole of each change."""
+    torch.manual_seed(0)
+    twice = nn.Conv2d(4, 4, 3, padding=1)
+    layers = nn.Conv2d(3, 4, 3), twice, nn.ReLU(), twice, nn.Conv2d(4, 4, 3), nn.Conv2d(4, 2, 1)
+    network = dd.convert(nn.Sequential(*layers).eval(), dd.LinearStudent(gamma=4), lambda _: ["1", "4"])
+    for block in delta_blocks(network).values():
+        block.decide("compressed")
+        for parameter in block.compressed.parameters():
+            nn.init.zeros_(parameter)
+    assert layer_errors(network, torch.randn(2, 3, 3, 9, 8)) == pytest.approx({"1": 1, "4": 1})

@@ -59,6 +59,30 @@ def test_a_network_with_a_noise_level_goes_all_the_way(initialisation):
     assert stream(clips[:1, 0])["maps"].shape == (1, 8, 16, 20)
 
 
+def test_without_being_told_how_it_is_run_everything_says_what_to_pass():
+    clips, students = clips_of(), dd.LinearStudent(gamma=2)
+    delta = dd.convert(_Denoiser().eval(), students)
+    from_data = {"clips": clips, "example": (clips[:2, 0], torch.ones(2))}
+    for call in (
+        lambda: dd.convert(_Denoiser().eval(), dd.LinearStudent(initialisation="data"), **from_data),
+        lambda: dd.distill(delta, clips, steps=2, progress=False),
+        lambda: dd.distill(delta, clips, steps=2, cost=0.8, progress=False),
+        lambda: dd.count_macs(delta, (3, 16, 20)),
+        lambda: dd.Stream(delta, period=3)(clips[:1, 0]),
+        lambda: dd.forward_clip(delta, clips),
+    ):
+        with pytest.raises(ValueError, match=r"_Denoiser takes other .*'level'.*run=lambda network, frames"):
+            call()
+
+
+def test_a_type_error_within_a_network_stays_what_it_is():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 3, 1)).eval()
+    delta = dd.convert(network, dd.LinearStudent(gamma=2))
+    delta.register_forward_hook(lambda module, inputs, output: output + "frames")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        dd.Stream(delta, period=3)(clips_of()[:1, 0])
+
+
 def test_a_network_whose_rows_are_no_frames_distills():
     clips = clips_of()
     delta = dd.convert(_Rows().eval(), dd.LinearStudent(gamma=2, initialisation="data"), clips=clips)

@@ -98,3 +98,25 @@ def test_start_and_end_are_compared_under_the_same_decisions(caplog):
     with pytest.raises(FloatingPointError, match="the same clips and decisions"):
         dd.distill(network, clips_of(), steps=4, cost=0.9, learning_rate=3.0, progress=False)
     assert same(students_of(network), before)
+
+
+@pytest.mark.parametrize("start", [0.05, 1.0, 6.0])
+@pytest.mark.parametrize(
+    ("times", "outcome"), [(0.5, "kept"), (1.0, "kept"), (1.1, "warned"), (2.0, "warned"), (2.1, "refused")]
+)
+def test_twice_the_loss_of_the_start_is_the_end_whatever_its_size(start, times, outcome, caplog):
+    network, losses = converted(), iter([times * start, start])
+    guard = safeguard.Safeguard(network, [clips_of(1)], lambda clips: next(losses))
+    before = students_of(network)
+    with torch.no_grad():
+        for block in delta_blocks(network).values():
+            for parameter in block.student_parameters():
+                parameter.add_(1.0)
+    ended = students_of(network)
+    if outcome == "refused":
+        with pytest.raises(FloatingPointError, match="where it began"):
+            guard.judge()
+    else:
+        guard.judge()
+    assert same(students_of(network), ended if outcome == "kept" else before)
+    assert bool(caplog.records) == (outcome == "warned")

@@ -126,6 +126,13 @@ def test_a_target_gives_the_dearer_candidate_to_those_who_want_it_most(network, 
     assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == decided
 
 
+def test_of_candidates_that_cost_the_same_the_compressed_one_is_taken(network):
+    blocks = dict(zip(delta_blocks(network), [(10.0, 10.0), (10.0, 10.1)], strict=True))
+    set_logits(network, 3.0, 3.0)  # both would rather not
+    settle_at(network, CostTable(blocks, rest=80.0, teacher=100.0), AmortisedTarget(1.0, 2))
+    assert [block.decided for block in delta_blocks(network).values()] == ["compressed", "uncompressed"]
+
+
 def test_a_target_below_the_cheapest_network_is_refused(network):
     costs = CostTable(dict.fromkeys(delta_blocks(network), (60.0, 10.0)), rest=100.0, teacher=250.0)
     with pytest.raises(ValueError, match=r"0\.480"):
@@ -192,6 +199,15 @@ def test_a_gap_is_closed_by_the_exchange_that_the_gates_mind_least(network):
     blocks = dict(zip(delta_blocks(network), [(10 + extra, 10.0) for extra in extras], strict=True))
     settle_at(network, CostTable(blocks, rest=5.0, teacher=250.0), AmortisedTarget(0.75, 2))
     assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("rest", "said"), [(100.0, True), (102.0, True), (103.5, False), (109.0, False)])
+def test_a_cost_two_percent_below_the_target_is_close_enough(network, caplog, rest, said):
+    """At T = 2 the first block alone, 0.72 being the target, costs (250 + rest) / 500 of the teacher's."""
+    blocks = dict(zip(delta_blocks(network), [(0.0, 0.0), (100.0, 0.0)], strict=True))
+    settle_at(network, CostTable(blocks, rest=rest, teacher=250.0), AmortisedTarget(0.72, 2))
+    assert ((250 + rest) / 500 < 0.98 * 0.72) == said  # 0.7056: 352.8 of 500
+    assert ("more than 2 % below the target" in caplog.text) == said
 
 
 def test_a_target_that_no_choice_comes_close_to_is_logged_with_what_was_reached(network, caplog):

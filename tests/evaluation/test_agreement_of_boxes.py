@@ -1,9 +1,13 @@
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from deltadistill.data.boxes import NO_TRACK, Detections, Objects
+from deltadistill.data.manifest import Frame
+from deltadistill.evaluation import agreement
 from deltadistill.evaluation.agreement_of_boxes import BoxConsistency, carry
 
 
@@ -74,3 +78,27 @@ def test_the_surest_detection_is_taken_and_each_belongs_to_one_object():
 def test_carrying_is_worked_by_hand():
     moved = carry(np.array([2.0, 1, 6, 3]), np.array([0.0, 0, 4, 4]), np.array([10.0, 0, 18, 4]))
     assert moved.tolist() == [14, 1, 22, 3]
+
+
+def test_detections_are_carried_along_tracks_where_both_frames_are_annotated():
+    true = {0: [0, 0, 10, 10], 1: [2, 0, 12, 10], 2: [4, 0, 14, 10]}
+    store = SimpleNamespace(
+        is_annotated=lambda frame: frame.index != 3,
+        boxes=lambda frame: Objects([true[frame.index]], [0], [7]),
+    )
+    frames = [Frame("a", n, "test", Path("a.png")) for n in range(4)]
+    pairs = [(frames[0], frames[1]), (frames[2], frames[3]), (frames[3], frames[1]), (frames[1], frames[2])]
+    along = agreement.TrackAgreement(store, min_score=0.5)
+    still = Detections([[0, 0, 10, 10]], [0.9], [0])
+    moving = [Detections([box], [0.9], [0]) for box in ([0, 0, 10, 10], *[[2, 0, 12, 10]] * 3)]
+    meter = along.meter()
+    ((way, count),) = along.between(pairs)
+    assert way == ("tracks", "all")
+    count(meter, moving, [moving[1], still, still, Detections([[4, 0, 14, 10]], [0.9], [0])])
+    assert meter.percent() == pytest.approx(100)  # the two in the middle do not count
+    count(meter, [still] * 4, [still] * 4)
+    assert meter.percent() < 99
+    unsure = Detections([[0, 0, 10, 10]], [0.4], [0])
+    meter = along.meter()
+    count(meter, [unsure] * 4, [unsure] * 4)
+    assert math.isnan(meter.percent())

@@ -19,6 +19,23 @@ def test_a_shift_by_one_pixel_brings_labels_along_and_marks_what_came_in():
     assert Warp(RIGHT_BY_ONE)(BEFORE).tolist() == rows([255, 0, 0, 1]).tolist()
 
 
+def test_of_a_map_of_one_pixel_nothing_may_be_left():
+    away = torch.full((1, 2, 1, 1), 3.0)
+    label = torch.tensor([[[4]]], dtype=torch.uint8)
+    assert Warp(away)(label).tolist() == [[[255]]]
+    assert Warp(0 * away)(label).tolist() == [[[4]]]
+
+
+def test_what_comes_from_beyond_any_border_is_unknown():
+    labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4)
+    one = torch.ones(1, 3, 4)
+    left, up = torch.stack([one, 0 * one], 1), torch.stack([0 * one, one], 1)  # backward flow
+    assert Warp(left)(labels)[0].tolist() == [[1, 2, 3, 255], [5, 6, 7, 255], [9, 10, 11, 255]]
+    assert Warp(-left)(labels)[0].tolist() == [[255, 0, 1, 2], [255, 4, 5, 6], [255, 8, 9, 10]]
+    assert Warp(up)(labels)[0].tolist() == [[4, 5, 6, 7], [8, 9, 10, 11], [255] * 4]
+    assert Warp(-up)(labels)[0].tolist() == [[255] * 4, [0, 1, 2, 3], [4, 5, 6, 7]]
+
+
 def test_flow_is_horizontal_first_and_rounds_to_the_nearest_pixel():
     labels = torch.arange(9, dtype=torch.uint8).view(1, 3, 3)
     down = torch.stack([torch.full((3, 3), 0.4), torch.full((3, 3), -0.6)])[None]

@@ -89,3 +89,8 @@ def test_estimated_flow_masks_and_covers_the_scene():
 def test_clips_of_one_frame_have_no_consistency():
     with pytest.raises(ValueError, match="no clip has two frames"):
         measure({1: Threshold()}, Scene(), clips(a=1), FlowAgreement(2, {}), batch=1)
+
+
+def test_clips_of_two_frames_have_one_pair():
+    found = measure({1: Threshold()}, Scene(), clips(a=1, b=2), FlowAgreement(2, {}), batch=1)
+    assert list(found) == [1]

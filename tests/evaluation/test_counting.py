@@ -2,6 +2,9 @@
 
 import math
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +13,9 @@ import torch
 from deltadistill.data.boxes import Detections, Objects
 from deltadistill.evaluation.agreement_of_boxes import BoxConsistency
 from deltadistill.evaluation.agreement_of_labels import Consistency
-from deltadistill.evaluation.counting import Counting, count_batches
+from deltadistill.evaluation.counting import Counting, _Run, batch_bar, count_batches
 from deltadistill.metrics.miou import ConfusionMatrix
+from deltadistill.processes.group import Group
 from deltadistill.processes.kept_counts import Parts
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 
@@ -163,6 +167,80 @@ def test_progress_begins_where_it_was(tmp_path):
 
     run(Parts(tmp_path, minutes=0), progress=progress)
     assert told == [(2, 3)]
+
+
+class _OfThreads(Group):
+    """Stands for one of several processes; its calls wait for those of the others."""
+
+    held, barrier = {}, None
+
+    def all_of(self, value):
+        self.held[self.rank] = value
+        self.barrier.wait()
+        found = [self.held[rank] for rank in range(self.size)]
+        self.barrier.wait()
+        return found
+
+    def largest(self, number):
+        return max(self.all_of(number))
+
+    def of_first(self, value):
+        return self.all_of(value)[0]
+
+
+def count_in_threads(monkeypatch, folder, at=lambda rank, batch: None):
+    """Count all batches as two processes would; what each counted, and was told of progress."""
+    monkeypatch.setattr(_OfThreads, "barrier", Barrier(2, timeout=60))
+
+    def as_one(rank):
+        told, parts = [], Parts(folder / str(rank), minutes=0)
+
+        def count(tallies, batch):
+            at(rank, batch)
+            for number in batch:
+                tallies[0].update(number)
+
+        counting = _Run(lambda: [Tally()], count, parts, _OfThreads(rank, 2))
+        quiet = SimpleNamespace(agree=lambda: None)
+        counting.run(BATCHES, quiet, lambda turns, done: told.append((len(turns), done)) or turns)
+        return counting.counted[0].counts, told
+
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(as_one, range(2), timeout=60))
+
+
+def test_of_several_processes_each_batch_is_counted_by_one_and_the_first_writes(monkeypatch, tmp_path):
+    (first, told), (second, told_too) = count_in_threads(monkeypatch, tmp_path)
+    assert {number: first.get(number, 0) + second.get(number, 0) for number in WHOLE} == WHOLE
+    assert first == {0: 3, 1: 2}  # batches 0, 2 and 4
+    assert told == told_too == [(3, 0)]
+    assert list(tmp_path.iterdir()) == [tmp_path / "0"]
+    kept = [sorted(part["batches"]) for part in Parts(tmp_path / "0", minutes=0).load()]
+    assert kept == [[0, 1], [2, 3], [4]]
+
+
+def test_several_processes_go_on_from_what_the_first_has_kept(monkeypatch, tmp_path):
+    for number in (0, 1, 3):
+        tally = Tally()
+        for entry in BATCHES[number]:
+            tally.update(entry)
+        Parts(tmp_path / "0", minutes=0).save([number], [{0: tally.state()}])
+    seen = []
+    (first, told), (second, _) = count_in_threads(
+        monkeypatch, tmp_path, at=lambda rank, batch: seen.append((rank, batch))
+    )
+    assert sorted(seen) == [(0, BATCHES[2]), (1, BATCHES[4])]
+    assert told == [(1, 1)]  # three batches were done, which is one turn of two and half of another
+    assert {number: first.get(number, 0) + second.get(number, 0) for number in WHOLE} == WHOLE
+
+
+def test_the_bar_begins_where_it_was_and_is_of_the_first_process_alone(capsys):
+    for is_first in (True, False):
+        bar = batch_bar("scores", SimpleNamespace(is_first=is_first))(["a", "b", "c"], 2)
+        assert list(bar) == ["a", "b", "c"]
+        assert ("scores" in capsys.readouterr().err) == is_first
+        if is_first:
+            assert (bar.initial, bar.total, bar.n) == (2, 5, 5)
 
 
 def confusion():

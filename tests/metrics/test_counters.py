@@ -31,6 +31,18 @@ class GroupOfThree:
         return self.states
 
 
+class GroupOfTwo(GroupOfThree):
+    size = 2
+    states = ([[1], None, [2, 3]], [[10], [20], None])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_two_processes_are_several(rank):
+    counters = [Sum(*(state or ())) for state in GroupOfTwo.states[rank]]
+    add_up(counters, GroupOfTwo(rank))
+    assert [sorted(counter.numbers) for counter in counters] == [[1, 10], [20], [2, 3]]
+
+
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_every_process_ends_with_the_counts_of_all_and_its_own_once(rank):
     counters = [Sum(*(state or ())) for state in GroupOfThree.states[rank]]

@@ -13,7 +13,7 @@ from deltadistill.account.macs import count_macs
 from deltadistill.distillation import search_milliseconds
 from deltadistill.distillation.registry import COSTS
 from deltadistill.pipeline import params
-from deltadistill.pipeline.kept_costs import kept_costs
+from deltadistill.pipeline.kept_costs import kept_costs, require_cost_options
 from deltadistill.pipeline.params import Search
 from deltadistill.pipeline.recipe_of_distillation import search_costs
 from deltadistill.pipeline.training_run import TrainingRun
@@ -108,6 +108,30 @@ def test_a_cost_that_cannot_be_meant_is_refused(content, value, message):  # noq
     section = {**content["distill"]["search"], **value}
     with pytest.raises(ValueError, match=message):
         params.parse(changed(content, "distill.search", section))
+
+
+@pytest.mark.parametrize(
+    ("cost", "options", "message"),
+    [
+        (
+            "milliseconds",
+            {"engin": "auto"},
+            "unexpected keyword argument 'engin' among its options; it takes",
+        ),
+        ("milliseconds", {"engine": "fast"}, "engine 'fast' is unknown; allowed: onnxruntime, openvino"),
+        ("scripted_costs:nothing", {}, "has no 'nothing'"),
+        ("scripted_costs:tenths", {"units": 2}, r"it takes unit=1\.0"),
+    ],
+)
+def test_options_that_a_cost_does_not_take_are_refused_beforehand(cost, options, message):
+    with pytest.raises(ValueError, match=message):
+        require_cost_options(search(cost=cost, cost_options=options))
+
+
+def test_options_that_a_cost_takes_are_none_of_a_fault():
+    for options in ({}, {"engine": "openvino", "threads": 2, "precision": "bf16"}, {"engine": "auto"}):
+        require_cost_options(search(cost="milliseconds", cost_options=options))
+    require_cost_options(search())
 
 
 def test_every_cost_of_the_table_is_there():

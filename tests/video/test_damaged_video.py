@@ -102,8 +102,15 @@ def test_an_mp4_without_its_index_is_called_that(tmp_path):
     for damaged in ("stop", "skip"):
         with pytest.raises(ValueError, match=r"a\.mp4 is truncated: an MP4 without its index \(moov\)"):
             read(path, damaged=damaged)
-    path.write_bytes(whole[:-200])  # the index is there, but not whole
-    with pytest.raises(ValueError, match=r"a\.mp4 is not a video that PyAV can read"):
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85])
+def test_an_mp4_whose_index_is_cut_off_is_called_that(tmp_path, kept):
+    path = write_video(tmp_path / "a.mp4", noise(20))
+    whole = path.read_bytes()
+    begin = whole.index(b"moov") - 4
+    path.write_bytes(whole[: begin + 16 + int(kept * (len(whole) - begin - 16))])
+    with pytest.raises(ValueError, match=r"a\.mp4 is truncated: an MP4 whose index is cut off \(moov\)"):
         read(path)
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.evaluation.costs_by_length import costs_by_length
 from deltadistill.predictors.predictor import build
 
@@ -38,3 +39,16 @@ def test_a_stream_costs_one_key_frame_and_delta_frames(network, teacher):
 def test_copies_cost_nothing(teacher):
     costs = costs_by_length(build("copy", teacher, None), teacher, teacher, [4], size=SIZE)
     assert costs[4]["macs_ratio"] == pytest.approx(1 / 4)
+
+
+def test_a_predictor_that_says_no_macs_is_refused(teacher):
+    class Silent:
+        def costs(self, networks):
+            return FrameCosts(Cost(macs=5), self.later)
+
+    silent = Silent()
+    silent.later = Cost(macs=2)
+    assert costs_by_length(silent, teacher, teacher, [5], size=SIZE)[5]["gmacs"] == pytest.approx(2.6e-9)
+    silent.later = Cost()
+    with pytest.raises(ValueError, match=r"Silent\.costs leaves the MACs of a frame open, .*the x-axis"):
+        costs_by_length(silent, teacher, teacher, [1, 3], size=SIZE)

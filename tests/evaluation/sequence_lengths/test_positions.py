@@ -1,5 +1,6 @@
 """Every labelled frame at every position of a sequence."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 
 from deltadistill.data.manifest import Frame
 from deltadistill.evaluation import positions
-from deltadistill.metrics.measures import MIOU
+from deltadistill.metrics.measures import MIOU, Measure
 from deltadistill.metrics.miou import ConfusionMatrix
 from deltadistill.tasks.segmentation import Segmentation
+from deltadistill.tasks.task import Scores
 
 TASK = Segmentation(2)
 
@@ -132,3 +134,49 @@ def test_scores_by_length_hold_all_clips_together_and_each_alone():
     scores = positions.scores_by_length(TASK, matrices, [1], ["x", "y"])[1]
     assert scores["miou_per_clip"] == pytest.approx({"a": 100, "b": 100 / 3})
     assert scores["miou"] == pytest.approx(100 * 6 / 10)  # 3 of 5 pixels in each class's union
+
+
+class _Single(_Echo):
+    """Predicts the frame's own number, whatever came before."""
+
+    uses_history = False
+
+    def answer(self, frame):
+        self.seen = [*getattr(self, "seen", []), len(frame.pictures)]
+        return frame.pictures[:, 0]
+
+
+@pytest.mark.parametrize(("batch", "seen"), [(1, [1] * 5), (2, [2, 2, 1]), (9, [5])])
+def test_a_predictor_without_history_answers_every_scored_frame_once(batch, seen):
+    store = SimpleNamespace(image=lambda frame: torch.full((3, 2, 2), frame.index % 4, dtype=torch.uint8))
+    clips = {"a": clip_of(6, labelled=[2, 3, 5])}
+    clips["b"] = tuple(replace(frame, clip="b") for frame in clip_of(5, labelled=[3, 4]))
+    runs = positions.position_runs(clips, 3, counts=is_labelled)
+    predictor, reference = _Single(), lambda frame: torch.full((2, 2), 1, dtype=torch.uint8)
+    found = positions.score_positions(
+        predictor, Segmentation(4), store, runs, reference, longest=3, batch=batch
+    )
+    assert predictor.seen == seen
+    assert [found["a"][0].counts[1].tolist(), found["b"][0].counts[1].tolist()] == [
+        [0, 4, 4, 4],
+        [4, 0, 0, 4],
+    ]
+    assert all(metric is found["a"][0] for metric in found["a"])
+    assert [len(metrics) for metrics in found.values()] == [3, 3]
+
+
+def test_other_scores_and_parts_are_means_over_the_positions_where_they_occur():
+    measure = Measure("main", "M", "of_class", "M", also=("more",), parts=("slow",))
+    nan = float("nan")
+    scores = [
+        Scores({"main": 0.5, "more": 0.25, "slow": nan}, (0.5, nan)),
+        Scores({"main": 0.7, "more": 0.75, "slow": 0.5}, (0.1, nan)),
+        Scores({"main": 0.1, "more": 0.0, "slow": 0.0}, (0.0, 1.0)),
+    ]
+    found = positions.length_scores(scores, 2, ["x", "y"], measure)
+    assert found["main"] == pytest.approx(60)
+    assert (found["more"], found["slow"]) == (50, 50)
+    assert found["of_class"] == {"x": pytest.approx(30), "y": None}
+    assert found["main_per_distance"] == pytest.approx([50, 70])
+    scores[1].overall["main"] = nan
+    assert positions.length_scores(scores, 2, ["x", "y"], measure)["main"] is None

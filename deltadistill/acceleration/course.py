@@ -1,6 +1,6 @@
 """The course of an acceleration, within the time: what is cheap, then delta networks, then distillation."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,12 +22,11 @@ from deltadistill.acceleration.trial import Trial
 from deltadistill.acceleration.ways import Delta
 from deltadistill.acceleration.words import gain, told
 from deltadistill.exporting.running import Loaded, load
-from deltadistill.runtime.engine import PRECISIONS
 
+PRECISIONS = ("fp32", "bf16")  # graphs in 8 bits are calibrated, which is for dd.export
 _SECONDS = 4.0  # that times are measured for, where there is time
 _NEAR = 0.1  # below what is asked: distillation may mend it
 _CLIPS, _STEPS = 12, (0, 2, 6)  # that students start from
-_ENOUGH = 300.0  # seconds in all, for int8
 _FOR_DESIGNS = 0.3  # of the time, before distillation begins
 _WITH_A_TRIAL = 1.5  # of what a trial takes: a distillation needs a trial afterwards, and some time
 _LOADS = 4.0  # a design takes about so many times as long as the plain network's graphs, before one is known
@@ -86,7 +85,7 @@ class Course:
             self.base = baseline(
                 self.case,
                 loaded,
-                precisions=self._precisions(),
+                precisions=self.case.precisions or PRECISIONS,
                 sequences=sequences_of(self.case)[:FEW],
                 seconds=self.seconds_of_times(),
             )
@@ -96,6 +95,8 @@ class Course:
         earlier, self.trials = self.trials, []
         for trial in self.base.trials:
             self._note(trial)
+        for precision in set(self.case.precisions) - {trial.precision for trial in self.base.trials}:
+            self.tell(f"no engine here computes in {precision}")
         self.trials += [trial for trial in earlier if trial.kind != "per frame"]
         self.budget.reserve = self._ending()
 
@@ -230,12 +231,6 @@ class Course:
     def seconds_of_times(self) -> float:
         """For times of one trial: less where there is little time at all."""
         return min(_SECONDS, self.budget.seconds / 40)
-
-    def _precisions(self) -> Sequence[str]:
-        """Those that are asked for; int8 is made ready slowly, and left out where there is little time."""
-        if self.case.precisions:
-            return self.case.precisions
-        return PRECISIONS if self.budget.seconds >= _ENOUGH else PRECISIONS[:2]
 
     def _ending(self) -> float:
         """Seconds for the test at the end: what was timed is written without tracing it again."""

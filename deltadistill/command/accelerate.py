@@ -6,7 +6,7 @@ from deltadistill.command import network_arguments
 from deltadistill.command.command import Command
 from deltadistill.command.values import minutes, share, size, whole_number
 
-PRECISIONS = ("fp32", "bf16", "int8")
+PRECISIONS = ("fp32", "bf16")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:

@@ -343,7 +343,8 @@ def test_what_ends_a_run_closes_its_files_so_that_they_play(runner, tmp_path, si
     assert "Traceback" not in error
     told = lines.read_text().splitlines()
     assert json.loads(told[-1])["frame"] >= 5
-    assert len(list(read_video(tmp_path / "out.mp4"))) == len(told)
+    shown = len(list(read_video(tmp_path / "out.mp4")))
+    assert len(told) - 1 <= shown <= len(told)  # the frame that was under way may be told and not drawn yet
 
 
 # What a shell starts in the background ignores Ctrl-C.

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.evaluation.counting import batch_bar
+from deltadistill.evaluation.counting import Counting, batch_bar
 from deltadistill.evaluation.positions import position_runs, score_positions, scored, scores_by_length
 from deltadistill.pipeline import params
 from deltadistill.predictors import predictor as predictors
@@ -48,7 +48,7 @@ def main() -> None:
             task.reference(store),
             longest=longest,
             batch=8,
-            progress=batch_bar(given),
+            counting=Counting(progress=batch_bar(given)),
         )
         found = scores_by_length(task, metrics, arguments.lengths, store.classes)
         shown = ", ".join(f"T = {length}: {found[length][task.measure.key]:.1f}" for length in found)

@@ -36,6 +36,9 @@ def test_every_setting_of_a_sweep_was_a_job_and_what_they_share_was_one(told):
         "toy_teachers_base_pretrain_teacher_0",
         "toy_teachers_base_sweep_sequence_length_teacher_0",
         "toy_teachers_base_analyze_consistency_teacher_0",
+        "toy_teachers_base_measure_latency",
+        "toy_settings_base_measure_latency",
+        "toy_settings_beta0p3_measure_latency",
         *(
             f"toy_settings_{setting}_{stage}_delta_0"
             for setting in ("base", "beta0p3")

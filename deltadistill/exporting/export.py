@@ -1,10 +1,8 @@
 """Writing a runner: a folder of graphs, with a description that people read and `dd.Runner` runs."""
 
-import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -19,8 +17,7 @@ from deltadistill.runtime.engine import open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
 from deltadistill.runtime.runner_file import Description, GraphFile, Schedule
-
-_VERSIONS = ("deltadistill", "torch", "onnxruntime", "openvino")
+from deltadistill.runtime.versions import installed_versions
 
 
 def export(
@@ -100,7 +97,7 @@ def _describe(
         graphs=_files(graphs.onnx),
         int8=_files(int8 or {}),
         packages=_files(packages or {}),
-        made_by=_versions(),
+        made_by=installed_versions(),
     )
     (folder / runner_file.NAME).write_text(description.model_dump_json(indent=2) + "\n")
 
@@ -116,13 +113,3 @@ def _files(paths: Mapping[str, Path]) -> dict[str, GraphFile]:
     return {
         name: GraphFile(file=path.name, sha256=runner_file.digest_of(path)) for name, path in paths.items()
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found | {"python": platform.python_version()}

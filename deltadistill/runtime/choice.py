@@ -21,6 +21,7 @@ from deltadistill.files.strict_json import read_json
 from deltadistill.runtime.engine import Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs, noise
 from deltadistill.runtime.runner_file import Description
+from deltadistill.runtime.versions import installed_versions
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def _question(
     content = {
         "processor": describe_processor(),
         "engines": names,
-        "versions": description.made_by,
+        "versions": installed_versions(),
         "graphs": {name: graph.sha256 for name, graph in description.graphs.items()},
         "frame": description.frame.shape,
         **settings,

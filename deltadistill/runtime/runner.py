@@ -109,6 +109,7 @@ class Runner:
         try:
             _require_form(frame, self.description.frame)
             is_key_frame = self._schedule.is_due(frame)
+            self._require_as_many(frame, is_key_frame)
             try:
                 outputs = self._computed(frame, is_key_frame)
             except BaseException:
@@ -118,6 +119,13 @@ class Runner:
             return rebuild(self.description.structure, outputs)
         finally:
             self._one_frame.release()
+
+    def _require_as_many(self, frame: np.ndarray, is_key_frame: bool) -> None:
+        if not (is_key_frame or self.choice.per_frame) and len(frame) != self._batch:
+            raise ValueError(
+                f"{len(frame)} frames side by side follow a key frame of {self._batch}; call reset() before "
+                "another number of streams"
+            )
 
     def _computed(self, frame: np.ndarray, is_key_frame: bool) -> Sequence[np.ndarray]:
         self.is_key_frame = is_key_frame or self.choice.per_frame

@@ -69,6 +69,13 @@ def test_what_was_measured_is_remembered_by_machine_runner_and_settings(folder, 
     assert len(json.loads(memory.read_text())) == 2
 
 
+def test_times_of_another_version_of_an_engine_are_not_recalled(folder, scripted, monkeypatch):
+    dd.Runner(folder, threads=1)
+    monkeypatch.setattr(choice, "installed_versions", lambda: {"onnxruntime": "another"})
+    dd.Runner(folder, threads=1)
+    assert len(scripted) == 2
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"x": 1', b'{"x": []}'])
 def test_a_memory_that_cannot_be_read_is_measured_again(folder, scripted, memory, content):
     memory.parent.mkdir(parents=True)

@@ -72,6 +72,8 @@ def test_any_number_of_streams_side_by_side(network, clip, tmp_path):
         frames = [np.concatenate([clip[(n + k) % 12] for k in range(streams)]) for n in range(5)]
         made = [runner(frame) for frame in frames]
         np.testing.assert_allclose(made, streamed(network, frames, period=3), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"2 frames side by side follow a key frame of 3; call reset\(\)"):
+        runner(np.concatenate([clip[0], clip[1]]))
     with pytest.raises(ValueError, match=r"openvino.*may change their size"):
         dd.Runner(tmp_path / "runner", engine="openvino")
 

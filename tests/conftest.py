@@ -1,12 +1,23 @@
-"""How all tests run: the order of their files, and what Ctrl-C does."""
+"""How all tests run: the order of their files, what Ctrl-C does, and what no test leaves to the next."""
 
 import signal
 from pathlib import Path
 
 import pytest
 
+from deltadistill.metrics.measures import MEASURES
+
 # What a shell starts in the background ignores Ctrl-C, and so does all that this starts. Tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_measures_of_other_tests():
+    """A test that has a task of its own makes a measure known; the next may have another of the same key."""
+    before = dict(MEASURES)
+    yield
+    MEASURES.clear()
+    MEASURES.update(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -164,6 +164,6 @@ def _as_floats(frame: Frame) -> Frame:
 def _whole(length: int, what: str) -> int:
     if isinstance(length, bool) or not isinstance(length, Integral) or length < 1:
         raise ValueError(
-            f"{what} {length!r} must be a whole number of frames, at least 1 (1 is the teacher on every frame)"
+            f"{what} {length!r} must be a whole number of frames, at least 1 (1: the teacher on every frame)"
         )
     return int(length)

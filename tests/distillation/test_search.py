@@ -200,8 +200,8 @@ def closest_below(cost, costs):
     ],
 )
 def test_a_gap_is_closed_by_the_exchange_that_the_gates_mind_least(extras, logits, taken):
-    # at T = 2 a delta frame may cost 125 of 250: room for 90 above the cheapest; 2 % of a cost of 0.75 are 7.5
-    # of a delta frame, so that 82.5 is near enough
+    # at T = 2 a delta frame may cost 125 of 250: room for 90 above the cheapest; 2 % of a cost of 0.75 are
+    # 7.5 of a delta frame, so that 82.5 is near enough
     network = dd.convert(build("batch norm and dropout"), dd.LinearStudent(gamma=2), dd.all_convolutions)
     set_logits(network, *logits)
     blocks = dict(zip(delta_blocks(network), [(10 + extra, 10.0) for extra in extras], strict=True))

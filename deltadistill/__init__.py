@@ -22,6 +22,7 @@ _HOMES = {
     "conversion_report": "deltadistill.conversion.report",
     "convert": "deltadistill.conversion.convert",
     "count_macs": "deltadistill.account.macs",
+    "count_memory": "deltadistill.account.memory",
     "deploy": "deltadistill.conversion.convert",
     "distill": "deltadistill.distillation.label_free",
     "export": "deltadistill.exporting.export",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from deltadistill.account.candidate_costs import CostTable as CostTable
     from deltadistill.account.machine import fast_multiple as fast_multiple
     from deltadistill.account.macs import count_macs as count_macs
+    from deltadistill.account.memory import count_memory as count_memory
     from deltadistill.blocks.linear import LinearStudent as LinearStudent
     from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
     from deltadistill.blocks.nonlinear import ChannelStudent as ChannelStudent

@@ -10,10 +10,11 @@ from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.data.boxes import Detections
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.motion.flow_macs import BILINEAR
-from deltadistill.motion.from_key import FromKey, from_key
+from deltadistill.motion.from_key import FromKey
 from deltadistill.motion.moved import moved_boxes, moved_labels, moved_maps
 from deltadistill.motion.optical_flow import Preset
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
+from deltadistill.predictors.motions import Motions
 from deltadistill.predictors.predictor import MAIN, Predictor
 from deltadistill.processes.group import device_of
 from deltadistill.tasks.task import Predictions, Task, on_processor
@@ -40,23 +41,20 @@ class Moved(Predictor):
         self._network = network
         self._device = device_of(network)
         self._task = task
-        self._settings: dict[str, Any] = {"motion": motion, "preset": preset, "longest": longest}
-        from_key(**self._settings)  # says what is wrong with them
+        self._motions = Motions(motion, preset=preset, longest=longest)
         self._elements = 0  # of a moved map, per frame
 
     def begin(self, stream: StreamInfo) -> None:
         """See `Predictor`."""
         self._schedule, self._size = stream.schedule, stream.size
-        self._motions = [from_key(**self._settings) for _ in range(stream.streams)]
+        self._motions.begin(stream.streams)
         self._prediction: Predictions | None = None
 
     @torch.no_grad()
     def answer(self, frame: FrameBatch) -> Predictions:
         """See `Predictor`."""
         self.is_key_frame = self._schedule.is_due(frame.pictures)
-        for n, motion in enumerate(self._motions):
-            step = None if frame.motion is None else frame.motion[n]
-            motion.see(frame.pictures[n], step, is_key=self.is_key_frame)
+        self._motions.see(frame, is_key=self.is_key_frame)
         if self.is_key_frame:
             output = frame_outputs(self._network, frame.normalised.to(self._device))
             self._prediction = on_processor(self._task.predict(output, network=self._network))
@@ -85,5 +83,5 @@ class Moved(Predictor):
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Between key frames motion, and what moves maps; labels and boxes are copied."""
-        macs = from_key(**self._settings).macs(*self._size) + BILINEAR * self._elements
+        macs = self._motions.macs(self._size) + BILINEAR * self._elements
         return FrameCosts(key=networks[MAIN].key, delta=Cost(macs=macs))

@@ -9,6 +9,7 @@ PREDICTORS = Registry(
         "stream": "deltadistill.predictors.streamed:Streamed",
         "copy": "deltadistill.predictors.copy:Copy",
         "moved": "deltadistill.predictors.moved:Moved",
+        "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
     },
 )
 

@@ -66,7 +66,7 @@ def test_maps_are_interpolated_and_their_size_is_their_own():
     assert found[0, 3, 12, 20:32].tolist() == pytest.approx([0, *[3] * 10, 0], abs=0.6)  # one place further
     costs = predictor.costs({MAIN: FrameCosts(Cost(macs=9), Cost(macs=9))})
     assert costs.key.macs == 9
-    flow = predictor._motions[0].macs(*SIZE)
+    flow = predictor._motions.macs(SIZE)
     assert costs.delta.macs == flow + 4 * 5 * 32 * 48  # four to a sample
 
 
@@ -77,7 +77,7 @@ def test_boxes_go_with_what_is_inside():
     assert (first.scores.tolist(), first.classes.tolist()) == ([0.5], [2])
     assert second.boxes.tolist() == boxes.boxes.tolist()
     cost = predictor.costs({MAIN: FrameCosts(Cost(macs=9), Cost(macs=9))}).delta
-    assert cost.macs == predictor._motions[0].macs(*SIZE)  # moving boxes is none
+    assert cost.macs == predictor._motions.macs(SIZE)  # moving boxes is none
 
 
 def test_in_a_still_picture_answers_stay_as_they_are():

@@ -10,6 +10,7 @@ PREDICTORS = Registry(
         "copy": "deltadistill.predictors.copy:Copy",
         "moved": "deltadistill.predictors.moved:Moved",
         "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
+        "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
     },
 )
 

@@ -11,6 +11,7 @@ PREDICTORS = Registry(
         "moved": "deltadistill.predictors.moved:Moved",
         "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
+        "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
     },
 )
 

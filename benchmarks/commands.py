@@ -1,6 +1,6 @@
-"""How long commands take that are to be quick: `run` until its first frame, `inspect` on sixteen networks.
+"""Commands that are to be quick or small: `run` until its first frame, `inspect` on sixteen networks, memory.
 
-    python benchmarks/commands.py                       # both
+    python benchmarks/commands.py                       # all
     python benchmarks/commands.py --only inspect --networks ddrnet39 timm:resnet50
     python benchmarks/commands.py --runner runner/      # starts a runner of yours in place of a small one
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from deltadistill.video.writer import VideoWriter
 
-PARTS = ("start", "inspect")
+PARTS = ("start", "inspect", "memory")
 MOST = {"start": 2.0, "inspect": 10.0}  # seconds that they may take on two free cores
 NETWORKS = (
     "ddrnet23_slim",
@@ -42,6 +42,7 @@ NETWORKS = (
     "timm:regnety_016",
 )
 FRAME = (96, 192)
+COMMAND = (sys.executable, "-m", "deltadistill")
 
 
 def main() -> None:
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--runner", type=Path, help="a runner's folder; a small one is made without it")
+    parser.add_argument("--frames", type=int, default=20_000, help="of the look at the memory of run (20000)")
     parser.add_argument("--times", type=int, default=3, help="that run is started (3)")
     args = parser.parse_args()
     for part in args.only:
@@ -61,7 +63,7 @@ def main() -> None:
 def measure_start(args) -> None:
     """`run` on a video of one frame, with the engine named and with the one that is remembered."""
     with TemporaryDirectory() as folder:
-        film = one_frame(Path(folder) / "film.mp4")
+        film = written(Path(folder) / "film.mp4", 1)
         runner = args.runner or small_runner(Path(folder) / "runner")
         for engine in ("onnxruntime", "auto"):
             line = ["run", str(runner), str(film), "--engine", engine, "--jsonl", f"{folder}/out.jsonl"]
@@ -79,7 +81,7 @@ def measure_inspect(args) -> None:
 def command(line: list[str]) -> tuple[float, float]:
     """Seconds on the wall and of the processor that a command takes."""
     before, begun = os.times(), time.perf_counter()
-    subprocess.run([sys.executable, "-m", "deltadistill", *line], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*COMMAND, *line], check=True, stdout=subprocess.DEVNULL)
     wall, after = time.perf_counter() - begun, os.times()
     return wall, sum(after[2:4]) - sum(before[2:4])
 
@@ -90,18 +92,45 @@ def told(what: str, part: str, wall: float, processor: float) -> None:
     print(f"{what:<58}{wall:>7.2f} s{processor:>9.2f} s{late}", flush=True)
 
 
-def one_frame(path: Path) -> Path:
-    """A video of a frame."""
+def measure_memory(args) -> None:
+    """Resident memory of `run` at every tenth of a long video, which it draws into another."""
+    with TemporaryDirectory() as folder:
+        film = written(Path(folder) / "film.mp4", args.frames)
+        runner, lines = (
+            args.runner or small_runner(Path(folder) / "runner", width=8),
+            Path(folder) / "out.jsonl",
+        )
+        line = ["run", str(runner), str(film), "--engine", "onnxruntime", "--jsonl", str(lines)]
+        process = subprocess.Popen([*COMMAND, *line, "-o", f"{folder}/out.mp4"], stderr=subprocess.DEVNULL)
+        print("resident memory of run after so many frames:")
+        seen = 0
+        while process.poll() is None:
+            count = lines.read_bytes().count(b"\n") if lines.exists() else 0
+            if count >= seen + args.frames // 10:
+                seen = count
+                print(f"{count:>10}{resident_mb(process.pid):>9.0f} MB", flush=True)
+            time.sleep(0.2)
+
+
+def resident_mb(number: int) -> float:
+    """Memory of a process (Linux)."""
+    lines = Path(f"/proc/{number}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS")), 0) / 1024
+
+
+def written(path: Path, frames: int) -> Path:
+    """A video of so many frames, whose level changes."""
     with VideoWriter(path) as writer:
-        writer.write(np.zeros((*FRAME, 3), np.uint8), 0.0)
+        for number in range(frames):
+            writer.write(np.full((*FRAME, 3), number % 250, np.uint8), number / 25)
     return path
 
 
-def small_runner(folder: Path) -> Path:
+def small_runner(folder: Path, width: int = 32) -> Path:
     """A runner of DDRNet-23-slim, made in a process of its own: this one needs no torch."""
     code = (
         "import torch, deltadistill as dd\n"
-        "network = dd.models.build('ddrnet23_slim', classes=19).eval()\n"
+        f"network = dd.models.build('ddrnet23_slim', classes=19, width={width}).eval()\n"
         "delta = dd.deploy(dd.convert(network, dd.LinearStudent(gamma=4), dd.inner_convolutions))\n"
         f"example = torch.zeros(1, *{FRAME}, 3, dtype=torch.uint8)\n"
         f"dd.export(delta, {json.dumps(str(folder))}, example=example, pictures=dd.PictureForm({FRAME}))\n"

@@ -4,8 +4,8 @@
     python benchmarks/memory.py --networks resnet18 --size 512x1024
 
 For each network: seconds that the account takes; the theoretical peak as published, with lifetimes, and with
-lifetimes beside the frame, which lies in the caller's memory; what ONNX Runtime's arena holds, and its ratio to
-the latter; what PyTorch's allocator holds in eager mode. MiB, batch 1, fp32, weights apart and random.
+lifetimes beside the frame, which lies in the caller's memory; what ONNX Runtime's arena holds, and its ratio
+to the latter; what PyTorch's allocator holds in eager mode. MiB, batch 1, fp32, weights apart and random.
 """
 
 import argparse
@@ -73,6 +73,7 @@ def measured(name: str, size: tuple[int, int]) -> dict[str, float | str]:
     print(
         f"{name:20}{seconds:9.2f}" + "".join(f"{figures[column]:13.2f}" for column in COLUMNS),
         f"  {table.peak_row.name}",
+        flush=True,
     )
     return figures | {"at": table.peak_row.name}
 

@@ -3,9 +3,9 @@
     python -m deltadistill.account.arena graph.onnx
 
 Its Python interface does not say what its allocator holds. So a process registers an arena that grows by no
-more than what is asked for, runs the graph twice, and reads what the arena logs. The first run shows ONNX Runtime
-the lifetimes of all maps, and the arena is emptied after it; for the second it asks for the planned memory at
-once, and for what kernels need besides. The frame lies in the caller's memory; weights are not counted.
+more than what is asked for, runs the graph twice, and reads what the arena logs. The first run shows ONNX
+Runtime the lifetimes of all maps, and the arena is emptied after it; for the second it asks for the planned
+memory at once, and for what kernels need besides. The frame is the caller's memory, and weights are apart.
 """
 
 import json

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -50,13 +51,15 @@ class Dataflow:
     """Steps in the order in which they ran, over buffers that are numbered in the order of their making.
 
     sizes: bytes of each buffer. inputs: the caller's, which no step may write over. outputs: what is
-    returned. Weights and constants are no buffers.
+    returned. constants: bytes of the weights that are read, and of what weights alone make, by address; they
+    are no buffers.
     """
 
     steps: list[Step] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
+    constants: dict[int, int] = field(default_factory=dict)
 
     def last_reads(self, kept: Collection[int] = ()) -> list[int]:
         """Of each buffer the number of the last step that needs it; len(steps) for outputs and `kept`.
@@ -87,7 +90,7 @@ class _Watch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.flow = Dataflow()
         self.running = [""]
-        self._storages: list[Any] = []  # held, so that no two have one address
+        self._storages: list[StorageWeakRef] = []  # no two have one address while these are there
         self._buffers: dict[int, int] = {}
         self.flow.inputs = tuple(dict.fromkeys(self._made(tensor) for tensor in _tensors(inputs)))
 
@@ -132,7 +135,9 @@ class _Watch(TorchDispatchMode):
         """Bytes that are read, by buffer."""
         read: dict[int, int] = {}
         for tensor in _tensors(arguments):
-            if (buffer := self._buffer(tensor)) is not None:
+            if (buffer := self._buffer(tensor)) is None:
+                self.flow.constants[_address(tensor)] = tensor.untyped_storage().nbytes()
+            else:
                 size = min(tensor.numel() * tensor.element_size(), self.flow.sizes[buffer])
                 read[buffer] = max(size, read.get(buffer, 0))
         return read
@@ -144,8 +149,8 @@ class _Watch(TorchDispatchMode):
         address = _address(tensor)
         if address not in self._buffers:
             self._buffers[address] = len(self.flow.sizes)
-            self._storages.append(tensor.untyped_storage())
-            self.flow.sizes.append(self._storages[-1].nbytes())
+            self._storages.append(StorageWeakRef(tensor.untyped_storage()))
+            self.flow.sizes.append(tensor.untyped_storage().nbytes())
         return self._buffers[address]
 
 

@@ -46,7 +46,8 @@ def highest(changes: Iterable[int]) -> int:
 def process_bytes(run: Callable[[], object]) -> int | None:
     """How far the process grows in resident memory while `run` runs; None where the system does not say it.
 
-    Linux does. A process that has grown before has room that it does not give back: measure first, or in one of its own.
+    Linux does. A process that has grown before has room that it does not give back: measure first, or in a
+    process of its own.
     """
     try:
         _CLEAR.write_text("5")  # the highest so far is forgotten

@@ -38,7 +38,7 @@ def test_the_process_grows_by_what_is_touched():
     grown = process_bytes(lambda: torch.ones(16 * MIB))
     if grown is None:
         pytest.skip("this system does not let a process reset its peak")
-    assert 64 * MIB <= grown < 80 * MIB
+    assert 60 * MIB < grown < 80 * MIB
 
 
 def test_the_arena_of_onnx_runtime_is_the_theory_with_lifetimes(tmp_path):

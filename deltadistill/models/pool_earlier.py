@@ -1,6 +1,6 @@
 """Students of ReDistill (Chen et al., TMLR 2025): the same network, whose maps become small earlier.
 
-Peak memory lies where maps are large. A student strides further in its first convolution and less later on: its
+Peak memory lies where maps are large. A student strides further in its first convolution and less later: its
 last map keeps its size, and every layer the shape of its weights.
 """
 

@@ -15,6 +15,7 @@ _HOMES = {
     "PictureForm": "deltadistill.runtime.picture_form",
     "Runner": "deltadistill.runtime.runner",
     "Stream": "deltadistill.blocks.stream",
+    "Streams": "deltadistill.blocks.streams",
     "all_convolutions": "deltadistill.conversion.selectors",
     "all_layers": "deltadistill.conversion.selectors",
     "apply_architecture": "deltadistill.stored.architecture",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from deltadistill.blocks.nonlinear import SpatialStudent as SpatialStudent
     from deltadistill.blocks.stream import Stream as Stream
     from deltadistill.blocks.stream import forward_clip as forward_clip
+    from deltadistill.blocks.streams import Streams as Streams
     from deltadistill.conversion.convert import convert as convert
     from deltadistill.conversion.convert import deploy as deploy
     from deltadistill.conversion.report import conversion_report as conversion_report

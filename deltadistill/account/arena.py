@@ -40,7 +40,7 @@ def arena_bytes(graph: Path) -> int:
 def main(graph: str) -> None:
     """Run a graph twice, with all that its arena does on stderr."""
     import numpy as np
-    import onnxruntime
+    import onnxruntime  # type: ignore[import-untyped, unused-ignore]
 
     onnxruntime.set_default_logger_severity(1)
     arena = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1, "initial_chunk_size_bytes": 256})

@@ -64,8 +64,8 @@ class ResidualEncoded(Objective):
     def __init__(self, setting: Setting, *, modules: Sequence[str] | None = None, alpha: float = ALPHA):
         super().__init__()
         self.alpha = alpha
-        self.modules = tuple(_last_at_each_size(setting) if modules is None else modules)
-        for name in self.modules:
+        self.places = tuple(_last_at_each_size(setting) if modules is None else modules)
+        for name in self.places:
             for made in setting.maps(name):
                 if made.dim() != 4:
                     raise ValueError(f"{name} makes {tuple(made.shape)}; expected a map (N, C, H, W)")
@@ -73,13 +73,13 @@ class ResidualEncoded(Objective):
     @property
     def taps(self) -> Taps:
         """The modules."""
-        return Taps(modules=self.modules)
+        return Taps(modules=self.places)
 
     def loss(self, seen: Observation, of: Tensor) -> Tensor:
         """The mean over modules, by the part's share of the clips."""
         losses = [
             unlikeness(own, taught)
-            for name in self.modules
+            for name in self.places
             for own, taught in zip(seen.maps(name), seen.teacher_maps(name), strict=True)
         ]
         return self.alpha * torch.stack(losses).mean() * (seen.clips / float(of))

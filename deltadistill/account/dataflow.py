@@ -34,7 +34,7 @@ class Step:
     """One operator call that makes or changes memory.
 
     reads: buffers it reads; read_bytes: as much of them as it reads. writes: buffers that it makes, none
-    where it works in place; changed: the one that it then changes.
+    where it works in place; changed: those that it then changes.
     """
 
     module: str
@@ -43,7 +43,7 @@ class Step:
     reads: tuple[int, ...]
     read_bytes: int
     writes: tuple[int, ...]
-    changed: int | None = None
+    changed: tuple[int, ...] = ()
 
 
 @dataclass
@@ -108,16 +108,24 @@ class _Watch(TorchDispatchMode):
         if read:  # what weights alone make is a constant, as weights are
             known = {_address(tensor) for tensor in _tensors((args, kwargs))}
             made = [tensor for tensor in _tensors(result) if _address(tensor) not in known]
-            self._note(func, args, read, made)
+            self._note(func, args, kwargs or {}, read, made)
         return result
 
-    def _note(self, func: Any, args: tuple[Any, ...], read: dict[int, int], made: list[Tensor]) -> None:
-        changed = None
+    def _note(
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        read: dict[int, int],
+        made: list[Tensor],
+    ) -> None:
+        changed: tuple[int, ...] = ()
         if not made:
-            if not func._schema.is_mutable:
+            if not (written := list(_written(func, args, named))):
                 return  # a view
-            changed = self._buffer(args[0])
-            made = [] if changed is not None else [args[0]]  # a constant that now holds what a frame decides
+            found = [self._buffer(tensor) for tensor in written]
+            changed = tuple(buffer for buffer in found if buffer is not None)
+            made = [each for each in written if self._buffer(each) is None]  # constants until now
         operator = str(func.overloadpacket)
         writes = tuple(dict.fromkeys(self._made(tensor) for tensor in made))
         step = Step(
@@ -160,6 +168,13 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 
 def _address(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
+
+
+def _written(func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Iterator[Tensor]:
+    """The arguments that an operator writes to, by its schema."""
+    for number, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            yield from _tensors(args[number] if number < len(args) else named.get(argument.name))
 
 
 def _kind(func: Any, operator: str, args: tuple[Any, ...], made: list[Tensor]) -> Kind:

@@ -46,6 +46,8 @@ def memory_table(
     flow: Dataflow, weights: int, *, kept: Collection[int] = (), on_values: bool = False
 ) -> MemoryTable:
     """The account of a pass that was watched; `kept` as for `count_memory`, `weights` in bytes."""
+    if not flow.steps:
+        raise ValueError("the network makes nothing of its inputs: no operator reads them")
     held = [flow.inputs[number] for number in kept]
     return MemoryTable(_rows(flow, held), weights, _size(flow, flow.inputs), on_values)
 

@@ -71,7 +71,7 @@ class _Paths:
             steps |= self._steps[buffer]
             buffers |= self._buffers[buffer]
         self._sources.append(buffers)
-        for buffer in step.writes if step.changed is None else (step.changed,):
+        for buffer in (*step.writes, *step.changed):
             self._steps[buffer] |= steps
             self._buffers[buffer] |= buffers
 

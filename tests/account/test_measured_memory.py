@@ -34,6 +34,16 @@ def test_pytorch_holds_what_is_alive_at_once_beside_what_it_held_before(capfd):
     assert capfd.readouterr() == ("", "")  # the profiler has much to say of GPUs
 
 
+@pytest.mark.cuda
+def test_the_allocator_of_a_gpu_counts_the_same():
+    before = torch.zeros(MIB, device="cuda")  # 4 MiB
+
+    def run():
+        return (before + 1) + (before + 2)
+
+    assert pytorch_bytes(run, "cuda") == 12 * MIB
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_process_grows_by_what_is_touched():
     grown = process_bytes(lambda: torch.ones(16 * MIB))

@@ -1,6 +1,7 @@
 """The moved stream: a delta network whose cached maps go where the picture has gone since the key frame."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import nn
@@ -8,6 +9,7 @@ from torch import nn
 from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.account.macs import count_macs
 from deltadistill.blocks.candidates import COMPRESSED
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
 from deltadistill.blocks.delta_rule import DeltaRule
 from deltadistill.blocks.moved_rule import MovedDeltaRule
@@ -44,9 +46,11 @@ class MovedStream(Predictor):
         coarsest: float | None = None,
     ):
         self._motions = Motions(motion, preset=preset, longest=longest)
+        self._moved = _movable(network)
         self._network = copy_with_modes(network)
         self._rule = MovedDeltaRule(float("inf") if coarsest is None else coarsest)
-        self._moved = _with_rule(self._network, self._rule)
+        for name in self._moved:
+            cast(DeltaBlock, self._network.get_submodule(name)).rule = self._rule
         self._device = device_of(network)
         self._task = task
         self._session = StreamSession()
@@ -85,13 +89,13 @@ class MovedStream(Predictor):
         return FrameCosts(key=Cost(macs=table.key), delta=Cost(macs=table.delta + moving))
 
 
-def _with_rule(network: nn.Module, rule: MovedDeltaRule) -> set[str]:
-    """Give the rule to every block whose map can be moved; their names. ValueError where there is none."""
-    found: set[str] = set()
-    for name, block in delta_blocks(network).items():
-        if type(block.rule) is DeltaRule and block.choice == COMPRESSED:
-            block.rule = rule
-            found.add(name)
+def _movable(network: nn.Module) -> list[str]:
+    """Names of the blocks whose maps can be moved; ValueError where there is none."""
+    found = [
+        name
+        for name, block in delta_blocks(network).items()
+        if type(block.rule) is DeltaRule and block.choice == COMPRESSED
+    ]
     if not found:
         raise ValueError(
             "moved_stream moves what linear students keep, and the network has none that is compressed and "

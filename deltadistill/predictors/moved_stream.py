@@ -54,6 +54,7 @@ class MovedStream(Predictor):
         self._device = device_of(network)
         self._task = task
         self._session = StreamSession()
+        self._costs: dict[tuple[int, int], FrameCosts] = {}
 
     @property
     def state_bytes(self) -> int:  # type: ignore[override]  # the session's, only read here
@@ -81,6 +82,11 @@ class MovedStream(Predictor):
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Those of the network, on key frames with g(x_0), between them with motion and what it moves."""
+        if self._size not in self._costs:
+            self._costs[self._size] = self._counted()
+        return self._costs[self._size]
+
+    def _counted(self) -> FrameCosts:
         table = count_macs(self._network, (3, *self._size))
         shapes = [row.output_shape for row in table.rows if row.name in self._moved for _ in range(row.calls)]
         flow = torch.empty(1, 2, *self._motions.flow_size(self._size))

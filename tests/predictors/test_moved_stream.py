@@ -73,6 +73,7 @@ def test_costs_add_what_the_key_frame_prepares_the_motion_and_the_moving(teacher
     costs = costs_by_length(predictor, network, teacher, [1, 3], size=(3, *SIZE))
     assert costs[1]["gmacs"] == pytest.approx((full + student) / 1e9)
     assert costs[3]["gmacs"] == pytest.approx((full + student + 2 * (later + motion)) / 3e9)
+    assert predictor.costs({}) is predictor.costs({})  # frame after frame it is asked again
 
 
 def test_a_network_without_students_is_refused(teacher):

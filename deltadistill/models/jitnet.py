@@ -15,8 +15,8 @@ from deltadistill.models.layers import check_sizes, conv, initialise, resize
 
 Resized = Literal["logits", "features"]
 """What is brought to the frame's size at the end. Both are the same function, as a 1×1 convolution and
-bilinear resizing commute. "features" is what the published cost of inference fits; "logits" takes a quarter of
-the last layer's work, and is what the published cost of training fits."""
+bilinear resizing commute. "features" is what the published cost of inference fits; "logits" takes a quarter
+of the last layer's work, and is what the published cost of training fits."""
 
 
 class Block(nn.Module):

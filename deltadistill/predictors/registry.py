@@ -8,6 +8,7 @@ PREDICTORS = Registry(
         "per_frame": "deltadistill.predictors.per_frame:PerFrame",
         "stream": "deltadistill.predictors.streamed:Streamed",
         "copy": "deltadistill.predictors.copy:Copy",
+        "online": "deltadistill.predictors.online:Online",
     },
 )
 

@@ -14,6 +14,7 @@ from deltadistill.account.macs import count_macs
 from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.pipeline import params
+from deltadistill.pipeline.recipe_by_method import train_network
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
 from deltadistill.pipeline.training_run import TrainingRun
@@ -119,6 +120,23 @@ def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):
     )
     assert all(torch.equal(teacher.state_dict()[name], value) for name, value in before.items())
     assert trained.architecture is None
+
+
+def test_a_cheaper_network_may_be_another_one_than_the_teachers(store, teacher):
+    params = toy(trainings={"small": {"method": "small", "model": "jitnet", "options": {"width": 0.25}}})
+    described = {"name": "ddrnet23_slim", "classes": len(store.classes), "options": OPTIONS}
+    trained, model = train_network(
+        "small",
+        teacher,
+        described,
+        Segmentation(len(store.classes)),
+        store,
+        params,
+        seed=0,
+        run=TrainingRun(),
+    )
+    assert model == {"name": "jitnet", "classes": len(store.classes), "options": {"width": 0.25}}
+    assert type(trained.network).__name__ == "JITNet"
 
 
 def test_a_cheaper_network_learns_the_teachers_logits_as_well(store, teacher):

@@ -1,10 +1,10 @@
 """Batch norm of a student that learns from one frame at a time: whose statistics it normalises with."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Literal, get_args
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from deltadistill.forward.modes import modes_kept
@@ -15,12 +15,18 @@ running average. "per_update": answers by those of the last update's frame alone
 in any case."""
 
 
-def prepare(network: nn.Module, batch_norm: BatchNorm) -> None:
-    """Make a network's batch norm ready; ValueError for an unknown way."""
+def prepare(network: nn.Module, batch_norm: BatchNorm) -> BatchNorm:
+    """Make a network's batch norm ready; ValueError for an unknown way.
+
+    Returns how it is: "frozen" for a network without any, which then learns as it answers.
+    """
     require_known(batch_norm)
+    if next(_layers(network), None) is None:
+        return "frozen"
     if batch_norm == "per_update":
         for layer in _layers(network):
             layer.momentum = 1.0
+    return batch_norm
 
 
 def require_known(batch_norm: str) -> None:
@@ -31,12 +37,23 @@ def require_known(batch_norm: str) -> None:
 
 @contextmanager
 def learning(network: nn.Module, batch_norm: BatchNorm) -> Iterator[None]:
-    """Inside, batch norm does as it does in an update; anything else stays as it is."""
-    with modes_kept(network):
-        if batch_norm != "frozen":
-            for layer in _layers(network):
-                layer.train()
+    """Inside, batch norm does as it does in an update; anything else stays as it is.
+
+    A layer that gets one value per channel, behind a mean over a whole frame, keeps to what it has: one value
+    has no variance.
+    """
+    if batch_norm == "frozen":
         yield
+        return
+    with modes_kept(network), ExitStack() as hooks:
+        for layer in _layers(network):
+            layer.train()
+            hooks.callback(layer.register_forward_pre_hook(_train_on_several_values).remove)
+        yield
+
+
+def _train_on_several_values(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    layer.training = inputs[0].numel() > inputs[0].shape[1]
 
 
 def _layers(network: nn.Module) -> Iterator[_BatchNorm]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -65,7 +66,7 @@ class Imitated:
         taught = self.task.predict(self.teacher_output, network=self.teacher)
         said = self.task.predict(output, network=self.network)
         for number, (mine, wanted) in enumerate(zip(said, taught, strict=True)):
-            frame = Frame("online", number, "online", "", None)
+            frame = Frame("online", number, "online", Path(), None)
             metric.update(mine, self.task.as_reference(wanted, frame))
         score = self.task.score(metric)
         return 1.0 if score != score else score
@@ -95,7 +96,7 @@ def goals_of(
         _require_label_maps(chosen, background)
 
     def labelled(teacher_output: Any, *, network: nn.Module, teacher: nn.Module) -> Goal:
-        labels = task.predict(teacher_output, network=teacher)
+        labels = cast(Tensor, task.predict(teacher_output, network=teacher))  # of label maps
         weight = foreground if chosen == "weighted" else 1.0
         return Labels(labels, teacher_output.shape[1], background, weight)
 

@@ -199,7 +199,7 @@ class OnlineStream:
 def _student(network: nn.Module, teacher: nn.Module | None, settings: Settings) -> NetworkStudent:
     rates = {"learning_rate": settings.learning_rate, "momentum": settings.momentum}
     if teacher is not None:
-        return NetworkStudent(network, batch_norm=settings.batch_norm or "frozen", **rates)
+        return NetworkStudent(network, batch_norm=settings.batch_norm or "running", **rates)
     if not delta_blocks(network):
         raise ValueError("a student that is no delta network has no teacher of its own; give one: teacher=…")
     if settings.batch_norm not in (None, "frozen"):

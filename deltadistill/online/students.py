@@ -27,12 +27,11 @@ class NetworkStudent:
         self, network: nn.Module, *, learning_rate: float, momentum: float, batch_norm: BatchNorm = "frozen"
     ):
         self.network = copy_with_modes(network).eval().requires_grad_(True)
-        prepare(self.network, batch_norm)
-        self._batch_norm = batch_norm
-        self.learns_as_it_answers = batch_norm == "frozen"
+        self._batch_norm = prepare(self.network, batch_norm)
+        self.learns_as_it_answers = self._batch_norm == "frozen"
         self.learner = Learner(
             self.network.parameters(),
-            () if batch_norm == "frozen" else self.network.buffers(),
+            () if self.learns_as_it_answers else self.network.buffers(),
             learning_rate=learning_rate,
             momentum=momentum,
         )

@@ -80,6 +80,11 @@ class Online(Predictor):
             each.reset()
 
     def _new(self) -> OnlineStream:
+        if not hasattr(self._task, "metric"):  # evaluation.frame_times has outputs timed as they are
+            raise ValueError(
+                "a predictor that learns has no time per frame without a task to learn by; the stage "
+                "evaluate_videos times it over whole videos"
+            )
         return OnlineStream(self._network, self._task, teacher=self._teacher, settings=self._settings)
 
     def answer(self, frame: FrameBatch) -> Predictions:

@@ -108,15 +108,18 @@ def test_options_that_cannot_be_meant_are_refused(options, words):
 
 def test_a_variant_of_params_yaml_learns_over_whole_videos(tmp_path, monkeypatch):
     entry = {
-        "network": "distill/small",
-        "networks": {"teacher": "pretrain_teacher"},
+        "network": "pretrain_teacher",
+        "networks": {"teacher": "distill/small"},
         "predict": "online",
-        "options": {"threshold": 1.0, "updates": 2, "shortest": 2, "longest": 4, "answers": "student"},
+        "options": {"threshold": 1.0, "updates": 2, "shortest": 2, "longest": 4, "batch_norm": "running"},
     }
-    (found,) = evaluated(tmp_path, monkeypatch, "online", entry, stages=("evaluate_videos",))
+    stages = "evaluate_videos", "measure_latency"
+    found, latency = evaluated(tmp_path, monkeypatch, "online", entry, stages=stages)
     whole = found["schedules"]["every_3"]["whole"]
     assert found["variant"] == "online"
     assert 0 < whole["key_frames"] <= 0.6
     assert whole["gmacs"] > 0 < whole["milliseconds"]
     curve = found["schedules"]["every_3"]["curve"]
+    reasons = {each["reason"] for each in latency["left_out"] if each["variant"] == "online"}
+    assert any("evaluate_videos times it over whole videos" in reason for reason in reasons)
     assert curve[0]["gmacs"] > 4 * curve[1]["gmacs"]  # the teacher and two steps, against the student alone

@@ -18,8 +18,8 @@ class Settings:
     threshold: the score on a labelled frame from which the student passes, from 0 to 1. updates: most steps
         on one labelled frame (u_max). shortest, longest: bounds of the stride (δ_min, δ_max), frames.
     learning_rate, momentum: of SGD.
-    loss, background, foreground: see `online.goals`. batch_norm: see `online.batch_norm`; None: "running", and of a
-        delta network, whose batch norm is its teacher's, "frozen".
+    loss, background, foreground: see `online.goals`. batch_norm: see `online.batch_norm`; None: "running",
+        and of a delta network, whose batch norm is its teacher's, "frozen".
     answers: see `Answers`. teacher_failures: so many frames in a row on which the teacher may fail.
     Raises ValueError for what cannot be meant.
     """

@@ -149,13 +149,13 @@ def test_begun_again_it_has_forgotten_the_video_before(kind):
 
 def test_two_streams_share_a_teacher_and_nothing_else():
     teacher, videos = Stripes().eval(), (frames(12, seed=3), frames(12, seed=4))
-    before = teacher.weight.clone()
+    before, frozen = teacher.weight.clone(), Settings(**QUICK, batch_norm="frozen")
     alone = [
         [stream(frame) for frame in video] for video in videos for stream in [stream_of(teacher=teacher)]
     ]
     network = student(norm=True)
     weights = [value.clone() for value in network.state_dict().values()]
-    pair = [OnlineStream(network, TASK, teacher=teacher, settings=Settings(**QUICK)) for _ in videos]
+    pair = [OnlineStream(network, TASK, teacher=teacher, settings=frozen) for _ in videos]
     together = [[], []]
     for both in zip(*videos, strict=True):
         for stream, frame, found in zip(pair, both, together, strict=True):

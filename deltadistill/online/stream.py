@@ -199,6 +199,10 @@ class OnlineStream:
 def _student(network: nn.Module, teacher: nn.Module | None, settings: Settings) -> NetworkStudent:
     rates = {"learning_rate": settings.learning_rate, "momentum": settings.momentum}
     if teacher is not None:
+        if delta_blocks(network):
+            raise ValueError(
+                "a delta network is labelled by its own teacher, relative to which its students answer"
+            )
         return NetworkStudent(network, batch_norm=settings.batch_norm or "running", **rates)
     if not delta_blocks(network):
         raise ValueError("a student that is no delta network has no teacher of its own; give one: teacher=…")

@@ -226,6 +226,7 @@ def test_macs_are_those_of_every_answer_and_every_step():
     ("make", "words"),
     [
         (lambda: OnlineStream(student(), TASK), "give one: teacher="),
+        (lambda: OnlineStream(delta_network(), TASK, teacher=Stripes()), "labelled by its own teacher"),
         (lambda: stream_of("delta", batch_norm="running"), "which stays as it is"),
         (lambda: stream_of(batch_norm="fixed", kind=None), "batch_norm 'fixed' is unknown"),
         (lambda: Settings(threshold=80), "from 0 to 1"),

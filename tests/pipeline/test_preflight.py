@@ -52,7 +52,12 @@ def written(folder, *changes):
         ),
         (
             "variants.copy",
-            {"network": "distill/small", "predict": "online", "options": {"threshold": 80}},
+            {
+                "network": "distill/small",
+                "networks": {"teacher": "pretrain_teacher"},
+                "predict": "online",
+                "options": {"threshold": 80},
+            },
             r"variants\.copy: threshold 80 must be a score, from 0 to 1",
         ),
         ("distill.search.target", {"cost": 0.34, "length": 3}, r"trainings\.delta .*out of reach"),

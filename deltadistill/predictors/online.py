@@ -74,8 +74,8 @@ class Online(Predictor):
     def begin(self, stream: StreamInfo) -> None:
         """See `Predictor`."""
         self._schedule = stream.schedule
-        missing = stream.streams - len(self._streams)
-        self._streams = self._streams[: stream.streams] + [self._new() for _ in range(missing)]
+        self._count = stream.streams
+        del self._streams[self._count :]
         for each in self._streams:
             each.reset()
 
@@ -89,6 +89,8 @@ class Online(Predictor):
 
     def answer(self, frame: FrameBatch) -> Predictions:
         """See `Predictor`."""
+        while len(self._streams) < self._count:  # at the first answer: who asks for costs alone has no task
+            self._streams.append(self._new())
         is_due = self._schedule.is_due(frame.pictures)  # asked on every frame, as schedules expect
         labelled = is_due if self._by_schedule else None
         found = []

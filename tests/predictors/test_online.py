@@ -113,8 +113,8 @@ def test_a_variant_of_params_yaml_learns_over_whole_videos(tmp_path, monkeypatch
         "predict": "online",
         "options": {"threshold": 1.0, "updates": 2, "shortest": 2, "longest": 4, "batch_norm": "running"},
     }
-    stages = "evaluate_videos", "measure_latency"
-    found, latency = evaluated(tmp_path, monkeypatch, "online", entry, stages=stages)
+    stages = "evaluate_videos", "measure_latency", "sweep_sequence_length"
+    found, latency, sweep = evaluated(tmp_path, monkeypatch, "online", entry, stages=stages)
     whole = found["schedules"]["every_3"]["whole"]
     assert found["variant"] == "online"
     assert 0 < whole["key_frames"] <= 0.6
@@ -122,4 +122,5 @@ def test_a_variant_of_params_yaml_learns_over_whole_videos(tmp_path, monkeypatch
     curve = found["schedules"]["every_3"]["curve"]
     reasons = {each["reason"] for each in latency["left_out"] if each["variant"] == "online"}
     assert any("evaluate_videos times it over whole videos" in reason for reason in reasons)
+    assert sweep["lengths"]["1"]["gmacs"] > sweep["lengths"]["3"]["gmacs"] > 0
     assert curve[0]["gmacs"] > 4 * curve[1]["gmacs"]  # the teacher and two steps, against the student alone

@@ -78,9 +78,9 @@ def test_no_gap_is_longer_than_the_period_however_often_it_changes(network):
         since = 1 if stream.is_key_frame else since + 1
 
 
-@pytest.mark.parametrize("period", [0, -3, 2.5, 3.0, float("nan"), "3", None])
+@pytest.mark.parametrize("period", [0, -3, 2.5, 3.0, float("nan"), "3", None, True])
 def test_a_period_that_is_no_count_of_frames_is_refused_whenever_it_is_set(network, period):
-    with pytest.raises(ValueError, match=f"period {period} must be a whole number of frames, at least 1"):
+    with pytest.raises(ValueError, match=f"period {period!r} must be a whole number of frames, at least 1"):
         dd.Stream(network, period=period)
     stream = dd.Stream(network, period=3)
     with pytest.raises(ValueError, match="whole number"):

@@ -57,6 +57,7 @@ class Logits:
     """A task whose prediction is the output; it remembers the network that it is asked with."""
 
     def predict(self, output, *, network):
+        assert not torch.is_grad_enabled()
         self.network = network
         return output
 
@@ -95,6 +96,26 @@ def test_a_predictor_of_ones_own_may_show_the_network_frames_of_other_shapes(tea
     for size in ((16, 24), (8, 12), (16, 24)):
         frames = torch.randn(1, 3, *size)
         torch.testing.assert_close(network(frames), teacher(frames), rtol=1e-4, atol=1e-5)
+
+
+class Bare:
+    """A predictor that derives from nothing, and so says nothing of learning."""
+
+    def __init__(self, network, task):
+        self.network, self.task = network, task
+
+    def begin(self, stream):
+        pass
+
+    @torch.no_grad()
+    def answer(self, frame):
+        return self.task.predict(self.network(frame.normalised), network=self.network)
+
+
+def test_a_predictor_that_says_nothing_of_learning_is_run_by_the_engine(teacher, in_engine):
+    (frame,) = video(1)
+    bare = in_engines.build(f"{__name__}:Bare", in_engine(teacher), Logits())
+    torch.testing.assert_close(bare.answer(frame), teacher(frame.normalised), rtol=1e-4, atol=1e-5)
 
 
 class Learner(PerFrame):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
+from deltadistill.blocks.schedules import KeySchedule
 from deltadistill.runtime.choice import Choice, choose
 from deltadistill.runtime.engine import Maps, Session, open_session
 from deltadistill.runtime.graphs import Graphs
-from deltadistill.runtime.runner_file import Description, TensorForm, read_description
+from deltadistill.runtime.runner_file import Description, Schedule, TensorForm, read_description
 from deltadistill.runtime.structure import rebuild
 
 
@@ -21,7 +21,8 @@ class Runner:
     runner(frame) takes the next frame and returns the network's outputs as arrays; they stay as they are.
     A frame has the form that `description.frame` tells: uint8 pictures (N, H, W, 3), red first, where the
     folder says how pictures go in, else the network's own frames. A runner keeps the state of one video;
-    `another()` gives one for the next video that shares what was loaded.
+    `another()` gives one for the next video that shares what was loaded, and `Streams(runner.another)` any
+    number of them by name.
 
     engine: a name of runtime/registry.py; "auto" measures for some seconds which is fastest here, remembers
         it by machine and runner, and computes every frame in full where that is not slower. `choice` tells.
@@ -48,11 +49,16 @@ class Runner:
         graphs = graphs_in(folder, self.description)
         if period is not None and schedule is not None:
             raise ValueError(f"period {period} and a schedule are given; which frames are key hangs on one")
-        period = self.description.schedule.period if period is None else period
-        schedule = FixedPeriod(period) if schedule is None else schedule
+        written = self.description.schedule if period is None else Schedule(period=period)
+        self._written = written if schedule is None else None
         self.choice = (
             choose(
-                graphs, self.description, period=period, threads=threads, precision=precision, device=device
+                graphs,
+                self.description,
+                period=written.period,
+                threads=threads,
+                precision=precision,
+                device=device,
             )
             if engine == "auto"
             else Choice(engine=engine, precision=precision, per_frame=False)
@@ -60,10 +66,11 @@ class Runner:
         session = open_session(
             graphs, self.choice.engine, threads=threads, precision=self.choice.precision, device=device
         )
-        self._begin(session, schedule)
+        self._begin(session, Lock(), schedule or written.made())
 
-    def _begin(self, session: Session, schedule: KeySchedule) -> None:
+    def _begin(self, session: Session, turn: Lock, schedule: KeySchedule) -> None:
         self.session = session
+        self._turn = turn  # of all that share the session: engines take one frame at a time
         self._schedule = schedule
         self._one_frame = Lock()
         self._maps: Maps | None = None
@@ -72,17 +79,17 @@ class Runner:
         schedule.refresh()
 
     def another(self, schedule: KeySchedule | None = None) -> "Runner":
-        """A runner for another video, which shares the engine's graphs with this one; in the same thread.
+        """A runner for another video, which shares the engine's graphs with this one; in any thread.
 
-        schedule: of its own; by default a fixed period like this one's, ValueError where this has another.
+        Where both have a frame at the same time, one waits for the other.
+        schedule: of its own; by default as this one's was made, ValueError where that was an object given.
         """
-        if schedule is None:
-            if not isinstance(self._schedule, FixedPeriod):
-                raise ValueError("this runner has a schedule that cannot be shared; give the other its own")
-            schedule = FixedPeriod(self._schedule.period)
+        if schedule is None and self._written is None:
+            raise ValueError("this runner has a schedule that cannot be shared; give the other its own")
         twin = object.__new__(Runner)
         twin.description, twin.choice = self.description, self.choice
-        twin._begin(self.session, schedule)
+        twin._written = self._written if schedule is None else None
+        twin._begin(self.session, self._turn, schedule or self._written.made())
         return twin
 
     def reset(self) -> None:
@@ -111,7 +118,8 @@ class Runner:
             is_key_frame = self._schedule.is_due(frame)
             self._require_as_many(frame, is_key_frame)
             try:
-                outputs = self._computed(frame, is_key_frame)
+                with self._turn:
+                    outputs = self._computed(frame, is_key_frame)
             except BaseException:
                 self.refresh()  # maps may be half-written
                 raise

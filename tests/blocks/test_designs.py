@@ -78,3 +78,15 @@ def test_a_start_from_data_is_left_out_where_there_are_no_clips():
         assert fresh_design(settings) == LinearStudent(gamma=3, initialisation=fresh)
     spatial = {"kind": "spatial", "stride": 4}
     assert shape_design(spatial) == fresh_design(spatial) == SpatialStudent(stride=4)
+
+
+def test_settings_that_are_left_out_are_those_of_the_documents():
+    """A file or parameters without them mean these."""
+    linear = {"gamma": 4, "rank": "out", "multiple": 1, "initialisation": "svd", "pointwise_stride": "first"}
+    for kind, settings in {
+        "linear": {**linear, "keep_dearer": False},
+        "channel": {"gamma": 4},
+        "spatial": {"stride": 2},
+        "channel_spatial": {"gamma": 2, "stride": 2},
+    }.items():
+        assert student_design({"kind": kind}).as_dict() == {"kind": kind, **settings}

@@ -153,9 +153,15 @@ def test_the_state_survives_changes_in_place():
     assert all(torch.equal(a, b) for a, b in zip(state, kept, strict=True))
 
 
+class _MeanOfFrames(nn.Module):
+    def forward(self, x):
+        return x.mean(0, keepdim=True)
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
+        (nn.Sequential(nn.Conv2d(8, 8, 3), _MeanOfFrames()), "not one map"),
         (nn.ReLU(), "no parameters"),
         (nn.Linear(4, 4), "no convolution"),
         (nn.Sequential(nn.Conv2d(8, 8, 3), nn.GroupNorm(2, 8)), "GroupNorm"),

@@ -115,6 +115,7 @@ def test_what_does_not_fit_is_refused_with_its_reason():
     assert "padding_mode 'circular'" in design.reason_against(nn.Conv2d(1, 1, 3, padding_mode="circular"))
     assert design.reason_against(nn.Linear(2, 2)) == "not a plain convolution"
     assert design.reason_against(nn.Conv2d(1, 1, 3)) is None
+    assert SkipConvolution(0).rule("delta").threshold == 0
     with pytest.raises(ValueError, match=r"threshold -1 of skip convolutions must be at least 0"):
         SkipConvolution(-1)
 

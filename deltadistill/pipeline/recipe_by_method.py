@@ -39,7 +39,8 @@ def train_network(
         small.to(run.group.device)
         steps = params.pretrain_teacher.steps + settings.steps
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
-        return Trained(small, train_per_frame(small, task, store, longer, teacher=teacher, **common)), model
+        imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
+        return Trained(small, train_per_frame(small, task, store, longer, **imitated, **common)), model
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model

@@ -124,6 +124,23 @@ def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):
     assert trained.architecture is None
 
 
+def test_a_cheaper_network_may_be_another_one_than_the_teachers(store, teacher):
+    params = toy(trainings={"small": {"method": "small", "model": "jitnet", "options": {"width": 0.25}}})
+    described = {"name": "ddrnet23_slim", "classes": len(store.classes), "options": OPTIONS}
+    trained, model = train_network(
+        "small",
+        teacher,
+        described,
+        Segmentation(len(store.classes)),
+        store,
+        params,
+        seed=0,
+        run=TrainingRun(),
+    )
+    assert model == {"name": "jitnet", "classes": len(store.classes), "options": {"width": 0.25}}
+    assert type(trained.network).__name__ == "JITNet"
+
+
 def test_a_cheaper_network_learns_the_teachers_logits_as_well(store, teacher):
     """With the teacher, the first step's loss is the task's plus the imitation's."""
     task, settings = Segmentation(len(store.classes)), toy().pretrain_teacher

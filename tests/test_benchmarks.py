@@ -63,3 +63,11 @@ def test_logits_at_an_eighth_are_the_heads(monkeypatch):
     network = dd.models.build("ddrnet23_slim", classes=3, width=4).eval()
     assert runtime.at_an_eighth(network, torch.rand(1, 3, 64, 128)).shape == (1, 3, 8, 16)
     assert not network.final_layer._forward_hooks
+
+
+def test_a_student_follows_a_clip_whose_labels_are_true(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import online_student
+
+    found = online_student.followed(*online_student.clip(2, height=32, width=64), {"updates": 1}, {})
+    assert "asked 50.0%, 1 steps, 0 times undone" in found

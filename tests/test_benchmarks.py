@@ -1,10 +1,14 @@
 """The benchmarks start: their imports and arguments are those of the library as it is."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+import deltadistill as dd
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,6 +46,23 @@ def test_a_training_step_is_made_as_the_library_makes_it(monkeypatch):
     import training_step
 
     assert callable(training_step.endless(training_step.trainee("per frame")))
+
+
+def test_a_part_of_the_table_of_engines_without_its_weights_is_said_to_be_left_out(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import runtime
+
+    assert runtime.measure_nanodet(argparse.Namespace(nanodet=None)) == {}
+    assert "NanoDet-g is left out" in capsys.readouterr().out
+
+
+def test_logits_at_an_eighth_are_the_heads(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import runtime
+
+    network = dd.models.build("ddrnet23_slim", classes=3, width=4).eval()
+    assert runtime.at_an_eighth(network, torch.rand(1, 3, 64, 128)).shape == (1, 3, 8, 16)
+    assert not network.final_layer._forward_hooks
 
 
 def test_a_student_follows_a_clip_whose_labels_are_true(monkeypatch):

@@ -15,6 +15,7 @@ from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.exporting.function_times import timed
 from deltadistill.exporting.functions import DeltaFunctions
+from deltadistill.exporting.hooks import hooked
 from deltadistill.exporting.layer_times import FunctionTimes
 from deltadistill.exporting.running import load
 from deltadistill.forward.modes import copy_with_modes
@@ -52,13 +53,8 @@ def _inputs(functions: DeltaFunctions) -> dict[str, list[Tensor]]:
         (x,) = [leaf for leaf in tree_leaves((given, named)) if isinstance(leaf, Tensor)]
         found.setdefault(block.name, []).append(x.clone())
 
-    blocks = delta_blocks(functions.frame).values()
-    hooks = [block.register_forward_pre_hook(note, with_kwargs=True) for block in blocks]
-    try:
+    with hooked(delta_blocks(functions.frame).values(), enter=note):
         functions.frame(functions.example)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from deltadistill.exporting import any_size as any_size_axes
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.int8_graphs import write_int8
 from deltadistill.exporting.packages import write_packages
@@ -29,6 +30,7 @@ def export(
     run: Run | None = None,
     pictures: PictureForm | None = None,
     any_batch: bool = False,
+    any_size: bool = False,
     calibration: Sequence[Tensor] | None = None,
     packages: bool = False,
 ) -> DeltaFunctions:
@@ -40,16 +42,18 @@ def export(
     period: every so many frames there is a key frame.
     run: how the network is run on frames, where not just called. pictures: how pictures become its frames.
     any_batch: the runner takes any number of frames side by side, not the example's alone.
+    any_size: the runner takes frames of any height and width that the network takes, not the example's alone.
     calibration: frames of a video in order, each like the example: also write graphs in 8 bits, for
         precision "int8", whose ranges are those that these frames have (int8_graphs.py).
     packages: also compile for this machine ahead of time, for the engine "package" (minutes).
-    Raises ExportError for an operator that has no form in a graph, ValueError for a network in training mode
-    and for outputs that are no tensors.
+    Raises ExportError for an operator that has no form in a graph, or none for frames of any size; ValueError
+    for a network in training mode, for outputs that are no tensors, and for any_size beside one size.
     """
+    if any_size:
+        _require_no_other_size(pictures=pictures is not None, packages=packages)
     functions = delta_functions(network, example, run=run, pictures=pictures)
-    axes = {0: "batch"} if any_batch else None
     with atomic.folder(Path(folder)) as unfinished:
-        graphs = graphs_of(functions, unfinished, axes=axes)
+        graphs = _open_graphs(functions, unfinished, any_batch=any_batch, any_size=any_size)
         _require_that_it_runs(graphs, functions)
         narrow = {}
         if calibration is not None:
@@ -97,9 +101,30 @@ def _describe(
         graphs=_files(graphs.onnx),
         int8=_files(int8 or {}),
         packages=_files(packages or {}),
+        sizes=dict(graphs.sizes),
         made_by=installed_versions(),
     )
     (folder / runner_file.NAME).write_text(description.model_dump_json(indent=2) + "\n")
+
+
+def _require_no_other_size(**given: bool) -> None:
+    if fixed := [name for name, is_given in given.items() if is_given]:
+        raise ValueError(
+            f"any_size and {' and '.join(fixed)} are given, which are for one size; leave one of them out"
+        )
+
+
+def _open_graphs(functions: DeltaFunctions, folder: Path, *, any_batch: bool, any_size: bool) -> Graphs:
+    """Graphs with axes of any size as asked for, which are checked at another one."""
+    axes = any_size_axes.batch_axes(functions) if any_batch else {}
+    if not any_size:
+        return graphs_of(functions, folder, axes=axes)
+    other = any_size_axes.other_example(functions.example)
+    sides = any_size_axes.size_axes(functions, other)
+    axes = {name: {**axes.get(name, {}), **sides[name]} for name in sides}
+    graphs = graphs_of(functions, folder, axes=axes)
+    any_size_axes.require_the_same(graphs, functions, other, axes=axes)
+    return graphs
 
 
 def _require_that_it_runs(graphs: Graphs, functions: DeltaFunctions) -> None:

@@ -18,6 +18,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from deltadistill.blocks.candidates import CANDIDATES
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.kernel import NoKernelError, plain_layer
+from deltadistill.exporting.hooks import hooked
 
 _NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 _BESIDE = ("drop", "act")  # what timm's norms with an activation have, and do after normalising
@@ -89,16 +90,8 @@ class _Seen:
 
 def _observe(network: nn.Module, run: Callable[[nn.Module], Any]) -> _Seen:
     uses = _Uses()
-    hooks = []
-    for module in _layers_and_norms(network):
-        hooks.append(module.register_forward_pre_hook(_enter(uses)))
-        hooks.append(module.register_forward_hook(_leave(uses), always_call=True))
-    try:
-        with uses:
-            outputs = run(network)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked(_layers_and_norms(network), enter=_enter(uses), leave=_leave(uses)), uses:
+        outputs = run(network)
     for leaf in tree_leaves(outputs):  # what the network returns is read by whoever called it
         if isinstance(leaf, Tensor):
             uses.note_reader(leaf, None)
@@ -123,7 +116,7 @@ def _is_norm(module: nn.Module) -> bool:
 
 
 def _enter(uses: _Uses) -> Callable[..., None]:
-    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def hook(module: nn.Module, inputs: tuple[Any, ...], _: Any) -> None:
         if not uses.inside:
             for leaf in tree_leaves(inputs):
                 if isinstance(leaf, Tensor):

@@ -35,7 +35,7 @@ def timed(
 
 
 def _turns(name: Hashable, session: Session, graphs: Graphs) -> Sequence[Turn]:
-    frame = noise(graphs.frame)
+    frame = noise(graphs.frame, sizes=graphs.sizes)
     _, maps = session.key(frame)
     _, spare = session.key(frame)
     return [

@@ -13,33 +13,34 @@ from torch import nn
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.exporting.functions import DeltaFunctions
+from deltadistill.exporting.hooks import hooked
 from deltadistill.runtime.node_times import NodeTime
 
 _KNOWN_BEFOREHAND = ("Constant", "Identity")  # computed when the graph is loaded
 
 
-@torch.no_grad()
 def block_paths(functions: DeltaFunctions) -> dict[str, str]:
     """Names of the blocks by what the names of their nodes begin with, of all blocks that a frame runs."""
+    paths = module_paths(functions)
+    return {path: module.name for path, module in paths.items() if isinstance(module, DeltaBlock)}
+
+
+@torch.no_grad()
+def module_paths(functions: DeltaFunctions) -> dict[str, nn.Module]:
+    """The modules that a frame runs, by what the names of their nodes begin with."""
     modules = {module: name for name, module in functions.frame.named_modules() if name}
     inside: list[str] = []
-    found: dict[str, str] = {}
+    found: dict[str, nn.Module] = {}
 
-    def enter(module: nn.Module, _: Any) -> None:
+    def enter(module: nn.Module, _: Any, __: Any) -> None:
         inside.append(_component(modules[module]))
-        if isinstance(module, DeltaBlock):
-            found["/" + "/".join(inside)] = module.name
+        found["/" + "/".join(inside)] = module
 
     def leave(module: nn.Module, _: Any, __: Any) -> None:
         inside.pop()
 
-    hooks = [module.register_forward_pre_hook(enter) for module in modules]
-    hooks += [module.register_forward_hook(leave) for module in modules]
-    try:
+    with hooked(modules, enter=enter, leave=leave):
         functions.frame(functions.example)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return found
 
 

@@ -70,27 +70,36 @@ def measure_layers(
     """
     require_length(length)
     _require_both_candidates(network)
-    given = {"run": run, "pictures": pictures}
-    compressed = delta_functions(_with(network, COMPRESSED, example), example, **given)
+    compressed = delta_functions(_with(network, COMPRESSED, example), example, run=run, pictures=pictures)
     with Loaded(compressed) as loaded:
         if engine == "auto":
             engine = _fastest(loaded.graphs, example, threads=threads, precision=precision, length=length)
-        setting = Setting(engine, threads, precision, example, **given)
-        session = opened(loaded.graphs, setting)
-        found, rounds = timed({"whole": (session, loaded.graphs)}, seconds=seconds / 4)
-        whole = found["whole"]
-        way, parts = _parts(loaded, setting, runs=max(rounds, _FEWEST_RUNS), seconds=seconds / 2)
+        setting = Setting(engine, threads, precision, example, run=run, pictures=pictures)
+        whole, rounds = _whole(loaded, setting, seconds=seconds / 4)
+        way, parts = _parts(loaded, setting, runs=rounds, seconds=seconds / 2)
     plain = _with(network, UNCOMPRESSED, example, trained=trained)
-    functions = delta_functions(plain, example, **given)
-    uncompressed: Parts = {}
-    if functions.maps:
-        with Loaded(functions) as loaded:
-            _, uncompressed = _parts(
-                loaded, setting, runs=max(rounds, _FEWEST_RUNS), seconds=seconds / 2, way=way
-            )
+    functions = delta_functions(plain, example, run=run, pictures=pictures)
+    uncompressed = _uncompressed(functions, setting, runs=rounds, seconds=seconds / 2, way=way)
     rows = _rows(parts, uncompressed, compressed, functions)
     rest = parts[None] if way == PROFILE else _left(whole, parts)
     return LayerTimes(rows, rest, whole, way, setting, length)
+
+
+def _whole(loaded: Loaded, setting: Setting, *, seconds: float) -> tuple[FunctionTimes, int]:
+    """Times of the functions as a stream runs them, and how many runs a profile takes in as many seconds."""
+    session = opened(loaded.graphs, setting)
+    found, rounds = timed({"whole": (session, loaded.graphs)}, seconds=seconds)
+    return found["whole"], max(rounds, _FEWEST_RUNS)
+
+
+def _uncompressed(
+    functions: DeltaFunctions, setting: Setting, *, runs: int, seconds: float, way: str
+) -> Parts:
+    """Times of blocks whose uncompressed candidates have maps; nothing where each is its teacher again."""
+    if not functions.maps:
+        return {}
+    with Loaded(functions) as loaded:
+        return _parts(loaded, setting, runs=runs, seconds=seconds, way=way)[1]
 
 
 def opened(graphs: Graphs, setting: Setting) -> Session:

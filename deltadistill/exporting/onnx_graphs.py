@@ -1,20 +1,18 @@
 """The three functions as ONNX graphs."""
 
 import io
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.onnx.errors import OnnxExporterError, UnsupportedOperatorError
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.module_tracker import ModuleTracker
 
 from deltadistill.exporting.functions import DeltaFunctions
+from deltadistill.exporting.operator_calls import layers_that_call
 from deltadistill.exporting.simplifying import simplify
 from deltadistill.exporting.sums import regroup_sums
 
@@ -29,16 +27,18 @@ class ExportError(ValueError):
     """A network that cannot become a graph: which operator of which layer, and what to do."""
 
 
-def write_graphs(functions: DeltaFunctions, folder: Path, *, axes: Axes | None = None) -> dict[str, Path]:
+def write_graphs(
+    functions: DeltaFunctions, folder: Path, *, axes: Mapping[str, Axes] | None = None
+) -> dict[str, Path]:
     """Write frame.onnx, key.onnx and delta.onnx, and return their paths by function.
 
-    axes: of the frame that may have other sizes later: {0: "batch"}; the maps then have the same.
+    axes: of what goes in and out, by its name, that may have other sizes later: {"frame": {0: "batch"}, …}.
     Raises ExportError.
     """
     written = {}
     for name, module, inputs, input_names, output_names in _calls(functions):
         written[name] = folder / f"{name}.onnx"
-        changing = {} if not axes else dict.fromkeys((*input_names, *output_names), axes)
+        changing = {each: axes[each] for each in (*input_names, *output_names) if axes and axes.get(each)}
         with _explained(functions, name, module, inputs):
             _write(module, inputs, written[name], input_names, output_names, changing)
         simplify(written[name])
@@ -94,58 +94,22 @@ def _explained(
         yield
     except UnsupportedOperatorError as error:
         operator = _operator_in(str(error))
-        where = ", ".join(_layers_that_call(operator, module, inputs)) or "no layer of its own"
+        where = ", ".join(layers_that_call(operator, module, inputs)) or "no layer of its own"
         raise ExportError(
             f"the operator {operator} of {where} has no form in ONNX (opset {OPSET}); replace the layer by "
             "one that does the same with other operators, or give run=, which leaves it out"
         ) from error
     except OnnxExporterError as error:
         first = str(error).strip().splitlines()[0]
-        raise ExportError(f"the function {name!r} cannot be exported to ONNX: {first}") from error
+        operator = _operator_in(str(error))
+        where = ", ".join(layers_that_call(operator, module, inputs))
+        raise ExportError(
+            f"the function {name!r} cannot be exported to ONNX: {first}"
+            + (f"; {operator} is called by {where}" if where else "")
+        ) from error
 
 
 def _operator_in(message: str) -> str:
-    return next((part.strip("'") for part in message.split() if "::" in part), "that it names")
-
-
-def _layers_that_call(operator: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> list[str]:
-    """Names of the layers that call an operator such as aten::fft_rfft, up to five."""
-    found: dict[str, None] = {}
-
-    def look(name: str) -> None:
-        if name.rpartition("::")[2].split(".")[0].strip("_") == operator.rpartition("::")[2].strip("_"):
-            found.setdefault(_network_name(tracker.parents))
-
-    tracker = ModuleTracker()
-    with torch.no_grad(), tracker, _Functions(look), _Operators(look):
-        module(*inputs)
-    return [f"layer {name!r}" for name in list(found)[:5]]
-
-
-class _Functions(TorchFunctionMode):
-    """Tells the names of PyTorch's functions as a network calls them."""
-
-    def __init__(self, look: Callable[[str], None]):
-        super().__init__()
-        self._look = look
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._look(getattr(func, "__name__", ""))
-        return func(*args, **(kwargs or {}))
-
-
-class _Operators(TorchDispatchMode):
-    """Tells the names of the operators that those functions come to."""
-
-    def __init__(self, look: Callable[[str], None]):
-        super().__init__()
-        self._look = look
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._look(func.name())
-        return func(*args, **(kwargs or {}))
-
-
-def _network_name(parents: set[str]) -> str:
-    deepest = max(parents - {"Global"}, key=len, default="")
-    return deepest.partition("whole.network.")[2] or "the network itself"
+    told = re.search(r"export of operator (\w+)", message)
+    named = next((part.strip("'") for part in message.split() if "::" in part), "that it names")
+    return told[1] if told else named

@@ -1,6 +1,6 @@
 """A network in this process, run by any engine: tensors in, the network's own outputs out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.joined_maps import join_maps
-from deltadistill.exporting.onnx_graphs import FRAME, write_graphs
+from deltadistill.exporting.onnx_graphs import FRAME, Axes, write_graphs
 from deltadistill.runtime.engine import Maps, Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
@@ -86,8 +86,11 @@ def _array(frame: Tensor) -> Any:
     return frame.detach().numpy() if frame.device.type == "cpu" else frame
 
 
-def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: dict[int, str] | None = None) -> Graphs:
-    """Write the functions' ONNX files into a folder, and describe them; maps that are only added are one."""
+def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: Mapping[str, Axes] | None = None) -> Graphs:
+    """Write the functions' ONNX files into a folder, and describe them; maps that are only added are one.
+
+    axes: that may have other sizes, by tensor (see `write_graphs`).
+    """
     forms = forms_of(functions, axes=axes)
     paths = write_graphs(functions, folder, axes=axes)
     kept = join_maps(paths["key"], paths["delta"], functions.maps)
@@ -97,12 +100,14 @@ def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: dict[int, str] |
         maps=tuple(form for form in forms["maps"] if form.name in kept),
         onnx=paths,
         functions={"frame": functions.frame, "key": functions.key, "delta": functions.delta},
+        sizes=_sizes(functions, axes or {}),
     )
 
 
 @torch.no_grad()
-def forms_of(functions: DeltaFunctions, *, axes: dict[int, str] | None = None) -> dict[str, Any]:
+def forms_of(functions: DeltaFunctions, *, axes: Mapping[str, Axes] | None = None) -> dict[str, Any]:
     """Forms of what the functions take and return, by their name in `Graphs`."""
+    axes = axes or {}
     outputs = functions.frame(functions.example)
     return {
         "frame": _form(FRAME, functions.example, axes),
@@ -111,8 +116,14 @@ def forms_of(functions: DeltaFunctions, *, axes: dict[int, str] | None = None) -
     }
 
 
-def _form(name: str, tensor: Tensor, axes: dict[int, str] | None) -> TensorForm:
+def _form(name: str, tensor: Tensor, axes: Mapping[str, Axes]) -> TensorForm:
     shape: list[int | str] = list(tensor.shape)
-    for axis, changing in (axes or {}).items():
+    for axis, changing in axes.get(name, {}).items():
         shape[axis] = changing
     return TensorForm(name=name, shape=shape, dtype=str(tensor.dtype).removeprefix("torch."))
+
+
+def _sizes(functions: DeltaFunctions, axes: Mapping[str, Axes]) -> dict[str, int]:
+    """What the axes of any size have in the example, by their names; of outputs it is not needed."""
+    tensors = {FRAME: functions.example, **functions.maps}
+    return {name: tensors[each].shape[axis] for each in tensors for axis, name in axes.get(each, {}).items()}

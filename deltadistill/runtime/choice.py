@@ -88,7 +88,7 @@ Times = Mapping[str, Mapping[str, float]]
 
 def measured(sessions: Mapping[str, Session], description: Description, *, seconds: float) -> Times:
     """Time all three functions of every session in turns, for so many seconds, at least three rounds."""
-    frame = noise(description.frame)
+    frame = noise(description.frame, sizes=description.sizes)
     maps = {name: session.key(frame)[1] for name, session in sessions.items()}
     turns = []
     for name, session in sessions.items():

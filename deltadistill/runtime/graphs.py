@@ -1,6 +1,7 @@
 """The graphs of a delta network as an engine gets them: files or functions, and what goes in and out."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ class Graphs:
 
     onnx, int8, packages: files of the functions; int8: ONNX too, in 8 bits.
     functions: PyTorch modules of them, in a process that has it.
-    frame, outputs, maps: forms of what they take and return.
+    frame, outputs, maps: forms of what they take and return. sizes: what the axes of any size have in frames
+        that the graphs were made with, by name.
     """
 
     frame: TensorForm
@@ -26,11 +28,12 @@ class Graphs:
     int8: Mapping[str, Path] = field(default_factory=dict)
     packages: Mapping[str, Path] = field(default_factory=dict)
     functions: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def state_bytes(self) -> int:
         """Memory of the maps of one frame, bytes, as they are described."""
-        return sum(form.elements() * np.dtype(form.dtype).itemsize for form in self.maps)
+        return bytes_of(self.maps, self.sizes)
 
     def of_precision(self, precision: str) -> "Graphs":
         """The same with the ONNX files that compute so: those in 8 bits for "int8"."""
@@ -45,10 +48,15 @@ class Graphs:
         return "there are no ONNX files of the graphs"
 
 
-def noise(form: TensorForm, seed: int = 0) -> np.ndarray:
-    """An array of the form to try a graph on; axes of any size are 1."""
+def bytes_of(maps: Iterable[TensorForm], sizes: Mapping[str, int]) -> int:
+    """Memory of maps, bytes, whose axes of any size have these."""
+    return sum(math.prod(form.shape_at(sizes)) * np.dtype(form.dtype).itemsize for form in maps)
+
+
+def noise(form: TensorForm, seed: int = 0, *, sizes: Mapping[str, int] | None = None) -> np.ndarray:
+    """An array of the form to try a graph on; axes of any size are as in `sizes`, others 1."""
     generator = np.random.default_rng(seed)
-    shape = tuple(1 if isinstance(side, str) else side for side in form.shape)
+    shape = form.shape_at(sizes or {})
     if form.dtype == "uint8":
         return generator.integers(0, 256, shape, dtype=np.uint8)
     return generator.standard_normal(shape).astype(form.dtype)

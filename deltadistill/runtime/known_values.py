@@ -17,13 +17,14 @@ class KnownValues:
     def find(self, name: str) -> np.ndarray | None:
         """The value; None for one that depends on what the graph is given."""
         from onnx import numpy_helper
-        from onnx.reference import ReferenceEvaluator
 
         if name in self._given:
             return numpy_helper.to_array(self._given[name])
         nodes = self._nodes_before(name)
         if nodes is None:
             return None
+        from onnx.reference import ReferenceEvaluator  # which takes long to load
+
         (value,) = ReferenceEvaluator(self._model(nodes, name)).run(None, {})
         return np.asarray(value)
 

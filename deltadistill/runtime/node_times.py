@@ -67,7 +67,7 @@ def quiet(milliseconds: Sequence[float]) -> float:
 
 def rounds(session: Session, graphs: Graphs, count: int) -> Iterator[None]:
     """Call all functions, one after another, on a frame of noise; so many times, each before it yields."""
-    frame = noise(graphs.frame)
+    frame = noise(graphs.frame, sizes=graphs.sizes)
     _, maps = session.key(frame)
     for _ in range(count):
         session.frame(frame)

@@ -80,7 +80,7 @@ class OnnxSession:
         plain = {name: self._loader.plain(self._graphs.onnx[name]) for name in ("key", "delta")}
         if self._device != "cpu" or not (blocked := self._loader.blocked(self._graphs)):
             return plain
-        frame = noise(self._graphs.frame)
+        frame = noise(self._graphs.frame, sizes=self._graphs.sizes)
         if agree(self._two_frames(plain, frame), self._two_frames(blocked, frame)):
             return blocked
         _log.warning("maps in blocks give other outputs here, and are kept in plain order instead")

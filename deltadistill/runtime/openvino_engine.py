@@ -22,10 +22,6 @@ class OpenVino:
             return reason
         if device != "cpu":
             return f"it is set up for processors here, not for {device}"
-        if any(isinstance(side, str) for tensor in graphs.maps for side in tensor.shape):
-            return (
-                "its maps lie in memory set aside beforehand, and those of this runner may change their size"
-            )
         if precision == "bf16" and "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             return "this processor has no bf16"
         return None
@@ -85,7 +81,7 @@ class OpenVinoSession:
 
         compiled = self.request("key").get_compiled_model()
         first = len(self._graphs.outputs)
-        return [openvino.Tensor(port.element_type, port.shape) for port in compiled.outputs[first:]]
+        return [openvino.Tensor(port.element_type, _shape(port)) for port in compiled.outputs[first:]]
 
     def request(self, name: str) -> Any:
         """OpenVINO's own request of a function."""
@@ -127,6 +123,11 @@ class OpenVinoSession:
                 port.model().set_layout(openvino.Layout("NCHW"))
                 port.tensor().set_layout(openvino.Layout("NHWC"))
         return prepared.build()
+
+
+def _shape(port: Any) -> list[int]:
+    """The shape of an output; 0 for sides of any length, which OpenVINO gives the tensor when it fills it."""
+    return [0 if side.is_dynamic else side.get_length() for side in port.partial_shape]
 
 
 def _core() -> Any:

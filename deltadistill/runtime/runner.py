@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from deltadistill.blocks.schedules import KeySchedule
+from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.runtime.choice import Choice, choose
 from deltadistill.runtime.engine import Maps, Session, open_session
-from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.graphs import Graphs, bytes_of
 from deltadistill.runtime.runner_file import Description, Schedule, TensorForm, read_description
 from deltadistill.runtime.structure import rebuild
 
@@ -49,7 +49,7 @@ class Runner:
         graphs = graphs_in(folder, self.description)
         if period is not None and schedule is not None:
             raise ValueError(f"period {period} and a schedule are given; which frames are key hangs on one")
-        written = self.description.schedule if period is None else Schedule(period=period)
+        written = self.description.schedule if period is None else Schedule(period=FixedPeriod(period).period)
         self._written = written if schedule is None else None
         self.choice = (
             choose(
@@ -75,6 +75,7 @@ class Runner:
         self._one_frame = Lock()
         self._maps: Maps | None = None
         self._batch = 0
+        self._size: tuple[int, ...] | None = None
         self.is_key_frame = True
         schedule.refresh()
 
@@ -104,7 +105,7 @@ class Runner:
     @property
     def state_bytes(self) -> int:
         """Memory of the maps of one frame, bytes, for maps as they are described."""
-        return sum(form.elements() * np.dtype(form.dtype).itemsize for form in self.description.maps)
+        return bytes_of(self.description.maps, self.description.sizes)
 
     def __call__(self, frame: np.ndarray) -> Any:
         """Outputs of the next frame.
@@ -115,6 +116,7 @@ class Runner:
             raise RuntimeError("this runner is busy with a frame; make one for each video, by another()")
         try:
             _require_form(frame, self.description.frame)
+            self._begin_anew_at_another_size(frame)
             is_key_frame = self._schedule.is_due(frame)
             self._require_as_many(frame, is_key_frame)
             try:
@@ -127,6 +129,12 @@ class Runner:
             return rebuild(self.description.structure, outputs)
         finally:
             self._one_frame.release()
+
+    def _begin_anew_at_another_size(self, frame: np.ndarray) -> None:
+        """Maps are of the size that the key frame had."""
+        if self._size not in (None, frame.shape[1:]):
+            self.reset()
+        self._size = frame.shape[1:]
 
     def _require_as_many(self, frame: np.ndarray, is_key_frame: bool) -> None:
         if not (is_key_frame or self.choice.per_frame) and len(frame) != self._batch:
@@ -156,6 +164,7 @@ def graphs_in(folder: Path, description: Description) -> Graphs:
         onnx={name: folder / graph.file for name, graph in description.graphs.items()},
         int8={name: folder / graph.file for name, graph in description.int8.items()},
         packages={name: folder / graph.file for name, graph in description.packages.items()},
+        sizes=description.sizes,
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -47,13 +48,13 @@ class TensorForm(_Strict):
     shape: Annotated[list[Side | str], Field(max_length=_MOST_AXES)]
     dtype: Literal["float32", "float16", "float64", "uint8", "int64", "int32", "bool"]
 
-    def elements(self, batch: int = 1) -> int:
-        """Values in it, with every axis of any size taken for `batch`."""
-        return math.prod(batch if isinstance(side, str) else side for side in self.shape)
+    def shape_at(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Its shape where axes of any size have these; those that are not named are 1."""
+        return tuple(sizes.get(side, 1) if isinstance(side, str) else side for side in self.shape)
 
     @model_validator(mode="after")
     def _is_of_a_size(self) -> "TensorForm":
-        if self.elements() > _MOST_BYTES:
+        if math.prod(self.shape_at({})) > _MOST_BYTES:
             raise ValueError(f"{self.name!r} of shape {self.shape} is larger than any memory")
         return self
 
@@ -133,6 +134,7 @@ class Description(_Strict):
         made, else as the network takes it. outputs, maps: what `key` returns, in this order; `delta` takes
         frame and maps and returns outputs. structure: the form of the outputs (runtime/structure.py).
     graphs: the file of each function. int8: the same in 8 bits; packages: compiled for one machine.
+    sizes: what axes of any size have in the frames that the graphs were made with, by their names.
     made_by: versions of what wrote the folder.
     """
 
@@ -146,6 +148,7 @@ class Description(_Strict):
     graphs: dict[Literal["frame", "key", "delta"], GraphFile]
     int8: dict[Literal["frame", "key", "delta"], GraphFile] = {}
     packages: dict[Literal["frame", "key", "delta"], GraphFile] = {}
+    sizes: dict[str, Side] = {}
     made_by: dict[str, str]
 
     @model_validator(mode="after")
@@ -153,6 +156,9 @@ class Description(_Strict):
         names = [tensor.name for tensor in (self.frame, *self.outputs, *self.maps)]
         if len(set(names)) < len(names):
             raise ValueError("frame, outputs and maps must have names of their own")
+        for tensor in (self.frame, *self.maps):
+            if math.prod(tensor.shape_at(self.sizes)) > _MOST_BYTES:
+                raise ValueError(f"sizes make {tensor.name!r} of shape {tensor.shape} larger than any memory")
         for files in (self.graphs, self.int8, self.packages):
             if files and set(files) != set(FUNCTIONS):
                 raise ValueError(f"expected a file for each of {', '.join(FUNCTIONS)}, got {sorted(files)}")

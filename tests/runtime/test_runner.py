@@ -66,9 +66,9 @@ def test_two_videos_may_take_turns_on_what_is_loaded_once(network, clip, folder,
         np.testing.assert_allclose(made, streamed(network, frames, period=4), rtol=1e-4, atol=1e-5)
 
 
-def test_any_number_of_streams_side_by_side(network, clip, tmp_path):
+def test_any_number_of_streams_side_by_side(network, clip, tmp_path, engine):
     dd.export(network, tmp_path / "runner", example=torch.from_numpy(clip[0]), period=3, any_batch=True)
-    runner = dd.Runner(tmp_path / "runner", engine="onnxruntime", threads=1)
+    runner = dd.Runner(tmp_path / "runner", engine=engine, threads=1)
     for streams in (1, 3):
         runner.reset()
         frames = [np.concatenate([clip[(n + k) % 12] for k in range(streams)]) for n in range(5)]
@@ -76,8 +76,24 @@ def test_any_number_of_streams_side_by_side(network, clip, tmp_path):
         np.testing.assert_allclose(made, streamed(network, frames, period=3), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match=r"2 frames side by side follow a key frame of 3; call reset\(\)"):
         runner(np.concatenate([clip[0], clip[1]]))
-    with pytest.raises(ValueError, match=r"openvino.*may change their size"):
-        dd.Runner(tmp_path / "runner", engine="openvino")
+
+
+@pytest.mark.parametrize("any_batch", [False, True])
+def test_frames_of_any_size_and_another_size_makes_a_key_frame(network, tmp_path, engine, any_batch):
+    example = torch.rand(1, 3, 16, 24)
+    sizes = {"any_size": True, "any_batch": any_batch}
+    dd.export(network, tmp_path / "runner", example=example, period=3, **sizes)
+    runner, stream = dd.Runner(tmp_path / "runner", engine=engine, threads=1), dd.Stream(network, period=3)
+    generator, keys = np.random.default_rng(0), []
+    for number, size in enumerate([(16, 24)] * 2 + [(40, 32)] * 5 + [(16, 24), (18, 22)]):
+        frame = generator.random((2 if any_batch else 1, 3, *size), dtype=np.float32)
+        if number in (2, 7, 8):
+            stream.reset()
+        expected = stream(torch.from_numpy(frame)).numpy()
+        np.testing.assert_allclose(runner(frame), expected, rtol=1e-4, atol=1e-5)
+        keys.append(runner.is_key_frame)
+    assert keys == [True, False, True, False, False, True, False, True, True]
+    assert runner.state_bytes == dd.Runner(tmp_path / "runner", engine=engine).another().state_bytes > 0
 
 
 def test_bf16_is_close_where_the_processor_has_it(network, clip, folder):

@@ -70,6 +70,14 @@ FAULTS = {
         "a file for each of frame, key, delta",
     ),
     "an endless shape": (_set(["maps", 0, "shape"], [2**31] * 8), "larger than any memory"),
+    "an axis of no length": (_set(["sizes"], {"height": 0}), "sizes.height"),
+    "axes of endless length": (
+        lambda content: content.update(
+            sizes={"height": 2**31, "width": 2**31},
+            frame=content["frame"] | {"shape": [1, 3, "height", "width"]},
+        ),
+        "sizes make 'frame' of shape .* larger than any memory",
+    ),
     "an empty side": (_set(["frame", "shape"], [1, 3, 0, 24]), "frame.shape.2"),
     "an unknown type": (_set(["frame", "dtype"], "complex64"), "frame.dtype"),
     "a name twice": (_set(["maps", 0, "name"], "output"), "must have names of their own"),

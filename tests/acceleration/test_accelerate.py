@@ -7,25 +7,41 @@ import numpy as np
 import pytest
 
 from deltadistill.acceleration import course as courses
+from deltadistill.acceleration import delta_trials
 from deltadistill.acceleration.accelerate import accelerate
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.designs import Design
+from deltadistill.acceleration.fills import FLOWS
 from deltadistill.runtime.runner import Runner
 
 ONE = (Design(4, "spatial"),)
 
 
+class Times:
+    """Times that are said: delta frames save some, filled frames none unless `filled` says so."""
+
+    def __init__(self, filled=0.01):
+        self._filled = filled
+
+    def speedups(self, name, periods, *, between, fill=None):
+        return {each: self._filled * each if fill else 1 + each / 10 for each in periods}
+
+    def parts_ms(self, name, fill=None):
+        return {"frame": 2.0, "key": 2.4, "delta": 1.0, **({"filled": 0.1} if fill else {})}
+
+
 @pytest.fixture
 def quick(monkeypatch):
-    """One design, and delta frames that are said to save time."""
+    """One design, and times that are said; a function that says others."""
     monkeypatch.setattr(courses, "DESIGNS", ONE)
 
-    def times(plain, sessions, frames, periods, *, seconds):
-        speedups = {period: 1 + period / 10 for period in periods}
-        return next(iter(sessions)), speedups, {"frame": 2.0, "key": 2.4, "delta": 1.0}
+    def say(times):
+        for module in (courses, delta_trials):
+            monkeypatch.setattr(module, "way_times", lambda *given, **options: times)
 
-    monkeypatch.setattr(courses, "delta_times", times)
-    monkeypatch.setattr("deltadistill.acceleration.accelerate.delta_times", times)
+    say(Times())
+    monkeypatch.setattr("deltadistill.acceleration.accelerate.runner_speedup", lambda *given, **options: 1.3)
+    return say
 
 
 class Clock:
@@ -115,11 +131,16 @@ def test_an_interruption_keeps_the_best_so_far(case, tmp_path, quick, monkeypatc
     assert outcome.choice.is_faster
     assert "interrupted" in (tmp_path / "runner" / "report.html").read_text()
     kept = json.loads((tmp_path / "runner" / "trials.json").read_text())
-    assert [trial["kind"] for trial in kept["trials"]] == ["per frame", "copied", "moved", "delta"]
+    assert [trial["kind"] for trial in kept["trials"]] == [
+        "per frame",
+        "copied",
+        *["moved"] * len(FLOWS),
+        "delta",
+    ]
 
 
 def test_an_error_of_the_network_is_not_taken_for_an_interruption(case, tmp_path, monkeypatch):
-    monkeypatch.setattr(courses, "copied", lambda judge: 1 / 0)
+    monkeypatch.setattr(courses, "fills_of", lambda answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(case, tmp_path / "runner")
     assert not (tmp_path / "runner").exists()

@@ -15,6 +15,7 @@ _HOMES = {
     "PictureForm": "deltadistill.runtime.picture_form",
     "Runner": "deltadistill.runtime.runner",
     "Stream": "deltadistill.blocks.stream",
+    "Streams": "deltadistill.blocks.streams",
     "all_convolutions": "deltadistill.conversion.selectors",
     "all_layers": "deltadistill.conversion.selectors",
     "apply_architecture": "deltadistill.stored.architecture",
@@ -22,6 +23,7 @@ _HOMES = {
     "conversion_report": "deltadistill.conversion.report",
     "convert": "deltadistill.conversion.convert",
     "count_macs": "deltadistill.account.macs",
+    "count_memory": "deltadistill.account.memory",
     "deploy": "deltadistill.conversion.convert",
     "distill": "deltadistill.distillation.label_free",
     "export": "deltadistill.exporting.export",
@@ -47,12 +49,14 @@ if TYPE_CHECKING:
     from deltadistill.account.candidate_costs import CostTable as CostTable
     from deltadistill.account.machine import fast_multiple as fast_multiple
     from deltadistill.account.macs import count_macs as count_macs
+    from deltadistill.account.memory import count_memory as count_memory
     from deltadistill.blocks.linear import LinearStudent as LinearStudent
     from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
     from deltadistill.blocks.nonlinear import ChannelStudent as ChannelStudent
     from deltadistill.blocks.nonlinear import SpatialStudent as SpatialStudent
     from deltadistill.blocks.stream import Stream as Stream
     from deltadistill.blocks.stream import forward_clip as forward_clip
+    from deltadistill.blocks.streams import Streams as Streams
     from deltadistill.conversion.convert import convert as convert
     from deltadistill.conversion.convert import deploy as deploy
     from deltadistill.conversion.report import conversion_report as conversion_report

@@ -26,18 +26,18 @@ def main() -> None:
 
     from deltadistill.data.frames import FrameStore, normalise
     from deltadistill.data.manifest import PSEUDO
-    from deltadistill.labelling.class_map import map_classes
-    from deltadistill.labelling.labeller import open_labeller
-    from deltadistill.labelling.pseudo_labels import (
+    from deltadistill.pipeline import params as parameters
+    from deltadistill.pipeline import tracking
+    from deltadistill.pipeline.results.dataset_file import PseudoLabels
+    from deltadistill.pipeline.results.files import write
+    from deltadistill.preparation.class_map import map_classes
+    from deltadistill.preparation.labeller import open_labeller
+    from deltadistill.preparation.pseudo_labels import (
         class_shares,
         label_frames,
         places_of_labels,
         put_together,
     )
-    from deltadistill.pipeline import params as parameters
-    from deltadistill.pipeline import tracking
-    from deltadistill.pipeline.results.dataset_file import PseudoLabels
-    from deltadistill.pipeline.results.files import write
     from deltadistill.processes import group as processes
     from deltadistill.processes.work_folders import folder_of
 

@@ -35,7 +35,7 @@ def main() -> None:
         found = Latency(
             size=size,
             conditions=conditions,
-            macs_bound=macs_bounds(variants, lengths, size=size),
+            macs_bound=macs_bounds(variants, lengths, size=size, store=store),
             left_out=left_out,
             machine=describe_machine(),
             versions=provenance.versions(),

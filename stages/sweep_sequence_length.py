@@ -35,7 +35,7 @@ def main() -> None:
         if not variant.group.is_first:
             return
         accuracy = scores_by_length(variant.task, metrics, mine.lengths, store.classes)
-        given = {"size": (3, *store.size), "networks": variant.networks}
+        given = {"size": (3, *store.size), "networks": variant.networks, "store": store}
         cost = costs_by_length(predictor, variant.network, teacher, mine.lengths, **given)
         lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
         for length, scores in lengths.items():

@@ -113,7 +113,7 @@ class Adaptive(OnDemand):
     """
 
     def __init__(self, threshold: float, *, longest: int | None = None):
-        if not threshold > 0:
+        if isinstance(threshold, bool) or not threshold > 0:
             raise ValueError(f"threshold {threshold} must be above 0, in the unit of the frames")
         self._threshold = threshold
         self._longest = None if longest is None else _whole(longest, "longest")
@@ -162,8 +162,8 @@ def _as_floats(frame: Frame) -> Frame:
 
 
 def _whole(length: int, what: str) -> int:
-    if not isinstance(length, Integral) or length < 1:
+    if isinstance(length, bool) or not isinstance(length, Integral) or length < 1:
         raise ValueError(
-            f"{what} {length} must be a whole number of frames, at least 1 (1 is the teacher on every frame)"
+            f"{what} {length!r} must be a whole number of frames, at least 1 (1: the teacher on every frame)"
         )
     return int(length)

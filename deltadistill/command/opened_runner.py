@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from deltadistill.blocks.schedules import KeySchedule
+from deltadistill.command.exits import UsageError
+from deltadistill.predictors.key_schedules import build_schedule
 from deltadistill.runtime.runner import Runner
 from deltadistill.runtime.runner_file import read_description
 from deltadistill.video.adapter import Adapter, find_decoder, read_adapter
@@ -95,6 +98,7 @@ def open_runner(arguments: argparse.Namespace) -> OnVideo:
         "threads": arguments.threads,
         "precision": arguments.precision,
         "period": arguments.period,
+        "schedule": _schedule(arguments),
     }
     runner = Runner(folder, decode=_moved_by(folder, adapter), **options)
     pictures = runner.description.pictures
@@ -114,6 +118,20 @@ def _moved_by(folder: Path, adapter: Adapter) -> Decode | None:
     """
     kind = read_description(folder, whole=False).between.kind
     return None if kind == "delta" or (kind == "moved" and adapter.decode is by_form) else adapter.decode
+
+
+def _schedule(arguments: argparse.Namespace) -> KeySchedule | None:
+    """The schedule that is named; None where the period or the runner's own holds."""
+    if arguments.schedule is None and not arguments.schedule_option:
+        return None
+    if arguments.schedule is None:
+        raise UsageError("--schedule-option goes with --schedule NAME")
+    if arguments.period is not None:
+        raise UsageError("--period and --schedule: key frames hang on one of them; give that alone")
+    try:
+        return build_schedule(arguments.schedule, dict(arguments.schedule_option))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _adapter(arguments: argparse.Namespace, folder: Path) -> Adapter:

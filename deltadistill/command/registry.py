@@ -9,5 +9,6 @@ COMMANDS = Registry(
         "accelerate": "deltadistill.command.accelerate:COMMAND",
         "run": "deltadistill.command.run:COMMAND",
         "bench": "deltadistill.command.bench:COMMAND",
+        "export": "deltadistill.command.export:COMMAND",
     },
 )

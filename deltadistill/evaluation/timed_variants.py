@@ -29,6 +29,7 @@ from deltadistill.evaluation.frame_times import (
 from deltadistill.evaluation.in_engines import EngineNetwork, Exported
 from deltadistill.predictors import predictor as predictors
 from deltadistill.predictors.predictor import Predictor
+from deltadistill.predictors.registry import PREDICTORS
 from deltadistill.tasks.task import Task
 
 EAGER = "eager"
@@ -87,9 +88,16 @@ def conditions_of(
 
 
 def macs_bounds(
-    variants: Mapping[str, Variant], lengths: Iterable[int], *, size: Sequence[int]
+    variants: Mapping[str, Variant],
+    lengths: Iterable[int],
+    *,
+    size: Sequence[int],
+    store: FrameStore | None = None,
 ) -> dict[str, dict[int, float]]:
-    """By variant and length the speed-up over the teacher that MACs alone would allow; size: (C, H, W)."""
+    """By variant and length the speed-up over the teacher that MACs alone would allow; size: (C, H, W).
+
+    store: whose test clips say what a frame costs where that depends on the picture.
+    """
     teacher, lengths = variants[TEACHER].network, list(lengths)
     found = {}
     for name, variant in variants.items():
@@ -97,7 +105,7 @@ def macs_bounds(
         predictor = predictors.build(
             variant.predict, variant.network, AsTheyAre(), options=variant.options, **given
         )
-        costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size, **given)
+        costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size, store=store, **given)
         found[name] = {length: 1 / cost["macs_ratio"] for length, cost in costs.items() if cost["macs_ratio"]}
     return found
 
@@ -194,7 +202,8 @@ def _predictors(
 ) -> dict[Part, Predictor]:
     """The variant's predictors for the network alone and end to end; ValueError where an engine has none."""
     predict = "per_frame" if name == TEACHER else variant.predict
-    tasks: dict[Part, Any] = {"network": AsTheyAre(), "end_to_end": task}
+    alone = task if getattr(PREDICTORS.find(predict), "works_on_predictions", False) else AsTheyAre()
+    tasks: dict[Part, Any] = {"network": alone, "end_to_end": task}
     if engine == EAGER:
         if condition.precision != "fp32":
             raise ValueError(f"eager is timed in fp32, not in {condition.precision}")

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 from tqdm import tqdm
@@ -15,6 +15,7 @@ from deltadistill.exporting.function_times import timed
 from deltadistill.exporting.layer_times import FunctionTimes, LayerTimes, Setting, require_length
 from deltadistill.exporting.measuring import opened
 from deltadistill.exporting.running import Loaded, load
+from deltadistill.exporting.state_budget import leave_out
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,18 @@ class TimeChoice:
     that the times of layers had for compressed, and the time of the whole had not.
     times: of the network as chosen, measured as a whole; None where nothing was measured.
     length: of the sequences that it was chosen for.
+    left_out: those that gain, but whose maps do not fit into the memory that was given; for_memory: what
+    they would have gained by the times of layers, milliseconds a frame. state_bytes: memory of the maps
+    that are left; None where neither a budget was given nor the whole measured.
     """
 
     compressed: tuple[str, ...]
     given_back: tuple[str, ...]
     times: FunctionTimes | None
     length: int
+    left_out: tuple[str, ...] = ()
+    for_memory: float = 0.0
+    state_bytes: int | None = None
 
     @property
     def speedup(self) -> float | None:
@@ -43,12 +50,17 @@ class TimeChoice:
         return None if self.times is None else self.times.frame / self.times.per_frame(self.length)
 
     def __str__(self) -> str:
-        back = f", {len(self.given_back)} given back" if self.given_back else ""
-        said = f"{len(self.compressed)} blocks compressed{back}"
+        said = f"{len(self.compressed)} blocks compressed"
+        if self.given_back:
+            said += f", {len(self.given_back)} given back"
+        if self.left_out:
+            said += f", {len(self.left_out)} left out for their memory ({self.for_memory:.2f} ms a frame)"
+        kept = "" if self.state_bytes is None else f"; {self.state_bytes / 1e6:.1f} MB a stream"
         if self.times is None:
-            return said
+            return said + kept
         frame, key, delta = (f"{getattr(self.times, name):.2f}" for name in ("frame", "key", "delta"))
-        return f"{said}: frame {frame}, key {key}, delta {delta} ms; ×{self.speedup:.2f} at T = {self.length}"
+        said += f": frame {frame}, key {key}, delta {delta} ms; ×{self.speedup:.2f} at T = {self.length}"
+        return said + kept
 
 
 def choose_by_time(
@@ -58,6 +70,7 @@ def choose_by_time(
     length: int | None = None,
     check: bool = True,
     seconds: float = 60.0,
+    state_mb: float | None = None,
     progress: bool = True,
 ) -> TimeChoice:
     """Decide every block of a network by the milliseconds that its candidates cost, in place.
@@ -69,8 +82,10 @@ def choose_by_time(
     times: from `measure_layers` on this network. length: of the sequences to choose for; None: that of times.
     check: measure the network as chosen, then give back the blocks that gain least, a few at a time, as long
         as the whole gets faster: layers do not depend on themselves alone. For about so many `seconds`.
+    state_mb: what the maps of one stream may take, millions of bytes, as they are described (fp32): blocks
+        that gain least for their memory stay uncompressed.
     progress: whether the check shows a bar.
-    Raises ValueError for times of other blocks.
+    Raises ValueError for times of other blocks, and for a state that no choice of blocks reaches.
     """
     length = times.length if length is None else length
     require_length(length)
@@ -80,14 +95,35 @@ def choose_by_time(
     for name, (uncompressed, compressed) in costs.blocks.items():
         blocks[name].decide(COMPRESSED if compressed < uncompressed else UNCOMPRESSED)
     gains = {name: pair[0] - pair[1] for name, pair in costs.blocks.items() if pair[1] < pair[0]}
-    worst_first = sorted(gains, key=lambda name: gains[name])
-    if not check:
-        return TimeChoice(_compressed(network, gains), (), None, length)
-    with _Trials(network, times.setting, length) as trials:
+    choice = TimeChoice(_compressed(network, gains), (), None, length)
+    if state_mb is not None:
+        out, kept = leave_out(network, times, gains, most_bytes=state_mb * 1e6)
+        lost = sum(gains[name] for name in out) * (length - 1) / length
+        choice = TimeChoice(_compressed(network, gains), (), None, length, tuple(out), lost, kept)
+    return _checked(network, choice, gains, times.setting, seconds, progress) if check else choice
+
+
+def _checked(
+    network: nn.Module,
+    choice: TimeChoice,
+    gains: Mapping[str, float],
+    setting: Setting,
+    seconds: float,
+    progress: bool,
+) -> TimeChoice:
+    """The choice after blocks were given back that the whole is faster without."""
+    worst_first = sorted(choice.compressed, key=lambda name: gains[name])
+    with _Trials(network, setting, choice.length) as trials:
         back = _give_back(trials, worst_first, seconds=seconds, progress=progress)
-        choice = TimeChoice(_compressed(network, gains), tuple(back), trials.times(), length)
+        choice = replace(
+            choice,
+            compressed=_compressed(network, gains),
+            given_back=tuple(back),
+            times=trials.times(),
+            state_bytes=trials.state_bytes(),
+        )
     if choice.speedup is not None and choice.speedup <= 1:
-        _log.warning("by the whole, delta frames save no time in %s: %s", times.setting.engine, choice)
+        _log.warning("by the whole, delta frames save no time in %s: %s", setting.engine, choice)
     return choice
 
 
@@ -133,6 +169,10 @@ class _Trials:
 
     def __exit__(self, *error: object) -> None:
         self._present.__exit__(*error)
+
+    def state_bytes(self) -> int:
+        """Memory of a stream's maps, bytes."""
+        return self._present.graphs.state_bytes
 
     def times(self) -> FunctionTimes:
         """The times of the network as it is now."""

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.module_tracker import ModuleTracker
 
 from deltadistill.exporting.functions import DeltaFunctions
+from deltadistill.exporting.simplifying import simplify
 from deltadistill.exporting.sums import regroup_sums
 
 OPSET = 17  # the newest that ONNX Runtime, OpenVINO and the tracing exporter all know
@@ -40,6 +41,7 @@ def write_graphs(functions: DeltaFunctions, folder: Path, *, axes: Axes | None =
         changing = {} if not axes else dict.fromkeys((*input_names, *output_names), axes)
         with _explained(functions, name, module, inputs):
             _write(module, inputs, written[name], input_names, output_names, changing)
+        simplify(written[name])
         regroup_sums(written[name])
     return written
 

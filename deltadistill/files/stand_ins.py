@@ -3,6 +3,7 @@
 None of their classes is looked up, none of their code runs; so it does not matter whether it is installed.
 """
 
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,7 +28,6 @@ _MAPPINGS = {
     "mmengine.config.config.ConfigDict",
     "pytorch_lightning.utilities.parsing.AttributeDict",
 }
-_TODAY = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # torch.save calls modules as Python 2 did
 
 
 class StandIn:
@@ -58,9 +58,9 @@ class _Mapping:
 
 
 def name_today(pickled: str) -> str:
-    """The dotted name of what a pickle calls "module name"."""
+    """The dotted name of what a pickle calls "module name"; torch.save calls things as Python 2 did."""
     module, _, name = pickled.partition(" ")
-    return f"{_TODAY.get(module, module)}.{name}"
+    return ".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name)))
 
 
 def is_harmless(name: str) -> bool:

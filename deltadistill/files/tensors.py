@@ -152,7 +152,7 @@ def _way(path: Path, error: RefusedCallsError) -> str:
     """How to convert an honest file of another program once; nothing for calls that none needs."""
     if not error.may_be_honest:
         return ""
-    what, weights = "", "c['state_dict']"
+    what, weights = "", "c.get('state_dict') or c.get('model') or c"
     if error.is_network:
         what = "; it is a network as an object, not its tensors by name"
         weights = "(c['model'] if isinstance(c, dict) else c).state_dict()"

@@ -11,6 +11,8 @@ MODELS = Registry(
         "efficientdet_d0": "deltadistill.models.efficientdet:build_d0",
         "faster_rcnn_r101": "deltadistill.models.faster_rcnn:build_r101",
         "hrnet_w18_small": "deltadistill.models.hrnet:build_w18_small",
+        "jitnet": "deltadistill.models.jitnet:build",
+        "mobilenetv2_deeplab": "deltadistill.models.mobilenetv2_deeplab:build",
     },
 )
 

@@ -27,6 +27,10 @@ class Predictor(Protocol):
     uses_history: whether an answer depends on frames before.
     learns: whether it changes its networks while it answers; then it gets copies of its own.
     has_delta_frames: whether frames other than key frames run a network, and so have a time of their own.
+    works_on_predictions: whether it computes with what the task says, not with outputs of its network alone;
+        then its time without the rest has that in it too.
+    costs_vary: whether what a frame costs depends on the picture; then `costs` is the most that it can be,
+        and `last_cost` what it was.
     is_key_frame: whether the last answer was made as on a key frame.
     state_bytes: memory that is kept for the next frame.
     """
@@ -34,6 +38,8 @@ class Predictor(Protocol):
     uses_history: bool = True
     learns: bool = False
     has_delta_frames: bool = False
+    works_on_predictions: bool = False
+    costs_vary: bool = False
     is_key_frame: bool = True
     state_bytes: int = 0
 
@@ -55,7 +61,10 @@ class Predictor(Protocol):
 
     @abstractmethod
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
-        """The cost of a key frame and of any other, from those of its networks (the first one's is MAIN)."""
+        """The cost of a key frame and of any other, from those of its networks (the first one's is MAIN).
+
+        Streams have begun, so that the size of frames is known.
+        """
 
     def last_cost(self, networks: Mapping[str, FrameCosts]) -> Cost:
         """The cost of the last answer, from those of its networks."""

@@ -8,6 +8,10 @@ PREDICTORS = Registry(
         "per_frame": "deltadistill.predictors.per_frame:PerFrame",
         "stream": "deltadistill.predictors.streamed:Streamed",
         "copy": "deltadistill.predictors.copy:Copy",
+        "moved": "deltadistill.predictors.moved:Moved",
+        "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
+        "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
+        "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
     },
 )
 

@@ -1,1 +1,1 @@
-"""Preparation: Cityscapes, ImageNet VID, COCO video, masks, video or made clips, to one prepared data set."""
+"""Preparation: Cityscapes, VID, COCO, masks, video or made clips to a data set, and labels where none are."""

@@ -4,18 +4,20 @@ On x86 its convolutions keep channels in blocks (NCHWc). A map that leaves the k
 order, turned back on every delta frame, and its sum is not taken into the convolution before it: together as
 dear as the students. Here both graphs are optimised by ONNX Runtime itself, and the reorders at the maps are
 then taken out of what it made: the key graph writes a map as it lies, the delta graph's convolution adds it.
-The blocked map has the shape of the plain one. What comes out is compared with the plain graphs before it is
-used, and is the same up to rounding.
+The blocked map has the shape of the plain one, or further channels that fill its last block
+(whole_blocks.py). What comes out is compared with the plain graphs before it is used, and is the same up to
+rounding.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.whole_blocks import cut_off, fill_blocks, is_worth_filling
 
 _log = logging.getLogger(__name__)
 
@@ -26,45 +28,59 @@ Optimise = Callable[[bytes, Path], None]
 def blocked_graphs(graphs: Graphs, optimise: Optimise) -> dict[str, bytes]:
     """Key and delta graph, optimised, that hand over blocked maps; nothing where that cannot be.
 
-    It cannot without the package onnx, and where no map lies in blocks: on other processors, and for maps
-    whose channels fill no whole blocks.
+    It cannot without the package onnx, and where no map lies in blocks, as on other processors.
     """
     if not graphs.maps or find_spec("onnx") is None:
         return {}
+    with TemporaryDirectory(prefix="deltadistill-") as place:
+        folder = Path(place)
+        block = _block(optimise, folder)
+        whole, odd = _by_blocks(graphs, block)
+        maps = whole | set(odd)
+        while maps:
+            pair, kept = _optimised(graphs, maps, odd, block, optimise, folder)
+            if kept == maps:
+                return {name: model.SerializeToString() for name, model in pair.items()}
+            maps = kept  # once more with these alone: each must lie alike on both sides
+    return {}
+
+
+def _by_blocks(graphs: Graphs, block: int) -> tuple[set[str], dict[str, int]]:
+    """Maps whose channels fill blocks, and those that a few more would make so, with their channels."""
+    channels = {
+        each.name: each.shape[1]
+        for each in graphs.maps
+        if block and len(each.shape) == 4 and isinstance(each.shape[1], int)
+    }
+    whole = {name for name, count in channels.items() if count % block == 0}
+    return whole, {name: count for name, count in channels.items() if is_worth_filling(count, block)}
+
+
+def _optimised(
+    graphs: Graphs, maps: set[str], odd: Mapping[str, int], block: int, optimise: Optimise, folder: Path
+) -> tuple[dict[str, Any], set[str]]:
+    """Key and delta graph with these maps in blocks, and the names of those that lie alike on both sides."""
     import onnx
 
-    key, delta = (onnx.load(graphs.onnx[name]) for name in ("key", "delta"))
-    slope = _slope_of(key, delta)
-    with TemporaryDirectory(prefix="deltadistill-") as folder:
-        block = _block(optimise, Path(folder))
-        maps = _that_fill_blocks(graphs, block)
-        if not maps:
-            return {}
-        _put_pools_behind(delta, maps)
-        made = {}
-        for name, model in (("key", key), ("delta", delta)):
-            if slope is not None:
-                _let_rectifiers_stand_in(model)
-            path = Path(folder) / f"{name}.onnx"
-            optimise(model.SerializeToString(), path)
-            made[name] = onnx.load(path)
-    if slope is not None:
-        for model in made.values():
-            _put_slope_back(model, slope)
-    key_maps = _without_reorders_of_outputs(made["key"], maps)
-    delta_maps = _without_reorders_of_inputs(made["delta"], maps)
-    if not key_maps or key_maps != delta_maps:
-        return {}  # each map must lie alike on both sides
-    return {name: model.SerializeToString() for name, model in made.items()}
-
-
-def _that_fill_blocks(graphs: Graphs, block: int) -> set[str]:
-    """Names of the maps whose channels are a multiple of the block; none where there are no blocks."""
-    return {
-        each.name
-        for each in graphs.maps
-        if block and len(each.shape) == 4 and isinstance(each.shape[1], int) and each.shape[1] % block == 0
-    }
+    pair = {name: onnx.load(graphs.onnx[name]) for name in ("key", "delta")}
+    slope = _slope_of(*pair.values())
+    odd = {name: count for name, count in odd.items() if name in maps}
+    filled = fill_blocks([model.graph for model in pair.values()], odd, block)
+    maps = maps - set(odd) | filled.maps
+    _put_pools_behind(pair["delta"], maps)
+    for name, model in pair.items():
+        if slope is not None:
+            _let_rectifiers_stand_in(model)
+        path = folder / f"{name}.onnx"
+        optimise(model.SerializeToString(), path)
+        pair[name] = onnx.load(path)
+        if slope is not None:
+            _put_slope_back(pair[name], slope)
+    kept = _without_reorders_of_outputs(pair["key"], maps)
+    kept &= _without_reorders_of_inputs(pair["delta"], maps)
+    for model in pair.values():
+        kept -= cut_off(model.graph, filled)
+    return pair, kept
 
 
 def _block(optimise: Optimise, folder: Path) -> int:

@@ -20,8 +20,8 @@ from deltadistill.files import atomic
 from deltadistill.files.strict_json import read_json
 from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import Session, engines_for, open_session
+from deltadistill.runtime.filling import filler
 from deltadistill.runtime.graphs import Graphs, noise
-from deltadistill.runtime.moving import Moving
 from deltadistill.runtime.runner_file import Description
 from deltadistill.runtime.versions import installed_versions
 
@@ -139,9 +139,9 @@ def decided(
 def _moving_ms(description: Description) -> float:
     """Milliseconds that it takes to estimate the motion between two frames, which is most of moving."""
     frames = [noise(description.frame, seed)[0] for seed in range(2)]
-    moving = Moving(description.between.flow)
+    moving = filler(description.between)
     moving.begin(frames[0], {"boxes": ()})
-    return measure_turns([[("moving", partial(moving.moved, frames[1]))]], runs=5, warmup=1).median_ms(
+    return measure_turns([[("moving", partial(moving.next_one, frames[1]))]], runs=5, warmup=1).median_ms(
         "moving"
     )
 

@@ -6,24 +6,23 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltadistill.runtime.between import Between
-from deltadistill.runtime.moving import Moving
+from deltadistill.runtime.registry import FILLERS
 
 
 class Filler(Protocol):
-    """begin: take a computed frame uint8 (h, w, 3), or whatever frames are, and its answer; next_one: the
-    answer of a later frame, which the caller may change."""
+    """Answers frames from one that was computed; the caller may change what it is handed."""
 
     def begin(self, frame: np.ndarray, answer: Any) -> None:
-        """Of a computed frame."""
+        """Take a computed frame, uint8 (h, w, 3) where it is a picture, and its answer."""
 
     def next_one(self, frame: np.ndarray) -> Any:
-        """Of a frame after it."""
+        """The answer of a frame after it."""
 
 
 class Copying:
     """The answer as it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, between: Between) -> None:
         self._answer: Any = None
 
     def begin(self, frame: np.ndarray, answer: Any) -> None:
@@ -35,24 +34,17 @@ class Copying:
         return _copied(self._answer)
 
 
-class Carrying:
-    """The answer moved along with the picture."""
-
-    def __init__(self, moving: Moving):
-        self._moving = moving
-
-    def begin(self, frame: np.ndarray, answer: Any) -> None:
-        """See `Filler`."""
-        self._moving.begin(frame, answer)
-
-    def next_one(self, frame: np.ndarray) -> Any:
-        """See `Filler`."""
-        return self._moving.moved(frame)
-
-
 def filler(between: Between) -> Filler:
     """What answers frames that are not computed; ValueError where it needs what is not installed."""
-    return Carrying(Moving(between.flow)) if between.kind == "moved" else Copying()
+    try:
+        return FILLERS.find(between.kind)(between)
+    except ModuleNotFoundError as error:
+        if error.name != "cv2":
+            raise
+        raise ValueError(
+            "answers are moved along with the picture by OpenCV, which is not installed; "
+            "pip install opencv-python-headless"
+        ) from None
 
 
 class Filling:

@@ -27,6 +27,11 @@ class Graphs:
     packages: Mapping[str, Path] = field(default_factory=dict)
     functions: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def state_bytes(self) -> int:
+        """Memory of the maps of one frame, bytes, as they are described."""
+        return sum(form.elements() * np.dtype(form.dtype).itemsize for form in self.maps)
+
     def of_precision(self, precision: str) -> "Graphs":
         """The same with the ONNX files that compute so: those in 8 bits for "int8"."""
         return replace(self, onnx=self.int8) if precision == "int8" else self

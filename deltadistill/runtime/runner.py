@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
+from deltadistill.blocks.schedules import KeySchedule
 from deltadistill.runtime.choice import Choice, choose
 from deltadistill.runtime.engine import Maps, Session, open_session
 from deltadistill.runtime.filling import Filling
 from deltadistill.runtime.graphs import Graphs
-from deltadistill.runtime.runner_file import Description, TensorForm, read_description
+from deltadistill.runtime.runner_file import Description, Schedule, TensorForm, read_description
 from deltadistill.runtime.structure import rebuild
 from deltadistill.video.registry import DECODERS
 
@@ -25,7 +25,8 @@ class Runner:
     runner(frame) takes the next frame and returns the network's outputs as arrays; they stay as they are.
     A frame has the form that `description.frame` tells: uint8 pictures (N, H, W, 3), red first, where the
     folder says how pictures go in, else the network's own frames. A runner keeps the state of one video;
-    `another()` gives one for the next video that shares what was loaded.
+    `another()` gives one for the next video that shares what was loaded, and `Streams(runner.another)` any
+    number of them by name.
 
     engine: a name of runtime/registry.py; "auto" measures for some seconds which is fastest here, remembers
         it by machine and runner, and computes every frame in full where that is not slower. `choice` tells.
@@ -57,11 +58,16 @@ class Runner:
         if period is not None and schedule is not None:
             raise ValueError(f"period {period} and a schedule are given; which frames are key hangs on one")
         self._decode = _decoder(folder, self.description, decode)
-        period = self.description.schedule.period if period is None else period
-        schedule = FixedPeriod(period) if schedule is None else schedule
+        written = self.description.schedule if period is None else Schedule(period=period)
+        self._written = written if schedule is None else None
         self.choice = (
             choose(
-                graphs, self.description, period=period, threads=threads, precision=precision, device=device
+                graphs,
+                self.description,
+                period=written.period,
+                threads=threads,
+                precision=precision,
+                device=device,
             )
             if engine == "auto"
             else Choice(engine=engine, precision=precision, per_frame=False)
@@ -69,10 +75,11 @@ class Runner:
         session = open_session(
             graphs, self.choice.engine, threads=threads, precision=self.choice.precision, device=device
         )
-        self._begin(session, schedule)
+        self._begin(session, Lock(), schedule or written.made())
 
-    def _begin(self, session: Session, schedule: KeySchedule) -> None:
+    def _begin(self, session: Session, turn: Lock, schedule: KeySchedule) -> None:
         self.session = session
+        self._turn = turn  # of all that share the session: engines take one frame at a time
         self._schedule = schedule
         self._one_frame = Lock()
         self._maps: Maps | None = None
@@ -83,17 +90,17 @@ class Runner:
         schedule.refresh()
 
     def another(self, schedule: KeySchedule | None = None) -> "Runner":
-        """A runner for another video, which shares the engine's graphs with this one; in the same thread.
+        """A runner for another video, which shares the engine's graphs with this one; in any thread.
 
-        schedule: of its own; by default a fixed period like this one's, ValueError where this has another.
+        Where both have a frame at the same time, one waits for the other.
+        schedule: of its own; by default as this one's was made, ValueError where that was an object given.
         """
-        if schedule is None:
-            if not isinstance(self._schedule, FixedPeriod):
-                raise ValueError("this runner has a schedule that cannot be shared; give the other its own")
-            schedule = FixedPeriod(self._schedule.period)
+        if schedule is None and self._written is None:
+            raise ValueError("this runner has a schedule that cannot be shared; give the other its own")
         twin = object.__new__(Runner)
         twin.description, twin.choice, twin._decode = self.description, self.choice, self._decode
-        twin._begin(self.session, schedule)
+        twin._written = self._written if schedule is None else None
+        twin._begin(self.session, self._turn, schedule or self._written.made())
         return twin
 
     def reset(self) -> None:
@@ -153,7 +160,9 @@ class Runner:
         if filling is not None and not is_key_frame and not filling.is_computed():
             self.is_key_frame = False
             return filling.answered(frame)
-        answer = rebuild(self.description.structure, self._computed(frame, is_key_frame))
+        with self._turn:
+            outputs = self._computed(frame, is_key_frame)
+        answer = rebuild(self.description.structure, outputs)
         if self._decode is not None:
             answer = self._decode(answer)
         if filling is not None:

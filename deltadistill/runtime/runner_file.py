@@ -5,8 +5,18 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from deltadistill.blocks.schedules import Adaptive, FixedPeriod, KeySchedule
 from deltadistill.files.strict_json import read_json
 from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.picture_form import PictureForm
@@ -63,10 +73,38 @@ class GraphFile(_Strict):
         return file
 
 
-class Schedule(_Strict):
-    """Which frames are key frames: the first, and every `period`-th after it; 1 is each of them."""
+Frames = Annotated[int, Field(ge=1, le=2**31)]
 
-    period: Annotated[int, Field(ge=1, le=2**31)]
+
+class AdaptiveSchedule(_Strict):
+    """Key frames where the picture has changed by so much since the last one (blocks/schedules.py: Adaptive).
+
+    threshold: in the unit of the runner's frames, grey levels for pictures.
+    """
+
+    threshold: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
+    longest: Frames | None = None
+
+
+class Schedule(_Strict):
+    """Which frames are key frames: the first, and every `period`-th after it; 1 is each of them.
+
+    adaptive: decides instead, where it is there; `period` is then what to expect of it, by which an engine is
+        chosen.
+    """
+
+    period: Frames
+    adaptive: AdaptiveSchedule | None = None
+
+    def made(self) -> KeySchedule:
+        """A schedule for one stream."""
+        if self.adaptive is None:
+            return FixedPeriod(self.period)
+        return Adaptive(self.adaptive.threshold, longest=self.adaptive.longest)
+
+    @model_serializer(mode="wrap")
+    def _what_is_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value is not None}
 
 
 class Pictures(_Strict):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from account.functional import Functional
 from torch import nn
 
 import deltadistill as dd
@@ -38,15 +39,6 @@ def published(name, classes=19):
 
 def compressed_layers(table):
     return sum(row.chosen == "compressed" for row in table.rows)
-
-
-class Functional(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,10 @@
 import pytest
 import torch
 import torchvision
-from torch import nn
+from account.functional import Functional
 
 from deltadistill.account.macs import count_macs
 from deltadistill.account.operators import BIAS_ARGUMENT, PER_ELEMENT, PRODUCTS, operator_macs
-
-
-class Functional(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
 
 
 @pytest.mark.parametrize(

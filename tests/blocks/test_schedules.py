@@ -109,6 +109,11 @@ def test_an_adaptive_schedule_remembers_a_frame_whose_memory_is_used_again():
         (lambda: Adaptive(0), "threshold 0 must be above 0"),
         (lambda: Adaptive(float("nan")), "threshold nan"),
         (lambda: Adaptive(1, longest=0), "longest 0 must be a whole number"),
+        (lambda: FixedPeriod(2.5), "period 2.5 must be a whole number"),
+        (lambda: FixedPeriod(True), "period True must be a whole number"),  # a flag, not one frame
+        (lambda: Gaps([2, True]), "gap True must be a whole number"),
+        (lambda: Adaptive(1, longest=True), "longest True must be a whole number"),
+        (lambda: Adaptive(True), "threshold True must be above 0"),
     ],
 )
 def test_an_impossible_schedule_is_refused(make, message):
@@ -151,6 +156,10 @@ def test_a_stream_takes_a_period_or_a_schedule(network):
     assert shown(stream, video[:3]) == [0]
     stream.period = 3
     assert shown(stream, video) == [0, 3, 6]
+    with pytest.raises(ValueError, match="period True must be"):
+        stream.period = True
+    with pytest.raises(ValueError, match="period True must be"):
+        dd.Stream(network, period=True)
 
 
 def test_a_frame_that_is_not_noted_does_not_count():

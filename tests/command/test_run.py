@@ -257,6 +257,49 @@ def test_the_command_writes_both_files_and_prints_one_line(runner, tmp_path, cap
     assert len(list(read_video(tmp_path / "out.mp4"))) == 7
 
 
+def keys_of(runner, film, folder, *options):
+    """The numbers of the key frames, by reason where they were forced."""
+    lines = folder / "out.jsonl"
+    line = ["run", str(runner), str(film), "--engine", "onnxruntime", "--jsonl", str(lines), *options]
+    assert main(line) == 0
+    told = [json.loads(text) for text in lines.read_text().splitlines()]
+    assert not [line for line in told if line.get("forced") and not line["key"]]
+    return {line["frame"]: line.get("forced") for line in told if line["key"]}
+
+
+def test_key_frames_come_by_period_by_change_or_as_a_list_says(runner, tmp_path):
+    levels = [60] * 4 + [64, 68, 72, 76, 80, 84] + [84] * 6  # 24 grey levels, a few at a time
+    frames = [grey(level, (16, 32)) for level in levels]
+    film = write_video(tmp_path / "film.mkv", frames, codec="ffv1", pixels="bgra")
+
+    def keys(*options):
+        return list(keys_of(runner, film, tmp_path, "--scene-cut", "0", *options))
+
+    assert keys() == [0, 3, 6, 9, 12, 15]
+    assert keys("--period", "7") == [0, 7, 14]
+    adaptive = ("--schedule", "adaptive", "--schedule-option", "threshold=12")
+    assert keys(*adaptive) == [0, 6, 9]
+    assert keys(*adaptive, "--schedule-option", "longest=5") == [0, 5, 8, 13]
+    assert keys("--schedule", "gaps", "--schedule-option", "lengths=[2, 5]") == [0, 2, 7, 9, 14]
+
+
+def test_whatever_the_schedule_a_frame_that_does_not_go_on_is_a_key_frame(runner, tmp_path):
+    on_demand = ("--schedule", "on_demand")
+    times = [0, 1, 2, 3, 4, 15, 16, 17]
+    late = write_video(tmp_path / "late.mp4", drifting(8), times=times)
+    assert keys_of(runner, late, tmp_path, *on_demand) == {0: None, 5: "time"}
+    other = [255 - noise(1, (48, 64))[0] // 4] * 4
+    cut = write_video(tmp_path / "cut.mp4", [*drifting(6), *other])
+    assert keys_of(runner, cut, tmp_path, *on_demand) == {0: None, 6: "scene cut"}
+    parts = [write_video(tmp_path / f"{n}.ts", drifting(5, (n, 64)), codec="libx264") for n in (48, 96)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert list(keys_of(runner, joined, tmp_path, *on_demand).items())[:2] == [(0, None), (5, "size")]
+    damaged = write_video(tmp_path / "damaged.mp4", drifting(36), gop=12)
+    damage(damaged, 15)
+    assert keys_of(runner, damaged, tmp_path, *on_demand) == {0: None, 24: "gap"}
+
+
 def test_bench_compares_end_to_end_and_per_part(runner, tmp_path, capsys):
     path = write_video(tmp_path / "film.mp4", drifting(12))
     line = ["bench", str(runner), str(path), "--engine", "onnxruntime", "--frames", "9", "--rounds", "2"]
@@ -297,6 +340,10 @@ def test_an_adapter_beside_the_runner_is_used_and_one_that_is_named_instead(runn
         (["{runner}", "{film}", "-o", "{film}"], 1, "is the video that is read; name another file to write"),
         (["{runner}", "{film}", "--sound"], 1, "--sound goes with -o"),
         (["{runner}", "{film}", "--sound", "-o", "out.mp4"], 2, "has no sound; leave --sound out"),
+        (["{runner}", "{film}", "--schedule", "now"], 1, "schedule of key frames 'now' is unknown"),
+        (["{runner}", "{film}", "--schedule", "adaptive"], 1, "missing a required argument: 'threshold'"),
+        (["{runner}", "{film}", "--schedule", "gaps", "--period", "3"], 1, "give that alone"),
+        (["{runner}", "{film}", "--schedule-option", "threshold=3"], 1, "goes with --schedule NAME"),
         (["{runner}", "{film}", "--decoder", "rings"], 2, "decoder 'rings' is unknown"),
         (["{runner}", "{film}", "--adapter", "none.yaml"], 2, "there is no adapter"),
         (["{runner}", "{film}", "-o", "{film}/out.mp4"], 3, "out.mp4 cannot be written: "),

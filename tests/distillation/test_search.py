@@ -190,15 +190,23 @@ def closest_below(cost, costs):
     return max(share for share in shares if share <= cost)
 
 
-def test_a_gap_is_closed_by_the_exchange_that_the_gates_mind_least(network):
-    # at T = 2 a delta frame may cost 125 of 250: room for 90 above the cheapest. The keenest block takes 30,
-    # then none fits; 2 % of a cost of 0.75 are 7.5 of a delta frame, which 85 and 84 meet alone
+@pytest.mark.parametrize(
+    ("extras", "logits", "taken"),
+    [
+        ((30.0, 85.0, 84.0), (3.0, -1.0, -2.0), [0, 1, 0]),  # the keenest leaves no room: exchanged
+        ((30.0, 83.0, 85.0), (3.0, -1.0, -2.0), [0, 1, 0]),  # not for the one that comes closest
+        ((30.0, 82.0, 85.0), (3.0, -1.0, -2.0), [0, 0, 1]),  # nor for one that is too far below
+        ((85.0, 83.0, 30.0), (-2.0, -1.0, -3.0), [0, 1, 0]),  # the keenest is close enough itself
+    ],
+)
+def test_a_gap_is_closed_by_the_exchange_that_the_gates_mind_least(extras, logits, taken):
+    # at T = 2 a delta frame may cost 125 of 250: room for 90 above the cheapest; 2 % of a cost of 0.75 are
+    # 7.5 of a delta frame, so that 82.5 is near enough
     network = dd.convert(build("batch norm and dropout"), dd.LinearStudent(gamma=2), dd.all_convolutions)
-    extras, logits = (30.0, 85.0, 84.0), (3.0, -1.0, -2.0)
     set_logits(network, *logits)
     blocks = dict(zip(delta_blocks(network), [(10 + extra, 10.0) for extra in extras], strict=True))
     settle_at(network, CostTable(blocks, rest=5.0, teacher=250.0), AmortisedTarget(0.75, 2))
-    assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == [0, 1, 0]
+    assert [block.decided == "uncompressed" for block in delta_blocks(network).values()] == taken
 
 
 @pytest.mark.parametrize(("rest", "said"), [(100.0, True), (102.0, True), (103.5, False), (109.0, False)])

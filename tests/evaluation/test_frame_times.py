@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from data.small_dataset import make_manifest
 from torch import nn
 
-import deltadistill as dd
 from deltadistill.account.latency import Timings
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation import timed_variants
@@ -27,21 +25,6 @@ CALM = {"runs": 1, "warmup": 0, "seconds": 60.0}
 @pytest.fixture
 def store(tmp_path):
     return FrameStore(make_manifest(tmp_path, clips={"train": 1, "tune": 1, "test": 2}), cache_bytes=0)
-
-
-@pytest.fixture
-def teacher():
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
-    ).eval()
-
-
-@pytest.fixture
-def delta(teacher):
-    converted = dd.convert(teacher, dd.LinearStudent(gamma=4))
-    converted[1].decide("compressed")
-    return converted
 
 
 class Task:

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from data.small_dataset import make_manifest
-from torch import nn
 
 import deltadistill as dd
 from deltadistill.blocks.schedules import FixedPeriod
@@ -23,18 +22,8 @@ CALM = {"runs": 1, "warmup": 0, "seconds": 60.0}
 
 
 @pytest.fixture
-def teacher():
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
-    ).eval()
-
-
-@pytest.fixture
-def delta(teacher):
-    converted = dd.convert(teacher, dd.LinearStudent(gamma=4))
-    converted[1].decide("compressed")
-    return dd.deploy(converted)
+def delta(delta):
+    return dd.deploy(delta)
 
 
 @pytest.fixture

@@ -3,31 +3,15 @@
 import logging
 
 import pytest
-import scripted_engines
 import torch
+from scripted_engines import EXAMPLE, small_network
 from torch import nn
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.exporting import function_times
 from deltadistill.exporting.functions import delta_functions
 
-EXAMPLE = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    monkeypatch.setattr(function_times, "_clock_ns", scripted_engines.CLOCK)
-
-
-def small_network() -> nn.Module:
-    """Teachers take 36, 144 and 8 microseconds; students 35, 53 and 11, and as much more on key frames."""
-    torch.manual_seed(0)
-    plain = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)
-    )
-    design = dd.LinearStudent(gamma=2, keep_dearer=True)
-    return dd.convert(plain.eval(), design, where=dd.all_convolutions)
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def measured(network, engine="PROFILING", **settings):
@@ -91,6 +75,56 @@ def test_no_block_is_given_back_when_the_time_is_over():
     choice = dd.choose_by_time(network, measured(network, "DEAR_MAPS"), seconds=0, progress=False)
     assert choice.compressed == ("2",)
     assert choice.times.delta == pytest.approx(0.099 + 0.2)
+
+
+def test_blocks_that_gain_least_for_their_memory_are_left_out():
+    network = small_network()
+    times = measured(
+        network, length=100
+    )  # 0.001 - 0.035/99 ms for 1024 bytes, and 0.091 - 0.053/99 for as many
+    choice = dd.choose_by_time(network, times, state_mb=1100e-6, check=False)
+    assert (choice.compressed, choice.left_out) == (("2",), ("0",))
+    assert choice.state_bytes == 4 * 4 * 8 * 8
+    assert choice.for_memory == pytest.approx((0.001 - 0.035 / 99) * 99 / 100)
+    assert "1 left out for their memory (0.00 ms a frame); 0.0 MB a stream" in str(choice)
+    checked = dd.choose_by_time(network, times, state_mb=1100e-6, progress=False)
+    assert (checked.compressed, checked.left_out, checked.state_bytes) == (("2",), ("0",), 1024)
+    assert dd.choose_by_time(network, times, state_mb=2.048e-3, check=False).left_out == ()
+    assert dd.choose_by_time(network, times, state_mb=0, check=False).compressed == ()
+
+
+class Summed(nn.Module):
+    """Two layers that are only ever summed: their maps are one."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = (nn.Conv2d(1, 4, 3, padding=1) for _ in range(2))
+        self.last = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.one(x) + self.other(x)))
+
+
+def test_memory_is_that_of_joined_maps():
+    network = dd.convert(
+        Summed().eval(), dd.LinearStudent(gamma=2, keep_dearer=True), where=dd.all_convolutions
+    )
+    times = measured(network, length=100)
+    choice = dd.choose_by_time(network, times, state_mb=2.048e-3, check=False)
+    assert (choice.left_out, choice.state_bytes) == ((), 2048)  # three maps, two of them one
+    choice = dd.choose_by_time(network, times, state_mb=1.1e-3, check=False)
+    assert (choice.compressed, choice.state_bytes) == (
+        ("last",),
+        1024,
+    )  # without either, as the sum is one map
+
+
+def test_a_memory_that_no_choice_reaches_is_refused():
+    network = small_network()
+    for block in delta_blocks(network).values():
+        nn.init.normal_(block.uncompressed.weight)
+    with pytest.raises(ValueError, match=r"maps take 0.0 MB where 0.0015 MB are given, with every block"):
+        dd.choose_by_time(network, measured(network, length=100), state_mb=1.5e-3, check=False)
 
 
 def test_times_of_other_blocks_are_refused():

@@ -4,15 +4,14 @@ import tempfile
 
 import onnx
 import pytest
-import scripted_engines
 import torch
 from architectures import ARCHITECTURES, build
+from scripted_engines import EXAMPLE, small_network
 from torch import nn
 
 import deltadistill as dd
 from deltadistill.account.machine import fast_multiple
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.exporting import function_times
 from deltadistill.exporting.layer_names import Owners, block_paths
 from deltadistill.exporting.layer_times import BLOCK_BY_BLOCK, PROFILE
 from deltadistill.exporting.measuring import measure_layers
@@ -21,22 +20,7 @@ from deltadistill.exporting.running import load
 from deltadistill.runtime.node_times import NodeTime
 
 SLOW = ("hrnet",)  # it has nothing in its names that ddrnet has not
-EXAMPLE = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    monkeypatch.setattr(function_times, "_clock_ns", scripted_engines.CLOCK)
-
-
-def small_network() -> nn.Module:
-    """Weights: 36, students' 6 + 24; 144, students' 24 + 24; 8, students' 4 + 2."""
-    torch.manual_seed(0)
-    plain = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)
-    )
-    design = dd.LinearStudent(gamma=2, keep_dearer=True)
-    return dd.convert(plain.eval(), design, where=dd.all_convolutions)
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def measured(network=None, engine="PROFILING", **settings):

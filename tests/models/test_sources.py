@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from labelling.onnx_by_hand import write_convolution
+from preparation.onnx_by_hand import write_convolution
 from torch import nn
 from torchvision.models import squeezenet1_1
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large

@@ -16,6 +16,7 @@ PARAMS = {"experiment": "street", "seeds": [0], "distill": {"steps": 3}, "write_
 # In a process of its own: MLflow's imports are slow and warn, and the test wants what a stage prints.
 STAGES = """
 import logging, sys
+from contextlib import suppress
 import torch
 from deltadistill.pipeline import store_reach
 from deltadistill.pipeline import tracking
@@ -40,6 +41,12 @@ except RuntimeError:
 with tracking.stage_run("write_report", params=params, folder="results/c") as run:
     run.headline({"delta_T3_miou": 70.5, "delta_T3_consistency": None})
     run.curve("miou/delta", {1: 71.0, 3: 70.5})
+if sys.argv[2] == "retry":
+    for steps, fails in ((1, True), (1, False), (2, False)):
+        params = {"experiment": "retried", "distill": {"steps": steps}}
+        with suppress(RuntimeError), tracking.stage_run("distill", params=params, folder="results/d"):
+            if fails:
+                raise RuntimeError("no luck")
 """
 READ = """
 import json
@@ -80,7 +87,7 @@ print(json.dumps({"runs": runs, "models": models, "signatures": signatures, "out
 def store(tmp_path_factory):
     """Four executions that differ in one parameter, begun at the same time in an empty folder, then read."""
     folder = tmp_path_factory.mktemp("tracking")
-    models = {"3": "model", "4": "none", "5": "none", "6": "none"}
+    models = {"3": "model", "4": "none", "5": "none", "6": "retry"}
     all_four = [start(folder, STAGES, steps, model) for steps, model in models.items()]
     printed = [process.communicate(timeout=300) for process in all_four]
     read = start(folder, READ).communicate(timeout=300)
@@ -101,8 +108,10 @@ def start(folder: Path, script: str, *arguments: str) -> subprocess.Popen:
     )
 
 
-def parents(store):
-    return [run for run in store["runs"] if run["parent"] is None]
+def parents(store, experiment="street"):
+    return [
+        run for run in store["runs"] if (run["parent"], run["tags"].get("experiment")) == (None, experiment)
+    ]
 
 
 def children(store, parent, stage, status="FINISHED"):
@@ -136,6 +145,18 @@ def test_a_failed_stage_is_shown_as_failed_and_writes_no_provenance(store):
         assert len(children(store, parent, "distill", "FAILED")) == 1
     assert not (store["folder"] / "results" / "b").exists()
     assert (store["folder"] / "results" / "a" / "provenance.json").is_file()
+
+
+def test_a_retry_opens_a_run_of_its_own_and_with_changed_parameters_another_execution(store):
+    as_it_was, changed = sorted(parents(store, "retried"), key=lambda run: run["params"]["distill.steps"])
+    runs = {
+        steps: sorted(
+            (run["status"], run["params"]["distill.steps"]) for run in store["runs"] if run["parent"] == of
+        )
+        for steps, of in (("1", as_it_was["id"]), ("2", changed["id"]))
+    }
+    assert runs == {"1": [("FAILED", "1"), ("FINISHED", "1")], "2": [("FINISHED", "2")]}
+    assert changed["params"]["distill.steps"] == "2"
 
 
 def test_metrics_have_their_steps_and_what_was_not_measured_is_left_out(store):

@@ -17,6 +17,7 @@ from deltadistill.exporting.running import graphs_of
 from deltadistill.runtime import onnxruntime_engine
 from deltadistill.runtime.blocked_maps import _block, agree, blocked_graphs
 from deltadistill.runtime.onnxruntime_engine import ENGINE, _Loader
+from deltadistill.runtime.whole_blocks import is_worth_filling
 
 SHAPE = (1, 3, 16, 24)
 
@@ -82,6 +83,62 @@ def test_nothing_is_reordered_at_a_map_that_fills_blocks(tmp_path, activation):
     assert not {node.output[0] for node in key.node if node.op_type == "ReorderOutput"} & whole
     assert not {node.input[0] for node in delta.node if node.op_type == "ReorderInput"} & whole
     assert not [node for node in delta.node if node.op_type == "MaxPool"]
+
+
+class Heads(nn.Module):
+    """Heads of 30 channels: one goes out, two are summed first, one is read by what `last` is."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.stem, self.last = nn.Conv2d(3, 32, 3, padding=1), last
+        self.one, self.two, self.three, self.four = (nn.Conv2d(32, 30, 3, padding=1) for _ in range(4))
+
+    def forward(self, x):
+        x = torch.relu(self.stem(x))
+        return self.one(x), self.two(x) + self.three(x), self.last(nn.functional.leaky_relu(self.four(x)))
+
+
+def made_of(network, folder):
+    torch.manual_seed(0)
+    design = dd.LinearStudent(gamma=2, keep_dearer=True)
+    converted = dd.convert(network.eval(), design, where=dd.all_convolutions)
+    for block in delta_blocks(converted).values():
+        block.decide("compressed")
+    return graphs_of(delta_functions(converted, torch.rand(*SHAPE)), folder)
+
+
+@pytest.mark.skipif(not has_blocks(), reason="ONNX Runtime keeps plain order on this processor")
+@pytest.mark.parametrize(
+    ("last", "count"),
+    [
+        (nn.Conv2d(30, 32, 1), 5),  # stem, one, two with three, four, last
+        (nn.Identity(), 3),  # a leaky rectifier beside others is none in blocks: nothing cuts it off
+        (nn.Conv2d(30, 30, 3, groups=30), 3),  # of four's channels it would need more itself
+        (nn.Softmax(1), 3),
+    ],
+    ids=str,
+)
+def test_channels_that_fill_no_block_are_filled_up_and_cut_off_again(tmp_path, monkeypatch, last, count):
+    made = made_of(Heads(last), tmp_path)
+    blocked = answers(ENGINE.open(made, threads=1))
+    graphs = blocked_graphs(made, _Loader(1, "cpu")._optimise)
+    delta = onnx.load_from_string(graphs["delta"]).graph
+    reordered = {node.input[0] for node in delta.node if node.op_type == "ReorderInput"}
+    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in delta.input}
+    in_blocks = [each.name for each in made.maps if each.name not in reordered and widths[each.name] % 8 == 0]
+    assert len(in_blocks) == count
+    monkeypatch.setattr(onnxruntime_engine, "blocked_graphs", lambda *_: {})
+    plain = answers(ENGINE.open(made, threads=1))
+    for a, b in zip(blocked, plain, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_map_is_filled_up_where_that_takes_little_memory():
+    assert is_worth_filling(124, 16)
+    assert is_worth_filling(30, 8)
+    assert not is_worth_filling(20, 16)  # 32
+    assert not is_worth_filling(32, 16)  # it is whole
 
 
 def test_where_outputs_differ_maps_stay_in_plain_order_and_it_is_said(tmp_path, monkeypatch, caplog):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from preparation.small_videos import drifting
 
-from deltadistill.runtime.between import FlowForm
+from deltadistill.runtime.between import Between, FlowForm
+from deltadistill.runtime.filling import filler
 from deltadistill.runtime.moving import Moving, can_move
 
 SIZE = (96, 128)
@@ -95,5 +96,7 @@ def test_a_moving_thing_before_a_still_background_takes_its_box_along():
 
 def test_without_opencv_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.delitem(sys.modules, "deltadistill.runtime.moving")
+    monkeypatch.delitem(sys.modules, "deltadistill.motion.moved")
     with pytest.raises(ValueError, match="OpenCV, which is not installed; pip install opencv"):
-        Moving()
+        filler(Between(kind="moved", flow=FlowForm()))

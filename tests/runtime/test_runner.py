@@ -1,5 +1,7 @@
 """A runner says frame by frame what a Stream says, in every engine, and needs no PyTorch."""
 
+import json
+import shutil
 import subprocess
 import sys
 
@@ -103,6 +105,21 @@ def test_schedules_of_ones_own_decide_instead_of_the_period(clip, folder):
         runner.another()
     with pytest.raises(ValueError, match="period 3 and a schedule are given"):
         dd.Runner(folder, engine="onnxruntime", period=3, schedule=OnDemand())
+
+
+def test_a_folder_may_say_that_key_frames_come_with_change(clip, folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    content = json.loads((copy / "runner.json").read_text())
+    content["schedule"] = {"period": 4, "adaptive": {"threshold": 0.5, "longest": 6}}
+    (copy / "runner.json").write_text(json.dumps(content))
+    bright = [np.full_like(clip[0], level) for level in (0, 0, 0.2, 0.4, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6)]
+    first = dd.Runner(copy, engine="onnxruntime")
+    for runner in (first, first.another(), dd.Runner(copy, engine="onnxruntime", period=3)):
+        keys = []
+        for number, frame in enumerate(bright):
+            runner(frame)
+            keys += [number] if runner.is_key_frame else []
+        assert keys == ([0, 3, 6, 9] if runner.description is not first.description else [0, 4, 10])
 
 
 def test_an_adaptive_schedule_sees_arrays_as_it_sees_tensors(clip):

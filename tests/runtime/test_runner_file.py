@@ -51,6 +51,14 @@ def _set(path, value):
 
 
 FAULTS = {
+    "a threshold of nothing": (
+        _set(["schedule"], {"period": 3, "adaptive": {"threshold": 0.0}}),
+        "schedule.adaptive.threshold: Input should be greater than 0",
+    ),
+    "a schedule that is code": (
+        _set(["schedule"], {"period": 3, "adaptive": "os:system"}),
+        "schedule.adaptive: Input should be a valid dictionary",
+    ),
     "a newer format": (_set(["format"], 2), "format: Input should be 1"),
     "an unknown key": (_set(["more"], 1), "more: Extra inputs are not permitted"),
     "a path that leaves the folder": (_set(["graphs", "key", "file"], "../key.onnx"), "no plain file name"),

@@ -47,6 +47,14 @@ SETTINGS = {
     "bytes": [b"", b"ab\xff"],
     "defaults": collections.defaultdict(list, loss=[0.5, 0.25]),
     "counts": collections.Counter("aab"),
+    "types": [
+        collections.defaultdict(int, steps=3),
+        collections.defaultdict(str),
+        bool,
+        bytes,
+        complex,
+        dict,
+    ],
     "times": [datetime.datetime(2020, 1, 2), datetime.timedelta(seconds=3)],
     "simple": types.SimpleNamespace(a=1),
     "set": {1, 2},
@@ -120,15 +128,16 @@ def test_a_network_as_an_object_is_refused_with_a_command_that_converts_it(tmp_p
 
 def test_a_class_of_another_program_is_named_with_a_command_that_converts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    saved(tmp_path / "theirs.pt", {"state_dict": weights(1), "cfg": Theirs()})
-    with pytest.raises(
-        ValueError, match=r"more than tensors and plain values: .*Theirs;.*if you trust"
-    ) as caught:
-        dd.load_weights(network(0), "theirs.pt")
-    exec(re.search(r'python -c "(.*?)"', str(caught.value))[1], {})
-    made = network(0)
-    dd.load_weights(made, "tensors.pt", strict=True)
-    assert seed_of(made) == 1
+    for key in ("state_dict", "model"):
+        saved(tmp_path / "theirs.pt", {key: weights(1), "cfg": Theirs()})
+        with pytest.raises(
+            ValueError, match=r"more than tensors and plain values: .*Theirs;.*if you trust"
+        ) as caught:
+            dd.load_weights(network(0), "theirs.pt")
+        exec(re.search(r'python -c "(.*?)"', str(caught.value))[1], {})
+        made = network(0)
+        dd.load_weights(made, "tensors.pt", strict=True)
+        assert seed_of(made) == 1
 
 
 class Theirs:

@@ -33,7 +33,7 @@ class EvaluatedVariant(Section):
     """A network and how it predicts a stream of frames.
 
     networks: further ones, by the names of the arguments under which its constructor takes them.
-    options: of the predictor, by the names of its constructor's arguments; those of this library take none.
+    options: of the predictor, by the names of its constructor's arguments.
     """
 
     network: NetworkName

@@ -43,6 +43,8 @@ def test_copies_cost_nothing(teacher):
 
 def test_a_predictor_that_says_no_macs_is_refused(teacher):
     class Silent:
+        def begin(self, stream): ...
+
         def costs(self, networks):
             return FrameCosts(Cost(macs=5), self.later)
 

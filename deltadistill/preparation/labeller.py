@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltadistill.labelling.onnx_file import open_onnx
-from deltadistill.labelling.torchvision_file import load_torchvision
+from deltadistill.preparation.onnx_file import open_onnx
+from deltadistill.preparation.torchvision_file import load_torchvision
 from deltadistill.stored.architecture import load_network
 
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from data.small_box_dataset import make_box_manifest
 from data.small_dataset import SIZE, make_manifest
-from labelling.small_labellers import RightOf
+from preparation.small_labellers import RightOf
 
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Manifest
 from deltadistill.data.transforms import Augment
-from deltadistill.labelling.class_map import map_classes
-from deltadistill.labelling.labeller import Labeller
-from deltadistill.labelling.pseudo_labels import class_shares, label_frames, places_of_labels, put_together
+from deltadistill.preparation.class_map import map_classes
+from deltadistill.preparation.labeller import Labeller
+from deltadistill.preparation.pseudo_labels import class_shares, label_frames, places_of_labels, put_together
 from deltadistill.processes.group import Group
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,7 +139,7 @@ KILLED = """
     from pathlib import Path
     import cv2
     from deltadistill.data.frames import FrameStore
-    from deltadistill.labelling import pseudo_labels
+    from deltadistill.preparation import pseudo_labels
 
     data, kept = map(Path, sys.argv[1:])
     store = FrameStore.open(data)
@@ -213,7 +213,7 @@ def test_a_frame_that_cannot_be_read_ends_it_and_keeps_the_others(store, tmp_pat
 
 
 def test_an_id_image_reads_back_as_it_was_written(tmp_path):
-    from deltadistill.labelling.pseudo_labels import write_label
+    from deltadistill.preparation.pseudo_labels import write_label
 
     ids = np.arange(256, dtype=np.uint8).reshape(16, 16)
     write_label(tmp_path / "a" / "b.png", ids)

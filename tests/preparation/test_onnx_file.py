@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from labelling.onnx_by_hand import write_convolution
+from preparation.onnx_by_hand import write_convolution
 
-from deltadistill.labelling.onnx_file import open_onnx
+from deltadistill.preparation.onnx_file import open_onnx
 
 WEIGHTS = np.array([[1, 0, 0], [0, 2, -1]], np.float32)  # logits: red, and 2 green − blue
 FRAMES = torch.randn(3, 3, 4, 6, generator=torch.Generator().manual_seed(0))

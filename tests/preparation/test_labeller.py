@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.models import segmentation
 
 from deltadistill import models
-from deltadistill.labelling.labeller import Labeller, open_labeller
+from deltadistill.preparation.labeller import Labeller, open_labeller
 from deltadistill.stored.network_file import save_network
 
 CPU = torch.device("cpu")

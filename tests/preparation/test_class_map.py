@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deltadistill.data.label_table import ClassEntry
-from deltadistill.labelling.class_map import map_classes
+from deltadistill.preparation.class_map import map_classes
 
 CLASSES = (ClassEntry("road", (0, 0, 0), (7,)), ClassEntry("car", (0, 0, 9), (26, 27)))
 

@@ -1,0 +1,205 @@
+"""The graph of one forward pass: which operator reads and makes which pieces of memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from deltadistill.account.operators import PER_ELEMENT
+
+_BATCH_NORMS = {name for name in PER_ELEMENT if "batch_norm" in name}
+_ASKING_SHAPES = {  # they look at a tensor's shape and type, not at what it holds
+    *("aten.empty_like", "aten.zeros_like", "aten.ones_like", "aten.full_like"),
+    *("aten.new_empty", "aten.new_zeros", "aten.new_ones", "aten.new_full", "aten.new_empty_strided"),
+}
+
+Kind = Literal["layer", "pointwise", "concatenation"]
+"""What an engine can make of an operator: "pointwise" can write over an input of its size (an activation, a
+batch norm in evaluation, a sum); a "concatenation" along an axis before which there is none but of length 1
+needs no work if its parts are written side by side; a "layer" needs its inputs and its output at once."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator call that makes or changes memory.
+
+    reads: buffers it reads; read_bytes: as much of them as it reads. writes: buffers that it makes, none
+    where it works in place; changed: the one that it then changes.
+    """
+
+    module: str
+    operator: str
+    kind: Kind
+    reads: tuple[int, ...]
+    read_bytes: int
+    writes: tuple[int, ...]
+    changed: int | None = None
+
+
+@dataclass
+class Dataflow:
+    """Steps in the order in which they ran, over buffers that are numbered in the order of their making.
+
+    sizes: bytes of each buffer. inputs: the caller's, which no step may write over. outputs: what is
+    returned. Weights and constants are no buffers.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+    def last_reads(self, kept: Collection[int] = ()) -> list[int]:
+        """Of each buffer the number of the last step that needs it; len(steps) for outputs and `kept`.
+
+        What is made and never read is needed by no step: −1.
+        """
+        last = [-1] * len(self.sizes)
+        for number, step in enumerate(self.steps):
+            for buffer in step.reads:
+                last[buffer] = number
+        for buffer in (*self.outputs, *kept):
+            last[buffer] = len(self.steps)
+        return last
+
+
+@contextmanager
+def watched(network: nn.Module, inputs: Any) -> Iterator[Dataflow]:
+    """Watch the forward pass of `network` on `inputs` that runs inside, and what it returns."""
+    watch = _Watch(inputs)
+    with _naming(network, watch.running), _ending(network, watch.end), watch:
+        yield watch.flow
+
+
+class _Watch(TorchDispatchMode):
+    """Sees every operator and the memory that it reads and makes; `running` names the running modules."""
+
+    def __init__(self, inputs: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.flow = Dataflow()
+        self.running = [""]
+        self._storages: list[Any] = []  # held, so that no two have one address
+        self._buffers: dict[int, int] = {}
+        self.flow.inputs = tuple(dict.fromkeys(self._made(tensor) for tensor in _tensors(inputs)))
+
+    def end(self, outputs: Any) -> None:
+        """Take note of what the pass, or one of several, returned."""
+        found = (self._buffer(tensor) for tensor in _tensors(outputs))
+        outputs = (buffer for buffer in found if buffer is not None)
+        self.flow.outputs = tuple(dict.fromkeys((*self.flow.outputs, *outputs)))
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        read = {} if str(func.overloadpacket) in _ASKING_SHAPES else self._read((args, kwargs))
+        if read:  # what weights alone make is a constant, as weights are
+            known = {_address(tensor) for tensor in _tensors((args, kwargs))}
+            made = [tensor for tensor in _tensors(result) if _address(tensor) not in known]
+            self._note(func, args, read, made)
+        return result
+
+    def _note(self, func: Any, args: tuple[Any, ...], read: dict[int, int], made: list[Tensor]) -> None:
+        changed = None
+        if not made:
+            if not func._schema.is_mutable:
+                return  # a view
+            changed = self._buffer(args[0])
+            made = [] if changed is not None else [args[0]]  # a constant that now holds what a frame decides
+        operator = str(func.overloadpacket)
+        writes = tuple(dict.fromkeys(self._made(tensor) for tensor in made))
+        step = Step(
+            self.running[-1],
+            operator,
+            _kind(func, operator, args, made),
+            tuple(read),
+            sum(read.values()),
+            writes,
+            changed,
+        )
+        self.flow.steps.append(step)
+
+    def _read(self, arguments: Any) -> dict[int, int]:
+        """Bytes that are read, by buffer."""
+        read: dict[int, int] = {}
+        for tensor in _tensors(arguments):
+            if (buffer := self._buffer(tensor)) is not None:
+                size = min(tensor.numel() * tensor.element_size(), self.flow.sizes[buffer])
+                read[buffer] = max(size, read.get(buffer, 0))
+        return read
+
+    def _buffer(self, tensor: Tensor) -> int | None:
+        return self._buffers.get(_address(tensor))
+
+    def _made(self, tensor: Tensor) -> int:
+        address = _address(tensor)
+        if address not in self._buffers:
+            self._buffers[address] = len(self.flow.sizes)
+            self._storages.append(tensor.untyped_storage())
+            self.flow.sizes.append(self._storages[-1].nbytes())
+        return self._buffers[address]
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
+
+
+def _address(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _kind(func: Any, operator: str, args: tuple[Any, ...], made: list[Tensor]) -> Kind:
+    if func._schema.is_mutable or operator in _BATCH_NORMS:
+        return "pointwise"
+    if torch.Tag.pointwise in func.tags and operator != "aten.clone":  # which may put elements elsewhere
+        return "pointwise"
+    if operator == "aten.cat":
+        axis = args[1] if len(args) > 1 else 0
+        return "concatenation" if math.prod(made[0].shape[: axis % made[0].dim()]) == 1 else "layer"
+    return "layer"
+
+
+@contextmanager
+def _naming(network: nn.Module, running: list[str]) -> Iterator[None]:
+    """Keep the names of the modules that run, the innermost last."""
+    with ExitStack() as hooks:
+        for name, module in network.named_modules():
+            begin = partial(_begin, running, name)
+            hooks.callback(module.register_forward_pre_hook(begin).remove)
+            hooks.callback(module.register_forward_hook(partial(_end, running)).remove)
+        yield
+
+
+@contextmanager
+def _ending(network: nn.Module, end: Callable[[Any], None]) -> Iterator[None]:
+    """Call `end` with what the network returns, and let it return that whatever other hooks make of it."""
+    returned: list[Any] = []
+
+    def first(_module: nn.Module, _inputs: Any, outputs: Any) -> None:
+        end(outputs)
+        returned.append(outputs)
+
+    before = network.register_forward_hook(first, prepend=True)
+    after = network.register_forward_hook(lambda *_: returned.pop())
+    try:
+        yield
+    finally:
+        before.remove()
+        after.remove()
+
+
+def _begin(running: list[str], name: str, *_: Any) -> None:
+    running.append(name)
+
+
+def _end(running: list[str], *_: Any) -> None:
+    running.pop()

@@ -1,0 +1,75 @@
+"""Theoretical peak memory of any module: a curve over its operators under two conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from deltadistill.account.dataflow import Dataflow, watched
+from deltadistill.account.lifetimes import held_bytes
+from deltadistill.account.macs import count_macs
+from deltadistill.account.memory_table import MemoryTable, StepMemory
+from deltadistill.account.published_memory import published_bytes
+from deltadistill.forward.outputs import called
+
+
+def count_memory(
+    network: nn.Module,
+    inputs: Sequence[int] | Sequence[Tensor],
+    *,
+    run: Callable[..., object] | None = None,
+    kept: Collection[int] = (),
+) -> MemoryTable:
+    """Count the memory that one frame of `network` needs for what its layers make, weights apart.
+
+    `inputs`, `run` and the copies without storage on which the network runs once are as for `count_macs`, its
+    errors too; the type of the weights, or of the tensors given, decides what an element takes. Blocks of a
+    delta network run their teachers; `stream_memory` has the memory of key and delta frames.
+    kept: numbers of inputs that are held to the end, as maps are that the next frame needs.
+    """
+    if run is None and hasattr(network, "fixed_shapes") and all(isinstance(size, int) for size in inputs):
+        network = cast(Callable[[], nn.Module], network.fixed_shapes)()
+    flows: list[Dataflow] = []
+
+    def watching(copy: nn.Module, *arguments: Any) -> object:
+        with watched(copy, arguments) as flow:
+            flows.append(flow)
+            return (run or called)(copy, *arguments)
+
+    table = count_macs(network, inputs, run=watching)
+    flow = flows[-1]
+    held = [flow.inputs[number] for number in kept]
+    return MemoryTable(_rows(flow, held), weight_bytes(network), _size(flow, flow.inputs), table.on_values)
+
+
+def weight_bytes(network: nn.Module) -> int:
+    """Bytes of a network's parameters and buffers; what several modules share counts once."""
+    storages = {
+        tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes()
+        for tensor in (*network.parameters(), *network.buffers())
+    }
+    return sum(storages.values())
+
+
+def _rows(flow: Dataflow, kept: Sequence[int]) -> tuple[StepMemory, ...]:
+    last = flow.last_reads(kept)
+    return tuple(
+        StepMemory(
+            name=step.module,
+            operator=step.operator.removeprefix("aten."),
+            read=step.read_bytes,
+            made=_size(flow, step.writes),
+            held=held,
+            held_inputs=sum(flow.sizes[buffer] for buffer in flow.inputs if last[buffer] >= number),
+            published=published,
+        )
+        for number, (step, held, published) in enumerate(
+            zip(flow.steps, held_bytes(flow, kept), published_bytes(flow), strict=True)
+        )
+    )
+
+
+def _size(flow: Dataflow, buffers: Sequence[int]) -> int:
+    return sum(flow.sizes[buffer] for buffer in buffers)

@@ -1,1 +1,0 @@
-"""Labels for frames that have none, from any network that segments."""

@@ -1,0 +1,174 @@
+"""Motion between a key frame and the present one, by DIS flow or motion vectors, where it explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, get_args
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from deltadistill.motion.encoded import EncodedVectors
+from deltadistill.motion.flow_macs import BILINEAR, dis_macs
+from deltadistill.motion.moved import explaining, moved_map
+from deltadistill.motion.optical_flow import Preset
+
+_LEAST = 16
+_PRESETS = {name: getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}") for name in get_args(Preset)}
+
+
+class FromKey(Protocol):
+    """One stream's motion since its key frame; flows are float32 (h, w, 2), across and down, of one size.
+
+    What does not bring the one picture nearer to the other is 0 (the photometric gate).
+    """
+
+    def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
+        """Look at the next frame, uint8 (3, H, W), and its motion as in a FrameBatch."""
+
+    def back(self) -> np.ndarray:
+        """Where each pixel of the present frame was in the key frame: x_key = x + flow."""
+
+    def forth(self) -> np.ndarray:
+        """Where each pixel of the key frame has gone: x = x_key + flow."""
+
+    def macs(self, height: int, width: int) -> int:
+        """MACs of a later frame of this size for one of the two, by the convention of flow_macs."""
+
+
+class ByFlow:
+    """DIS flow between the two pictures, in grey, no side longer than `longest` pixels."""
+
+    def __init__(self, *, preset: Preset, longest: int):
+        self._dis = cv2.DISOpticalFlow_create(_PRESETS[preset])
+        self._longest = longest
+
+    def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
+        """See FromKey."""
+        self._now = grey(picture, self._longest)
+        if is_key:
+            self._key = self._now
+
+    def back(self) -> np.ndarray:
+        """See FromKey."""
+        return self._flow(self._now, self._key)
+
+    def forth(self) -> np.ndarray:
+        """See FromKey."""
+        return self._flow(self._key, self._now)
+
+    def macs(self, height: int, width: int) -> int:
+        """See FromKey; a flow, and for the gate one moved picture."""
+        height, width = _reduced(height, width, self._longest)
+        return dis_macs(self._dis, height, width) + BILINEAR * height * width
+
+    def _flow(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return explaining(self._dis.calc(source, target, None), source, target)
+
+
+class ByVectors:
+    """Motion vectors from frame to frame, joined to one motion since the key frame.
+
+    vectors: gives a frame's backward motion float32 (2, H, W), NaN where it has none, or None; a place
+    without stays where it is.
+    """
+
+    def __init__(self, vectors: Callable[[Tensor, Tensor | None], Tensor | None]):
+        self._vectors = vectors
+
+    def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
+        """See FromKey."""
+        found = self._vectors(picture, motion)  # on key frames too: an encoder sees every frame
+        self._now = grey(picture, max(picture.shape))
+        if is_key:
+            self._key = self._now
+            self._back = self._forth = np.zeros((*self._now.shape, 2), np.float32)
+        elif found is not None:
+            self._join(np.nan_to_num(found.permute(1, 2, 0).numpy()))
+
+    def _join(self, step: np.ndarray) -> None:
+        """step: where each pixel of the frame was in the one before."""
+        self._back = step + _at(self._back, step)
+        self._forth = self._forth - _at(step, self._forth)
+
+    def back(self) -> np.ndarray:
+        """See FromKey."""
+        return explaining(self._back, self._now, self._key)
+
+    def forth(self) -> np.ndarray:
+        """See FromKey."""
+        return explaining(self._forth, self._key, self._now)
+
+    def macs(self, height: int, width: int) -> int:
+        """See FromKey; two components joined, a picture moved for the gate; vectors cost nothing."""
+        return 3 * BILINEAR * height * width
+
+
+def _at(flow: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A flow, read where a step leads."""
+    return np.stack([moved_map(np.ascontiguousarray(flow[..., axis]), step) for axis in (0, 1)], -1)
+
+
+def grey(picture: Tensor, longest: int) -> np.ndarray:
+    """A picture uint8 (3, H, W) in grey (h, w), no side longer than `longest`, none shorter than 16."""
+    height, width = _reduced(*picture.shape[1:], longest)
+    flat = cv2.cvtColor(picture.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _reduced(height: int, width: int, longest: int) -> tuple[int, int]:
+    scale = min(1.0, longest / max(height, width))
+    return max(_LEAST, round(height * scale)), max(_LEAST, round(width * scale))
+
+
+class OfTheFile:
+    """Vectors as frames come with them; ValueError where no frame of the stream has had any."""
+
+    def __init__(self) -> None:
+        self._frames, self._seen = 0, False
+
+    def __call__(self, picture: Tensor, motion: Tensor | None) -> Tensor | None:
+        """The frame's own, None where the codec coded it by itself."""
+        self._frames += 1
+        self._seen |= motion is not None
+        if self._frames == _FIRST_FRAMES and not self._seen:
+            raise ValueError(
+                f"none of the first {_FIRST_FRAMES} frames has motion vectors: the file's codec has none, or "
+                "they come from a prepared data set, which keeps pictures alone; motion: encoded encodes "
+                "them here, motion: flow looks for it in the pictures"
+            )
+        return motion
+
+
+_FIRST_FRAMES = 3  # the first has none, and a key frame of the codec may follow
+
+
+class Encoded:
+    """Vectors of an H.264 encoder that sees the pictures here; a frame's own are not looked at."""
+
+    def __init__(self) -> None:
+        self._encoder = EncodedVectors()
+
+    def __call__(self, picture: Tensor, motion: Tensor | None) -> Tensor | None:
+        """Those of the encoder."""
+        return self._encoder.motion(picture)
+
+
+def from_key(motion: str, *, preset: Preset = "fast", longest: int = 320) -> FromKey:
+    """Make one stream's motion by name: flow (DIS), vectors (of the video's file), encoded (here).
+
+    preset, longest: of DIS. ValueError for other names and for what cannot be meant.
+    """
+    made: dict[str, Callable[[], Any]] = {
+        "flow": lambda: ByFlow(preset=preset, longest=longest),
+        "vectors": lambda: ByVectors(OfTheFile()),
+        "encoded": lambda: ByVectors(Encoded()),
+    }
+    if motion not in made:
+        raise ValueError(f"motion {motion!r} is unknown; allowed: {', '.join(made)}")
+    if preset not in _PRESETS:
+        raise ValueError(f"DIS preset {preset!r} is unknown; allowed: {', '.join(_PRESETS)}")
+    if longest < _LEAST:
+        raise ValueError(f"longest is {longest} pixels; expected at least {_LEAST}")
+    return made[motion]()

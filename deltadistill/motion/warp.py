@@ -1,0 +1,33 @@
+"""Feature maps moved along a flow, bilinear, at whatever resolution they have (torch)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def warped(maps: Tensor, flow: Tensor) -> Tensor:
+    """Maps (N, C, h, w), each place read where the flow leads back to: bilinear, at borders the nearest.
+
+    flow: float32 (N, 2, H, W), across and down, in its own pixels; averaged or interpolated to the maps'
+    size, where half a pixel counts: centres of pixels lie at (i + ½) / size of the picture.
+    """
+    height, width = maps.shape[-2:]
+    scale = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]])[:, None, None]
+    places = _centres(height, width, flow) + _at_size(flow, (height, width)) * scale
+    limits = flow.new_tensor([width, height])[:, None, None]
+    grid = (2 * places / limits - 1).permute(0, 2, 3, 1).to(maps.dtype)
+    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _at_size(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(flow.shape[-2:]) == size:
+        return flow
+    if size[0] <= flow.shape[-2] and size[1] <= flow.shape[-1]:
+        return F.adaptive_avg_pool2d(flow, size)
+    return F.interpolate(flow, size, mode="bilinear", align_corners=False)
+
+
+def _centres(height: int, width: int, like: Tensor) -> Tensor:
+    """Middles of pixels, (2, h, w), across and down, from ½."""
+    rows, columns = (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5 for n in (height, width))
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"))

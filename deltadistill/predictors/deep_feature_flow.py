@@ -1,0 +1,86 @@
+"""Deep Feature Flow: features of the key frame moved along the flow, and the task's head on them (DFF)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from deltadistill.account.cost import Cost, FrameCosts
+from deltadistill.motion.flow_macs import BILINEAR
+from deltadistill.motion.optical_flow import Preset
+from deltadistill.motion.warp import warped
+from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
+from deltadistill.predictors.motions import Motions
+from deltadistill.predictors.network_split import NetworkSplit
+from deltadistill.predictors.predictor import MAIN, Predictor
+from deltadistill.processes.group import device_of
+from deltadistill.tasks.task import Predictions, Task, on_processor
+
+
+class DeepFeatureFlow(Predictor):
+    """The network on key frames; between, its last modules on the maps of the key frame, warped.
+
+    split: the modules from which on later frames run: `final_layer` of a DDRNet, `last_layer` of an HRNet,
+    [class_net, box_net] of an EfficientDet (network_split.py). motion, preset, longest: as of `Moved`.
+    In the paper (Zhu et al., CVPR 2017) flow and scale map are learned; here the flow is DIS or vectors, with
+    the photometric gate, and the scale is 1.
+    """
+
+    has_delta_frames = True
+
+    def __init__(
+        self,
+        network: nn.Module,
+        task: Task,
+        *,
+        split: str | Sequence[str],
+        motion: str = "flow",
+        preset: Preset = "fast",
+        longest: int = 320,
+    ):
+        self._network = network
+        self._split = NetworkSplit(network, split)
+        self._device = device_of(network)
+        self._task = task
+        self._motions = Motions(motion, preset=preset, longest=longest)
+        self._elements: int | None = None  # of the warped maps, per frame
+
+    @property
+    def state_bytes(self) -> int:  # type: ignore[override]  # of the maps, only read here
+        """Memory of the key frame's maps, bytes."""
+        leaves = tree_leaves(self._maps)
+        return sum(leaf.numel() * leaf.element_size() for leaf in leaves if isinstance(leaf, Tensor))
+
+    def begin(self, stream: StreamInfo) -> None:
+        """See `Predictor`."""
+        self._schedule, self._size = stream.schedule, stream.size
+        self._motions.begin(stream.streams)
+        self._maps: Any = None
+
+    @torch.no_grad()
+    def answer(self, frame: FrameBatch) -> Predictions:
+        """See `Predictor`."""
+        self.is_key_frame = self._schedule.is_due(frame.pictures)
+        self._motions.see(frame, is_key=self.is_key_frame)
+        if self.is_key_frame:
+            output, self._maps = self._split.full(frame.normalised.to(self._device))
+        else:
+            flow = self._motions.back().to(self._device)
+            output = self._split.rest(tree_map_only(Tensor, lambda maps: warped(maps, flow), self._maps))
+        self._schedule.note(frame.pictures, is_key=self.is_key_frame)
+        return on_processor(self._task.predict(output, network=self._network))
+
+    def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
+        """Between key frames motion, warping, and the last modules."""
+        macs = self._motions.macs(self._size) + BILINEAR * self._map_elements()
+        macs += self._split.rest_macs(self._size)
+        return FrameCosts(key=networks[MAIN].key, delta=Cost(macs=macs))
+
+    @torch.no_grad()
+    def _map_elements(self) -> int:
+        if self._elements is None:
+            _, maps = self._split.full(torch.zeros(1, 3, *self._size, device=self._device))
+            self._elements = sum(leaf.numel() for leaf in tree_leaves(maps) if isinstance(leaf, Tensor))
+        return self._elements

@@ -25,14 +25,11 @@ def positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return flow[..., 0] + columns, flow[..., 1] + rows
 
 
-def moved_boxes(
-    boxes: Any, flow: np.ndarray, size: tuple[int, int], *, least_moving: float = 1.0
-) -> np.ndarray:
+def moved_boxes(boxes: Any, flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Boxes (n, 4), each moved by the median of the flow in the middle half of it; float64.
 
     flow: (h, w, 2), where the pixels of the boxes' own picture have gone. size: height and width of the frame
-    whose pixels boxes are in. least_moving: where so large a share of the middle half moves, the rest of it
-    does not count: it may be background, or too plain to be followed.
+    whose pixels boxes are in.
     """
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     scale = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]])
@@ -41,8 +38,6 @@ def moved_boxes(
         low = np.floor(middle - half).astype(int).clip(0, [flow.shape[1] - 1, flow.shape[0] - 1])
         high = np.maximum(np.ceil(middle + half).astype(int), low + 1)
         inside = flow[low[1] : high[1], low[0] : high[0]].reshape(-1, 2)
-        moves = inside.any(1)
-        inside = inside[moves] if moves.mean() >= least_moving else inside
         box += np.tile(np.median(inside, 0) / scale, 2)
     return boxes
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,12 @@ class Scores:
     agreement: list[list[Any]] = field(default_factory=list)
     truth: list[list[Any]] = field(default_factory=list)
     plain_truth: list[list[Any]] = field(default_factory=list)
+
+    def with_others(self, others: "Scores", most: int) -> "Scores":
+        """Of the frames nearer than `most` to their key frames, with those of others."""
+        tables = ((self.agreement, others.agreement), (self.truth, others.truth))
+        tables = (*tables, (self.plain_truth, others.plain_truth))
+        return Scores(*(_together(one[:most], other[:most]) for one, other in tables))
 
     def fidelity(self, measure: Measure, period: int) -> float:
         """Of all frames nearer to their key frame than the period."""
@@ -43,6 +50,10 @@ class Scores:
         return (self.score(case, period) or 0.0) / plain if plain else 1.0
 
 
+def _together(one: list[list[Any]], other: list[list[Any]]) -> list[list[Any]]:
+    return [[*first, *second] for first, second in zip_longest(one, other, fillvalue=())]
+
+
 def _against(case: Case, records: Sequence[Sequence[Any]]) -> float | None:
     found = [record for of_distance in records for record in of_distance]
     return case.truth.total(found) if case.truth is not None and found else None
@@ -54,9 +65,10 @@ class Scorer:
     def __init__(self, case: Case, measure: Measure, plain: PerFrame):
         self._case, self.measure, self._plain = case, measure, plain
 
-    def add(self, scores: Scores, way: Way, sample: Sample) -> None:
-        """Answer one sequence, as long as the longest period at most."""
-        frames, numbers = sample.frames(self._case.longest), sample.numbers(self._case.longest)
+    def add(self, scores: Scores, way: Way, sample: Sample, *, most: int | None = None) -> None:
+        """Answer one sequence, of `most` frames at most, by default as long as the longest period."""
+        most = self._case.longest if most is None else most
+        frames, numbers = sample.frames(most), sample.numbers(most)
         for distance, (frame, number) in enumerate(zip(frames, numbers, strict=True)):
             answer = way.next_one(frame) if distance else way.begin(frame)
             self._note(scores, distance, sample.shot, number, frame, answer)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -33,7 +34,7 @@ class Step:
     """One operator call that makes or changes memory.
 
     reads: buffers it reads; read_bytes: as much of them as it reads. writes: buffers that it makes, none
-    where it works in place; changed: the one that it then changes.
+    where it works in place; changed: those that it then changes.
     """
 
     module: str
@@ -42,7 +43,7 @@ class Step:
     reads: tuple[int, ...]
     read_bytes: int
     writes: tuple[int, ...]
-    changed: int | None = None
+    changed: tuple[int, ...] = ()
 
 
 @dataclass
@@ -50,13 +51,15 @@ class Dataflow:
     """Steps in the order in which they ran, over buffers that are numbered in the order of their making.
 
     sizes: bytes of each buffer. inputs: the caller's, which no step may write over. outputs: what is
-    returned. Weights and constants are no buffers.
+    returned. constants: bytes of the weights that are read, and of what weights alone make, by address; they
+    are no buffers.
     """
 
     steps: list[Step] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
+    constants: dict[int, int] = field(default_factory=dict)
 
     def last_reads(self, kept: Collection[int] = ()) -> list[int]:
         """Of each buffer the number of the last step that needs it; len(steps) for outputs and `kept`.
@@ -87,7 +90,7 @@ class _Watch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.flow = Dataflow()
         self.running = [""]
-        self._storages: list[Any] = []  # held, so that no two have one address
+        self._storages: list[StorageWeakRef] = []  # no two have one address while these are there
         self._buffers: dict[int, int] = {}
         self.flow.inputs = tuple(dict.fromkeys(self._made(tensor) for tensor in _tensors(inputs)))
 
@@ -105,16 +108,24 @@ class _Watch(TorchDispatchMode):
         if read:  # what weights alone make is a constant, as weights are
             known = {_address(tensor) for tensor in _tensors((args, kwargs))}
             made = [tensor for tensor in _tensors(result) if _address(tensor) not in known]
-            self._note(func, args, read, made)
+            self._note(func, args, kwargs or {}, read, made)
         return result
 
-    def _note(self, func: Any, args: tuple[Any, ...], read: dict[int, int], made: list[Tensor]) -> None:
-        changed = None
+    def _note(
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        read: dict[int, int],
+        made: list[Tensor],
+    ) -> None:
+        changed: tuple[int, ...] = ()
         if not made:
-            if not func._schema.is_mutable:
+            if not (written := list(_written(func, args, named))):
                 return  # a view
-            changed = self._buffer(args[0])
-            made = [] if changed is not None else [args[0]]  # a constant that now holds what a frame decides
+            found = [self._buffer(tensor) for tensor in written]
+            changed = tuple(buffer for buffer in found if buffer is not None)
+            made = [each for each in written if self._buffer(each) is None]  # constants until now
         operator = str(func.overloadpacket)
         writes = tuple(dict.fromkeys(self._made(tensor) for tensor in made))
         step = Step(
@@ -132,7 +143,9 @@ class _Watch(TorchDispatchMode):
         """Bytes that are read, by buffer."""
         read: dict[int, int] = {}
         for tensor in _tensors(arguments):
-            if (buffer := self._buffer(tensor)) is not None:
+            if (buffer := self._buffer(tensor)) is None:
+                self.flow.constants[_address(tensor)] = tensor.untyped_storage().nbytes()
+            else:
                 size = min(tensor.numel() * tensor.element_size(), self.flow.sizes[buffer])
                 read[buffer] = max(size, read.get(buffer, 0))
         return read
@@ -144,8 +157,8 @@ class _Watch(TorchDispatchMode):
         address = _address(tensor)
         if address not in self._buffers:
             self._buffers[address] = len(self.flow.sizes)
-            self._storages.append(tensor.untyped_storage())
-            self.flow.sizes.append(self._storages[-1].nbytes())
+            self._storages.append(StorageWeakRef(tensor.untyped_storage()))
+            self.flow.sizes.append(tensor.untyped_storage().nbytes())
         return self._buffers[address]
 
 
@@ -155,6 +168,13 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 
 def _address(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
+
+
+def _written(func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Iterator[Tensor]:
+    """The arguments that an operator writes to, by its schema."""
+    for number, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            yield from _tensors(args[number] if number < len(args) else named.get(argument.name))
 
 
 def _kind(func: Any, operator: str, args: tuple[Any, ...], made: list[Tensor]) -> Kind:

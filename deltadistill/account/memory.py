@@ -39,9 +39,17 @@ def count_memory(
             return (run or called)(copy, *arguments)
 
     table = count_macs(network, inputs, run=watching)
-    flow = flows[-1]
+    return memory_table(flows[-1], weight_bytes(network), kept=kept, on_values=table.on_values)
+
+
+def memory_table(
+    flow: Dataflow, weights: int, *, kept: Collection[int] = (), on_values: bool = False
+) -> MemoryTable:
+    """The account of a pass that was watched; `kept` as for `count_memory`, `weights` in bytes."""
+    if not flow.steps:
+        raise ValueError("the network makes nothing of its inputs: no operator reads them")
     held = [flow.inputs[number] for number in kept]
-    return MemoryTable(_rows(flow, held), weight_bytes(network), _size(flow, flow.inputs), table.on_values)
+    return MemoryTable(_rows(flow, held), weights, _size(flow, flow.inputs), on_values)
 
 
 def weight_bytes(network: nn.Module) -> int:

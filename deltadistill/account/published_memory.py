@@ -30,28 +30,25 @@ def published_bytes(flow: Dataflow) -> list[int | None]:
     last = flow.last_reads()
     own = [_in_and_out(flow, step, last) for step in flow.steps]
     joins = _Paths(flow, own).joins
-    within_shortcuts = 0
-    for join in joins:
-        within_shortcuts |= join.shortcut
-    return [
-        _layer(flow, number, own[number], joins, last)
-        if step.kind == "layer" and not within_shortcuts >> number & 1
-        else None
-        for number, step in enumerate(flow.steps)
-    ]
+    shortcuts = {number for join in joins for number in _bits(join.shortcut)}
+    there = {buffer for buffer in flow.inputs if last[buffer] > 0}
+    found: list[int | None] = []
+    for number, step in enumerate(flow.steps):
+        is_layer = step.kind == "layer" and number not in shortcuts
+        found.append(own[number] + _beside(flow, number, joins, there) if is_layer else None)
+        there = {buffer for buffer in (*there, *step.writes) if last[buffer] > number + 1}
+    return found
 
 
 def _in_and_out(flow: Dataflow, step: Step, last: list[int]) -> int:
     return step.read_bytes + sum(flow.sizes[buffer] for buffer in made_by(step, last))
 
 
-def _layer(flow: Dataflow, number: int, own: int, joins: list[_Join], last: list[int]) -> int:
-    step = flow.steps[number]
+def _beside(flow: Dataflow, number: int, joins: list[_Join], there: set[int]) -> int:
+    """What a layer's shortcuts cost, and what else is held meanwhile, of the buffers that are `there`."""
     around = [join for join in joins if join.main >> number & 1]
-    counted = {*step.reads, *step.writes}.union(*(join.buffers for join in around))
-    there = {*flow.inputs}.union(*(each.writes for each in flow.steps[:number]))
-    held = (flow.sizes[buffer] for buffer in there - counted if last[buffer] > number)
-    return own + sum(join.cost for join in around) + sum(held)
+    counted = set(flow.steps[number].reads).union(*(join.buffers for join in around))
+    return sum(join.cost for join in around) + sum(flow.sizes[buffer] for buffer in there - counted)
 
 
 class _Paths:
@@ -74,7 +71,7 @@ class _Paths:
             steps |= self._steps[buffer]
             buffers |= self._buffers[buffer]
         self._sources.append(buffers)
-        for buffer in step.writes if step.changed is None else (step.changed,):
+        for buffer in (*step.writes, *step.changed):
             self._steps[buffer] |= steps
             self._buffers[buffer] |= buffers
 

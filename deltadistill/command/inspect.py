@@ -24,7 +24,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 COMMAND = Command(
-    summary="multiply-accumulates and time per layer, what converts and why not, the bound of the gain",
+    summary="multiply-accumulates, time and memory, what converts and why not, the bound of the gain",
     example="deltadistill inspect torchvision:lraspp_mobilenet_v3_large --size 512x1024",
     describe=describe,
     work="deltadistill.command.inspection:inspect",

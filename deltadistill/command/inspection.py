@@ -12,6 +12,7 @@ from deltadistill.account.layer_rows import layer_rows
 from deltadistill.account.macs import count_macs
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.command import network_arguments
+from deltadistill.command.inspected_memory import frame_memory, memory_of_stream
 from deltadistill.command.inspection_text import printed
 from deltadistill.command.layer_times import LayerTimes, layer_times
 from deltadistill.conversion.convert import convert
@@ -69,7 +70,8 @@ def inspected(
             f"{named.model['name']} does not run on one frame of 3×{size[0]}×{size[1]}: {_first_line(error)}"
             "; give another --size, or a function that returns a network for such frames"
         ) from error
-    table, rows, problem = _converted(network.to("cpu"), students, entry)
+    memory = frame_memory(network.to("cpu"), entry.frame, entry.run)
+    delta, table, rows, problem = _converted(network, students, entry)
     milliseconds = {row["layer"]: times.layers.get(row["layer"]) for row in rows}
     return {
         "network": named.model["name"],
@@ -83,6 +85,8 @@ def inspected(
         "students": {"gamma": students.gamma, "rank": students.rank},
         "nothing_converts": problem,
         "delta_macs": table.delta,
+        "memory": memory,
+        "stream_memory": memory_of_stream(delta, entry.frame, entry.run) if delta else None,
         "bounds": [_bound(length, table, rows, milliseconds, times) for length in lengths],
     }
 
@@ -110,17 +114,17 @@ def _is_torchvision_detector(network: nn.Module) -> bool:
 
 def _converted(
     network: nn.Module, students: LinearStudent, entry: _Entry
-) -> tuple[Any, list[Any], str | None]:
-    """MAC table and rows by layer of the converted network, or of the plain one and why nothing converts."""
+) -> tuple[nn.Module | None, Any, list[Any], str | None]:
+    """The converted network, its MAC table and rows by layer; or the plain one's and why nothing converts."""
     shape = tuple(entry.frame.shape[1:])
     run = entry.run if entry.example(entry.frame) is not entry.frame else None
     try:
         delta = _convert(network, students, entry)
     except ValueError as error:
         table = count_macs(network, shape, run=run)
-        return table, [_plain_row(row) for row in table.rows], str(error)
+        return None, table, [_plain_row(row) for row in table.rows], str(error)
     table = count_macs(delta, shape, run=run)
-    return table, layer_rows(delta, table), None
+    return delta, table, layer_rows(delta, table), None
 
 
 def _convert(network: nn.Module, students: LinearStudent, entry: _Entry) -> nn.Module:

@@ -4,12 +4,20 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from deltadistill.command.inspected_memory import printed_memory
+
 _SHOWN = 25  # layers
 
 
 def printed(result: Mapping[str, Any], *, everything: bool) -> str:
     """The result of an inspection as text."""
-    parts = [_head(result), _layers(result, everything), _left_alone(result), _bounds(result)]
+    parts = [
+        _head(result),
+        _layers(result, everything),
+        _left_alone(result),
+        printed_memory(result),
+        _bounds(result),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

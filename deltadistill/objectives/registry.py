@@ -7,6 +7,7 @@ OBJECTIVES = Registry(
     {
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
+        "residual_encoded": "deltadistill.objectives.residual_encoded:ResidualEncoded",
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",
     },

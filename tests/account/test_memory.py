@@ -198,6 +198,22 @@ def test_a_buffer_that_is_filled_with_the_frame_counts_from_then_on():
     assert planes(network) == [("copy_", larger[0], None), ("convolution", larger[1], larger[1])]
 
 
+def test_what_is_written_by_name_or_in_lists_is_followed():
+    def filled(x, one):
+        out = torch.empty_like(y := one(x))
+        torch.mul(y, 2, out=out)
+        torch._foreach_add_([out, y], 1.0)
+        return out + y
+
+    network = Functional(filled, one=conv(3, 4))
+    assert [row[1] for row in planes(network)] == [3 + 4, 4 + 4, 4 + 4, 4 + 4]
+
+
+def test_a_network_that_reads_nothing_is_refused():
+    with pytest.raises(ValueError, match="makes nothing of its inputs: no operator reads them"):
+        count_memory(nn.Flatten(), (3, 6, 6))
+
+
 def test_an_input_that_is_kept_is_held_to_the_end():
     network = Functional(lambda x, z, one, two: two(one(x)) + z, one=conv(3, 4), two=conv(4, 2))
     inputs = torch.zeros(1, 3, 6, 6), torch.zeros(1, 2, 6, 6)

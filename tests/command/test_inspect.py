@@ -57,6 +57,21 @@ def test_macs_students_and_the_bound_are_those_worked_by_hand(folder, capsys):
     assert found["frame_ms"] > sum(row["ms"] for row in found["layers"]) * 0.2
 
 
+def test_memory_of_a_frame_and_of_a_stream_is_that_worked_by_hand(folder, capsys):
+    found = inspected(capsys, "mine.py:net", "--size", "16x32")
+    plane, frame, stream = 16 * 32 * 4, found["memory"], found["stream_memory"]
+    assert (frame["peak"], frame["peak_at"]) == ((8 + 8) * plane, "2")
+    assert (frame["published"], frame["published_at"]) == ((8 + 8) * plane, "2")
+    assert frame["weights"] == 4 * (8 * 3 * 9 + 8 + 8 * 8 * 9 + 8 + 8 + 8 + 8 * 4 + 4)
+    assert frame["pytorch"] >= (8 + 8) * plane
+    assert stream["maps"] == 8 * plane
+    assert stream["delta_peak"] == (8 + 8 + 8) * plane  # the map, and what layer 3 reads and makes
+    assert main(["inspect", "mine.py:net", "--size", "16x32"]) == 0
+    text = capsys.readouterr().out
+    assert "a frame 0.031, the most at layer 2; as ReDistill counts it 0.031 at layer 2; eager" in text
+    assert "a stream: maps 0.016, with them a key frame" in text
+
+
 def test_every_layer_that_stays_says_why(folder, capsys):
     found = inspected(capsys, "mine.py:net", "--size", "16x32")
     reasons = {row["layer"]: row["reason"] for row in found["layers"] if not row["convertible"]}
@@ -75,6 +90,7 @@ def test_the_text_names_layers_reasons_and_bounds(folder, capsys):
 def test_a_network_of_which_nothing_converts_is_told_so_and_still_timed(folder, capsys):
     found = inspected(capsys, "mine.py:flat", "--size", "32")
     assert "nothing was converted" in found["nothing_converts"]
+    assert found["stream_memory"] is None
     assert found["macs"] == 3 * 32 * 32 * 4
     assert [bound["by_macs"] for bound in found["bounds"]] == [1.0] * 5
 

@@ -41,7 +41,7 @@ HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
 export VIDEO
 
-.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint docs smoke seeds detection real-video video experiment sweep check put off ui bench headlines schema
+.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint docs smoke seeds detection rivals real-video video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -90,6 +90,10 @@ seeds: $(INSTALLED) ## the default experiment with three seeds: mean and spread 
 detection: $(INSTALLED) ## the default experiment on boxes, from data to report (Snakemake; 25 minutes at most on 2 cores)
 	@$(LOCKED) $(OVERLAY) during experiments/street_detection.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_detection/summary.json
+
+rivals: $(INSTALLED) $(TEACHER) ## every rival beside delta distillation on generated streets (Snakemake; 30 minutes at most on 2 cores)
+	@$(LOCKED) $(OVERLAY) during experiments/rivals.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
+	@$(HEADLINE) results/rivals/summary.json
 
 real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real video, from the street teacher
 	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- $(REPRO) $(GRAPH)

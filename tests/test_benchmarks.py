@@ -42,3 +42,11 @@ def test_a_training_step_is_made_as_the_library_makes_it(monkeypatch):
     import training_step
 
     assert callable(training_step.endless(training_step.trainee("per frame")))
+
+
+def test_a_student_follows_a_clip_whose_labels_are_true(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import online_student
+
+    found = online_student.followed(*online_student.clip(2, height=32, width=64), {"updates": 1}, {})
+    assert "asked 50.0%, 1 steps, 0 times undone" in found

@@ -19,6 +19,7 @@ LAYERS = (
     ("video",),
     ("conversion", "metrics"),
     ("account", "tasks"),
+    ("online",),
     ("predictors", "runtime", "stored", "training"),
     ("exporting",),
     ("evaluation", "objectives", "preparation"),

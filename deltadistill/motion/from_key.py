@@ -33,6 +33,9 @@ class FromKey(Protocol):
     def forth(self) -> np.ndarray:
         """Where each pixel of the key frame has gone: x = x_key + flow."""
 
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the flows between frames of this size."""
+
     def macs(self, height: int, width: int) -> int:
         """MACs of a later frame of this size for one of the two, by the convention of flow_macs."""
 
@@ -58,9 +61,13 @@ class ByFlow:
         """See FromKey."""
         return self._flow(self._key, self._now)
 
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """See FromKey."""
+        return _reduced(height, width, self._longest)
+
     def macs(self, height: int, width: int) -> int:
         """See FromKey; a flow, and for the gate one moved picture."""
-        height, width = _reduced(height, width, self._longest)
+        height, width = self.size(height, width)
         return dis_macs(self._dis, height, width) + BILINEAR * height * width
 
     def _flow(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -99,6 +106,10 @@ class ByVectors:
     def forth(self) -> np.ndarray:
         """See FromKey."""
         return explaining(self._forth, self._key, self._now)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """See FromKey; that of the frames."""
+        return height, width
 
     def macs(self, height: int, width: int) -> int:
         """See FromKey; two components joined, a picture moved for the gate; vectors cost nothing."""

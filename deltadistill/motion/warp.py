@@ -5,18 +5,37 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def warped(maps: Tensor, flow: Tensor) -> Tensor:
-    """Maps (N, C, h, w), each place read where the flow leads back to: bilinear, at borders the nearest.
+class Warp:
+    """Moves maps of any resolution along one flow; where their places lead is worked out once a resolution.
 
     flow: float32 (N, 2, H, W), across and down, in its own pixels; averaged or interpolated to the maps'
     size, where half a pixel counts: centres of pixels lie at (i + ½) / size of the picture.
     """
-    height, width = maps.shape[-2:]
+
+    def __init__(self, flow: Tensor):
+        self.flow = flow
+        self._grids: dict[tuple[int, int], Tensor] = {}
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Maps (N, C, h, w), each place read where the flow leads: bilinear, at borders the nearest."""
+        height, width = maps.shape[-2:]
+        if (height, width) not in self._grids:
+            self._grids[height, width] = _grid(self.flow, height, width)
+        grid = self._grids[height, width].to(maps.dtype)
+        return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def warped(maps: Tensor, flow: Tensor) -> Tensor:
+    """Maps moved along a flow, as `Warp` does."""
+    return Warp(flow)(maps)
+
+
+def _grid(flow: Tensor, height: int, width: int) -> Tensor:
+    """Where each place leads, (N, h, w, 2), from −1 to 1 over the picture."""
     scale = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]])[:, None, None]
     places = _centres(height, width, flow) + _at_size(flow, (height, width)) * scale
     limits = flow.new_tensor([width, height])[:, None, None]
-    grid = (2 * places / limits - 1).permute(0, 2, 3, 1).to(maps.dtype)
-    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return (2 * places / limits - 1).permute(0, 2, 3, 1)
 
 
 def _at_size(flow: Tensor, size: tuple[int, int]) -> Tensor:

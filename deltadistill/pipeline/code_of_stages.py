@@ -76,11 +76,8 @@ def _files(params: Params, root: Path) -> Iterator[tuple[str, Path, list[Section
         stage, path = script.stem, script.relative_to(root)
         if stage in _PER_TRAINING:
             for training in params.distill.trainings:
-                yield (
-                    f"{stage}/{training}.json",
-                    path,
-                    [_task(params), params.model, params.distill.of_training(training)],
-                )
+                own = [params.distill.of_training(training), *_further_networks(params, [training])]
+                yield f"{stage}/{training}.json", path, [_task(params), params.model, *own]
         elif stage in _PER_VARIANT:
             of_videos = stage == "evaluate_videos"
             schedules = [params.evaluate_videos] if of_videos else []
@@ -98,7 +95,13 @@ def _of_variant(params: Params, variant: str) -> list[Section]:
     networks = (entry.network, *entry.networks.values())
     trained = dict.fromkeys(filter(None, (name.partition("/")[2] for name in networks)))
     students = [params.distill.of_training(name).students for name in trained]
-    return [_task(params), params.model, entry, *students]
+    return [_task(params), params.model, entry, *students, *_further_networks(params, trained)]
+
+
+def _further_networks(params: Params, trainings: Iterable[str]) -> list[Section]:
+    """The networks of trainings that train another one than the teacher's."""
+    named = (params.distill.trainings[name].model for name in trainings)
+    return [Model(name=name, options={}) for name in named if name is not None]
 
 
 def _task(params: Params) -> _Task:
@@ -107,7 +110,9 @@ def _task(params: Params) -> _Task:
 
 
 def _all(params: Params) -> list[Section]:
-    return [params, _task(params), *(params.distill.of_training(name) for name in params.distill.trainings)]
+    trainings = params.distill.trainings
+    own = [params.distill.of_training(name) for name in trainings]
+    return [params, _task(params), *own, *_further_networks(params, trainings)]
 
 
 # Which sections name what a stage uses; those of a stage that is not listed: any.

@@ -20,6 +20,7 @@ from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.dataset_info import KINDS_OF_BOXES, KINDS_OF_CLASSES
 from deltadistill.data.label_table import ClassEntry
+from deltadistill.models import sources
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.kept_costs import COUNTED, require_cost_options
@@ -73,12 +74,23 @@ def _require_workable(params: parameters.Params) -> None:
     for name, training in params.distill.trainings.items():
         key = f"distill.trainings.{name}"
         if training.method == "small":
-            _built(key, params.model.name, classes, params.model.options | training.options)
+            named, options = training.network(params.model.name, params.model.options)
+            _require_loadable(key, named, params)
+            _built(key, named, classes, options)
         elif training.predicts:
             _require_boxes(key, params, training)
             _require_objectives(key, params, name)
             _require_cost(key, params, name)
             _require_reach(key, network, params, name)
+
+
+def _require_loadable(key: str, named: str, params: parameters.Params) -> None:
+    """Network files name no code anywhere but the teacher's, which the parameters vouch for."""
+    if named != params.model.name and sources.source_of(named) in sources.LEAD_ANYWHERE:
+        raise ValueError(
+            f"{key}.model {named!r} leads to code outside networks/; put a file with build(*, classes, …) "
+            "there and name it by its stem"
+        )
 
 
 def _require_predictors(params: parameters.Params) -> None:

@@ -34,12 +34,14 @@ def train_network(
     if training.method == "per_frame":
         return finetune(teacher, task, store, settings, **common), model
     if training.method == "small":
-        model = {**model, "options": {**model["options"], **training.options}}
-        small = models.build(model["name"], classes=model["classes"], **model["options"])
+        named, options = training.network(model["name"], model["options"])
+        model = {**model, "name": named, "options": options}
+        small = models.build(named, classes=model["classes"], **options)
         small.to(run.group.device)
         steps = params.pretrain_teacher.steps + settings.steps
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
-        return Trained(small, train_per_frame(small, task, store, longer, teacher=teacher, **common)), model
+        imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
+        return Trained(small, train_per_frame(small, task, store, longer, **imitated, **common)), model
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model

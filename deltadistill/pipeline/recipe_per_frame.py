@@ -6,7 +6,7 @@ from copy import deepcopy
 from torch import nn
 
 from deltadistill.data.frames import FrameStore
-from deltadistill.evaluation.frames import labelled_frames, per_frame_score, split_frames
+from deltadistill.evaluation.frames import labelled_frames, per_frame_score, split_frames, teacher_reference
 from deltadistill.pipeline.params import Distill, PretrainTeacher
 from deltadistill.pipeline.training_run import (
     Trained,
@@ -30,11 +30,13 @@ def train_per_frame(
     seed: int,
     run: TrainingRun,
     teacher: nn.Module | None = None,
+    labels: bool = True,
 ) -> Outcome:
     """Train `network` in place on single frames; it ends with the best weights by the tune split.
 
     teacher: a network whose output is imitated as well as the labels, for a cheaper network that is to be
         as good as it can: the rival that needs no students.
+    labels: False imitates the teacher alone, and judges by it: a network that specialises on the very video.
     """
     frozen = settings.batch_norm == "frozen"
     if not frozen:
@@ -43,9 +45,10 @@ def train_per_frame(
     trainee = PerFrameTraining(
         optimise(network, groups, settings, run=run),
         task,
-        tune_score=_tune_score(network, task, store, run),
+        tune_score=_tune_score(network, task, store, run, None if labels else teacher),
         frozen_batch_norm=frozen,
         teacher=teacher,
+        labels=labels,
     )
     return run_training(trainee, store, settings, run, clip_length=1, max_distance=0, seed=seed)
 
@@ -73,13 +76,19 @@ def finetune(
 
 
 def _tune_score(
-    network: nn.Module, task: Task, store: FrameStore, run: TrainingRun
+    network: nn.Module,
+    task: Task,
+    store: FrameStore,
+    run: TrainingRun,
+    judge: nn.Module | None = None,
 ) -> Callable[[Callable[[], None]], float]:
-    frames = labelled_frames(store, "tune") or split_frames(store, "tune")
+    """judge: the network whose predictions scores compare with; None: the labels."""
+    frames = (None if judge else labelled_frames(store, "tune")) or split_frames(store, "tune")
+    reference = task.reference(store) if judge is None else teacher_reference(judge, task, store)
 
     def score(between: Callable[[], None]) -> float:
         shared = {"group": run.group, "between": between}
-        metric = per_frame_score(network, task, store, frames, task.reference(store), **shared)
+        metric = per_frame_score(network, task, store, frames, reference, **shared)
         return 100 * task.score(metric)
 
     return score

@@ -45,7 +45,7 @@ class DeepFeatureFlow(Predictor):
         self._device = device_of(network)
         self._task = task
         self._motions = Motions(motion, preset=preset, longest=longest)
-        self._elements: int | None = None  # of the warped maps, per frame
+        self._elements: dict[tuple[int, int], int] = {}  # of the warped maps, by the size of a frame
 
     @property
     def state_bytes(self) -> int:  # type: ignore[override]  # of the maps, only read here
@@ -80,7 +80,8 @@ class DeepFeatureFlow(Predictor):
 
     @torch.no_grad()
     def _map_elements(self) -> int:
-        if self._elements is None:
+        if self._size not in self._elements:
             _, maps = self._split.full(torch.zeros(1, 3, *self._size, device=self._device))
-            self._elements = sum(leaf.numel() for leaf in tree_leaves(maps) if isinstance(leaf, Tensor))
-        return self._elements
+            leaves = [leaf for leaf in tree_leaves(maps) if isinstance(leaf, Tensor)]
+            self._elements[self._size] = sum(leaf.numel() for leaf in leaves)
+        return self._elements[self._size]

@@ -37,6 +37,10 @@ class Motions:
         flows = np.stack([motion.back() for motion in self._of_streams])
         return torch.from_numpy(flows).permute(0, 3, 1, 2)
 
+    def flow_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the flows between frames of this size."""
+        return self._one.size(*size)
+
     def macs(self, size: tuple[int, int]) -> int:
         """MACs of a later frame of this size, of one stream."""
         return self._one.macs(*size)

@@ -33,6 +33,7 @@ class NetworkSplit:
                 f"{', '.join(name for name, _ in network.named_children()) or 'none that is to be seen'}"
             )
         self._looked_at = False
+        self._macs: dict[tuple[int, int], int] = {}
         self._modules = [modules[name] for name in self._names]
 
     def full(self, frames: Tensor) -> tuple[Any, Any]:
@@ -64,10 +65,13 @@ class NetworkSplit:
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def rest_macs(self, size: tuple[int, int]) -> int:
-        """MACs of the last modules on a frame of this size."""
-        rows = count_macs(self._network, (3, *size)).rows
-        parts = tuple(f"{name}." for name in self._names)
-        return sum(row.teacher_macs for row in rows if row.name in self._names or row.name.startswith(parts))
+        """MACs of the last modules on a frame of this size; counted once a size."""
+        if size not in self._macs:
+            rows = count_macs(self._network, (3, *size)).rows
+            parts = tuple(f"{name}." for name in self._names)
+            mine = [row for row in rows if row.name in self._names or row.name.startswith(parts)]
+            self._macs[size] = sum(row.teacher_macs for row in mine)
+        return self._macs[size]
 
     def _require_same(self, output: Any, maps: Any) -> None:
         made, wanted = tree_leaves(self.rest(maps)), tree_leaves(output)

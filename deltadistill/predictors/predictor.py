@@ -70,6 +70,10 @@ class Predictor(Protocol):
         """The cost of the last answer, from those of its networks."""
         return self.costs(networks).of_frame(is_key=self.is_key_frame)
 
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Raise ValueError for options that cannot be meant, before anything is trained for the predictor."""
+
 
 def build(
     predict: str,
@@ -118,6 +122,8 @@ def require_options(
         raise ValueError(
             f"predictor {predict!r}: {error} among its options; it takes {_taken(signature)}"
         ) from None
+    if check := getattr(PREDICTORS.find(predict), "check_options", None):
+        check(options)
 
 
 def _taken(signature: inspect.Signature) -> str:

@@ -12,6 +12,8 @@ PREDICTORS = Registry(
         "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
+        "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",
+        "online": "deltadistill.predictors.online:Online",
     },
 )
 

@@ -23,6 +23,7 @@ class PerFrameTraining:
 
     frozen_batch_norm: keep batch norm's statistics, as in delta distillation.
     teacher: a network whose output is imitated as well as the labels (logit distillation).
+    labels: whether there are any to learn from; without them the teacher's output is all there is.
     """
 
     optimised: OptimisedNetwork
@@ -30,6 +31,11 @@ class PerFrameTraining:
     tune_score: Callable[[Callable[[], None]], float]
     frozen_batch_norm: bool = False
     teacher: nn.Module | None = None
+    labels: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.labels and self.teacher is None:
+            raise ValueError("without labels and without a teacher there is nothing to learn from")
 
     @property
     def network(self) -> nn.Module:
@@ -54,7 +60,7 @@ class PerFrameTraining:
         """What the parts must know of the whole."""
         passes = self.optimised.passes
         extent = BatchExtent.of(passes, parts)
-        if len(parts) == 1:
+        if len(parts) == 1 or not self.labels:
             return extent
         looks = self.task.extent_needs_outputs
         with buffers_kept(self.network):
@@ -71,13 +77,15 @@ class PerFrameTraining:
     def _loss(self, part: Batch, extent: BatchExtent) -> Tensor:
         frames, group, of = _frames(part), self.optimised.passes.group, extent.terms.get("task")
         output = self._output(self.network, frames)
-        loss = self.task.loss(output, part["target"], of, group=group, network=self.network)
+        losses = []
+        if self.labels:
+            losses.append(self.task.loss(output, part["target"], of, group=group, network=self.network))
         if self.teacher is not None:
             with torch.no_grad():
                 taught = self._output(self.teacher, frames)
             imitation = self.task.imitation_loss(output, taught, network=self.network, teacher=self.teacher)
-            loss = loss + extent.share(part) * imitation
-        return loss
+            losses.append(extent.share(part) * imitation)
+        return sum(losses[1:], losses[0])
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """Inside, the network has the weights that are judged and kept."""

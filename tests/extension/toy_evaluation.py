@@ -31,9 +31,11 @@ def evaluated(
     *,
     stages: Sequence[str] = EACH,
     schedules: dict | None = None,
+    engines: Sequence[str] | None = None,
 ) -> list[dict]:
     """Take a variant with untrained networks through stages that evaluate it; return their results.
 
+    engines: that measure_latency times; None: those of params.yaml.
     Modules that lie in `folder` can be named in the entry and in the schedules of evaluate_videos.
     """
     monkeypatch.chdir(folder)
@@ -53,6 +55,7 @@ def evaluated(
     params["sweep_sequence_length"]["lengths"] = params["write_report"]["picture_lengths"] = [1, 3]
     params["evaluate_videos"] |= {"variants": [name]} | ({"schedules": schedules} if schedules else {})
     params["measure_latency"] |= {"runs": 5, "warmup": 0, "batches": [1, 2], "threads": [1]}
+    params["measure_latency"] |= {"engines": engines} if engines else {}
     YAML().dump(params, Path("params.yaml"))
     variant = f"--variant {name} --network {name}.pt"
     given = {"analyze_consistency": variant, "measure_latency": "--teacher teacher.pt --artifacts ."}

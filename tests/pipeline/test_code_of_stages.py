@@ -52,6 +52,15 @@ def test_the_files_behind_a_network_are_noted_for_the_stages_that_build_it(root,
     assert not own & set(code["prepare_dataset.json"])
 
 
+def test_a_training_of_another_network_is_noted_with_that_ones_code(root):
+    content = copy.deepcopy(CONTENT)
+    content["distill"]["trainings"]["small"] = {"method": "small", "model": "jitnet"}
+    code = code_of_stages(params.parse(content), root)
+    stages = "distill/small", "sweep_sequence_length/small", "measure_latency", "distill/delta"
+    noted = ["deltadistill/models/jitnet.py" in code[f"{stage}.json"] for stage in stages]
+    assert noted == [True, True, True, False]
+
+
 def noted_with_engines(root, *names: str) -> set[str]:
     content = copy.deepcopy(CONTENT)
     content["measure_latency"]["engines"] = list(names)

@@ -81,6 +81,21 @@ def test_parsed_parameters_cannot_be_changed(content):
             "cannot hold trainings",
         ),
         ("distill.trainings.delta", {"method": "small"}, "options"),
+        (
+            "variants.copy",
+            {"network": "distill/small", "predict": "online"},
+            "variants.copy learns online with 'distill/small': a network needs networks: {teacher",
+        ),
+        (
+            "variants.copy",
+            {
+                "network": "distill/delta",
+                "networks": {"teacher": "pretrain_teacher"},
+                "predict": "online",
+            },
+            r"'distill/feature'\]\) has its own",
+        ),
+        ("distill.trainings.delta", {"method": "delta", "model": "jitnet"}, "model go with method small"),
         ("label_frames.threshold", 1.01, r"label_frames\.threshold: .*less than or equal to 1.*1\.01"),
         ("label_frames.threshold", -0.1, "greater than or equal to 0"),
         ("label_frames.kind", "keras", "'checkpoint', 'torchvision' or 'onnx'.*'keras'"),

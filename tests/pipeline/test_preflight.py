@@ -40,6 +40,26 @@ def written(folder, *changes):
             {"method": "small", "options": {"depth": 1}},
             r"trainings\.small: .*depth",
         ),
+        (
+            "distill.trainings.small",
+            {"method": "small", "model": "jitnet", "options": {"widht": 1.0}},
+            r"trainings\.small: model 'jitnet' has no option widht; known: width, skip",
+        ),
+        (
+            "distill.trainings.small",
+            {"method": "small", "model": "elsewhere/net.py:build"},
+            r"trainings\.small\.model 'elsewhere/net\.py:build' leads to code outside networks/",
+        ),
+        (
+            "variants.copy",
+            {
+                "network": "distill/small",
+                "networks": {"teacher": "pretrain_teacher"},
+                "predict": "online",
+                "options": {"threshold": 80},
+            },
+            r"variants\.copy: threshold 80 must be a score, from 0 to 1",
+        ),
         ("distill.search.target", {"cost": 0.34, "length": 3}, r"trainings\.delta .*out of reach"),
         ("pretrain_teacher.loss.class_weights", [1.0, 2.0], "2 weights for 8 classes"),
         (

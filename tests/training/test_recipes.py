@@ -1,6 +1,7 @@
 """The trainings as params.yaml describes them, at toy size."""
 
 import copy
+import math
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from deltadistill.account.macs import count_macs
 from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.pipeline import params
+from deltadistill.pipeline.params.distill import NetworkTraining
+from deltadistill.pipeline.recipe_by_method import train_network
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
 from deltadistill.pipeline.training_run import TrainingRun
@@ -121,6 +124,23 @@ def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):
     assert trained.architecture is None
 
 
+def test_a_cheaper_network_may_be_another_one_than_the_teachers(store, teacher):
+    params = toy(trainings={"small": {"method": "small", "model": "jitnet", "options": {"width": 0.25}}})
+    described = {"name": "ddrnet23_slim", "classes": len(store.classes), "options": OPTIONS}
+    trained, model = train_network(
+        "small",
+        teacher,
+        described,
+        Segmentation(len(store.classes)),
+        store,
+        params,
+        seed=0,
+        run=TrainingRun(),
+    )
+    assert model == {"name": "jitnet", "classes": len(store.classes), "options": {"width": 0.25}}
+    assert type(trained.network).__name__ == "JITNet"
+
+
 def test_a_cheaper_network_learns_the_teachers_logits_as_well(store, teacher):
     """With the teacher, the first step's loss is the task's plus the imitation's."""
     task, settings = Segmentation(len(store.classes)), toy().pretrain_teacher
@@ -131,3 +151,23 @@ def test_a_cheaper_network_learns_the_teachers_logits_as_well(store, teacher):
         outcome = train_per_frame(small, task, store, settings, seed=0, run=TrainingRun(), teacher=imitated)
         losses[imitated] = outcome.curve[0]["loss"]
     assert losses[teacher] > losses[None]
+
+
+def test_without_labels_a_cheaper_network_learns_from_the_teacher_alone_and_is_judged_by_it(
+    tmp_path, teacher
+):
+    """On the very video that it is to run on there is no label."""
+    unlabelled = FrameStore(make_manifest(tmp_path, labelled=[]))
+    content = toy()
+    name, training = "small", NetworkTraining(method="small", changes=LABEL_FREE, options={"width": 8})
+    distill = content.distill.model_copy(update={"trainings": {name: training}})
+    run = {"seed": 0, "run": TrainingRun()}
+    given = content.model_copy(update={"distill": distill})
+    model = {"name": "ddrnet23_slim", "classes": len(unlabelled.classes), "options": OPTIONS | {"width": 8}}
+    trained, _ = train_network(name, teacher, model, Segmentation(8), unlabelled, given, **run)
+    assert all(math.isfinite(row["loss"]) for row in trained.outcome.curve)
+    assert math.isfinite(trained.outcome.best_score)
+    assert trained.outcome.curve[0]["loss"] != trained.outcome.curve[-1]["loss"]
+
+
+LABEL_FREE = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}

@@ -1,5 +1,6 @@
 """The section of the stage distill."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -157,22 +158,30 @@ class NetworkTraining(Section):
     """One way to spend the training budget.
 
     changes: values of the distill section that this training has its own, such as
-        {students: {kind: channel}}. options: of the model, for method small.
+        {students: {kind: channel}}. options: of the model, for method small. model: of another network than
+        the teacher's, by name, for that method; options are all its own then.
     """
 
     method: Literal["per_frame", "delta", "feature", "fgfi", "small"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
+    model: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def predicts(self) -> Literal["delta", "feature"] | None:
         """What the students of this training predict; None where there are none."""
         return {"delta": "delta", "feature": "feature", "fgfi": "feature"}.get(self.method)
 
+    def network(self, name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Name and options of the network that method small trains, where the teacher's are these."""
+        return (name, {**options, **self.options}) if self.model is None else (self.model, dict(self.options))
+
     @model_validator(mode="after")
     def _options_have_a_use(self) -> "NetworkTraining":
-        if bool(self.options) != (self.method == "small"):
-            raise ValueError("options (a cheaper model's) go with method small, and that with options")
+        if bool(self.options or self.model) != (self.method == "small"):
+            raise ValueError(
+                "options (a cheaper model's) and model go with method small, and that with either of them"
+            )
         return self
 
 

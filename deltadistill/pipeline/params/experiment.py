@@ -101,6 +101,13 @@ class Params(Section):
                     f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "
                     f"allowed: {sorted(with_students)}, or predict: per_frame or copy"
                 )
+            if variant.predict == "online" and ("teacher" in variant.networks) == (
+                variant.network in with_students
+            ):
+                raise ValueError(
+                    f"variants.{name} learns online with {variant.network!r}: a network needs "
+                    f"networks: {{teacher: …}}, and one with students ({sorted(with_students)}) has its own"
+                )
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from deltadistill.pipeline.report.figures import (
     style,
     training_curves,
 )
-from deltadistill.pipeline.report.figures.cost_axis import MACS, TIME
+from deltadistill.pipeline.report.figures.cost_axis import MACS, TIME, CostAxis
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
 from deltadistill.pipeline.results.variants import called
@@ -54,13 +54,14 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
             accuracy_against_cost.draw(summary, MACS),
             f"{accuracy} against amortised GMACs per frame for {_names(summary)}.",
             f"{accuracy} against MACs per frame; each point is a sequence length, up and left is better. "
-            f"{basis}",
+            f"{_front(summary, MACS)}{basis}",
         ),
         Drawing(
             "accuracy_against_time",
             accuracy_against_cost.draw(summary, TIME),
             f"{accuracy} against measured milliseconds per frame, amortised, for {_names(summary)}.",
-            f"{accuracy} against measured time per frame, up and left is better: {tables.timed(summary)}",
+            f"{accuracy} against measured time per frame, up and left is better: {tables.timed(summary)}"
+            f"{_front(summary, TIME, before=' ')}",
         ),
         Drawing(
             "accuracy_against_distance",
@@ -150,6 +151,17 @@ def _student_drawings(results: Results) -> list[Drawing]:
             )
         )
     return drawn
+
+
+def _front(summary: Summary, cost: CostAxis, *, before: str = "") -> str:
+    """Which points lie on the Pareto front, in words; nothing where there are no rivals."""
+    if not accuracy_against_cost.has_rivals(summary):
+        return ""
+    lengths: dict[str, list[str]] = {}
+    for name, length in accuracy_against_cost.on_front(summary, cost):
+        lengths.setdefault(name, []).append(str(length))
+    names = "; ".join(f"{summary.label(name)} (T = {', '.join(of)})" for name, of in lengths.items())
+    return f"{before}On the Pareto front, the cheapest first: {names or 'nothing'}. "
 
 
 def _names(summary: Summary) -> str:

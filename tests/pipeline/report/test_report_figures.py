@@ -66,6 +66,30 @@ def test_the_time_axis_has_the_fastest_engine_of_each_variant_and_leaves_out_wha
     assert across["copy"][-1] == pytest.approx(0.91)
 
 
+def with_a_rival(summary):
+    rival = dataclasses.replace(summary.shown["copy"], role="rival")
+    return dataclasses.replace(summary, shown={**summary.shown, "copy": rival})
+
+
+def test_among_rivals_the_front_is_marked_and_told(street, read):
+    results = read(street)
+    summary = summarise(results)
+    assert "Pareto" not in drawings(results, summary)["accuracy_against_macs"].caption
+    summary = with_a_rival(summary)
+    (axes,) = accuracy_against_cost.draw(summary, TIME).axes
+    (marked,) = [line for line in axes.lines if line.get_label() == accuracy_against_cost.FRONT]
+    costs, scores = marked.get_data()
+    assert all(a < b for a, b in pairwise(costs))
+    assert all(a < b for a, b in pairwise(scores))
+    every = [point for points in summary.variants.values() for point in points.values()]
+    best = max(point.score for point in every)
+    assert scores[-1] == best
+    assert costs[0] == min(point.ms for point in every)  # the cheapest is always on it
+    drawn = drawings(results, summary)
+    assert "On the Pareto front, the cheapest first: copy (T = 10" in drawn["accuracy_against_macs"].caption
+    assert "On the Pareto front" in drawn["accuracy_against_time"].caption
+
+
 def test_bars_name_the_engine_only_where_there_are_several(street, read):
     results = read(street)
     (axes, _) = latency.draw(results).axes

@@ -1,13 +1,17 @@
 """Accuracy against what a frame costs, MACs or time, amortised over the sequence."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deltadistill.pipeline.report.figures import labels, style
 from deltadistill.pipeline.report.figures.cost_axis import CostAxis
 from deltadistill.pipeline.report.figures.looks import looks
+from deltadistill.pipeline.results.front import front
 from deltadistill.pipeline.results.summary import Point, Summary, is_per_frame
 from deltadistill.pipeline.results.variants import Role, leading
 
+FRONT = "Pareto front"
+_PALE = 0.15
 LABELLED_LENGTH = 3  # beside the longest
 LABELLED: tuple[Role, ...] = (
     "ours",
@@ -19,7 +23,7 @@ LABELLED: tuple[Role, ...] = (
 def draw(summary: Summary, cost: CostAxis) -> Figure:
     """One line a variant over its cost, each point a sequence length T; up and to the left is better.
 
-    Points whose cost is not known are left out.
+    Points whose cost is not known are left out. Among rivals the Pareto front is marked.
     """
     drawn, (axes,) = style.figure()
     look = looks(summary.shown)
@@ -35,6 +39,8 @@ def draw(summary: Summary, cost: CostAxis) -> Figure:
             label=summary.label(name),
             **look[name].line,
         )
+    if has_rivals(summary):
+        _mark(axes, [summary.variants[name][length] for name, length in on_front(summary, cost)], cost)
     axes.set_xlim(left=0)
     axes.margins(y=0.12)
     axes.set_xlabel(f"{cost.words}, amortised over the sequence")
@@ -48,6 +54,37 @@ def draw(summary: Summary, cost: CostAxis) -> Figure:
         axes, [each for name, points in streamed.items() for each in _lengths(points, cost, look[name].color)]
     )
     return drawn
+
+
+def has_rivals(summary: Summary) -> bool:
+    """Whether a variant is none of those that every comparison has."""
+    return any(variant.role == "rival" for variant in summary.shown.values())
+
+
+def on_front(summary: Summary, cost: CostAxis) -> list[tuple[str, int]]:
+    """The variants and sequence lengths that no other beats at no more cost, the cheapest first."""
+    known = {
+        (name, length): (x, point.score)
+        for name, points in summary.variants.items()
+        for length, point in points.items()
+        if (x := cost.of(point)) is not None
+    }
+    return front(known)
+
+
+def _mark(axes: Axes, points: list[Point], cost: CostAxis) -> None:
+    """A pale line behind the points of the front, from the cheapest to the best."""
+    across, scores = [cost.of(point) for point in points], [point.score for point in points]
+    axes.plot(
+        across,
+        scores,
+        color=style.INK,
+        alpha=_PALE,
+        linewidth=7,
+        solid_capstyle="round",
+        zorder=0,
+        label=FRONT,
+    )
 
 
 def _known(points: dict[int, Point], cost: CostAxis) -> dict[int, Point]:

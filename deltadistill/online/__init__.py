@@ -1,0 +1,1 @@
+"""Online distillation: a student that learns from a teacher while a video runs."""

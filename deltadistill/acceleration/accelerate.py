@@ -48,6 +48,7 @@ class Outcome:
             "is_faster": self.choice.is_faster,
             "choice": told(self.choice.taken),
             "speedup": self.speedup,
+            "speedup_over_fastest_per_frame": self.speedup / self.choice.plain.speedup,
             "measure": self.measure,
             "tested": {
                 "frames": self.tested.frames,

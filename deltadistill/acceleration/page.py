@@ -76,8 +76,9 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     said = []
     if outcome.choice.is_faster:
         said.append(
-            f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run: {taken.trial.name}, a "
-            f"key frame every {taken.period} frames, {taken.trial.engine} {taken.trial.precision}; it was "
+            f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run at full precision"
+            f"{_against_fastest(outcome)}: {taken.trial.name}, a key frame every {taken.period} frames, "
+            f"{taken.trial.engine} {taken.trial.precision}; it was "
             f"×{taken.speedup:.2f} when it was tried."
         )
     else:
@@ -101,6 +102,15 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     if outcome.was_interrupted:
         said.append("It was interrupted; the same call goes on from here.")
     return said
+
+
+def _against_fastest(outcome: Any) -> str:
+    """Where a lower precision is the fastest per-frame run, what is gained over that."""
+    plain = outcome.choice.plain
+    if plain.trial.precision == "fp32":
+        return ""
+    gain = outcome.speedup / plain.speedup
+    return f", ×{gain:.2f} as fast as the fastest that keeps {plain.kept:.3f}, in {plain.trial.precision}"
 
 
 def _frame_ms(trials: Sequence[Trial]) -> float:

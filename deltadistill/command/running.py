@@ -46,6 +46,13 @@ class Targets:
     video: VideoWriter | None = None
     lines: JsonLines | None = None
 
+    def finish(self) -> float:
+        """Write what the encoder still holds, and return the seconds that took."""
+        begun = time.perf_counter()
+        if self.video is not None:
+            self.video.close()
+        return time.perf_counter() - begun
+
 
 @dataclass
 class _Count:
@@ -93,6 +100,7 @@ def run_on(
         finally:
             source.close()  # frames that a thread waits for do not come any more
         spent |= results.spent
+    spent["writing"] += targets.finish()
     seconds = time.perf_counter() - begun
     return _result(count, seconds, spent, source, targets)
 
@@ -192,5 +200,10 @@ def _summary(result: dict[str, Any], arguments: argparse.Namespace) -> str:
     dropped = f", {result['dropped']} dropped" if result["dropped"] else ""
     return (
         f"{result['frames']} frames ({result['key_frames']} key frames{dropped}) in "
-        f"{result['seconds']:.1f} s: {result['frames_per_second']:.1f} frames a second{into}"
+        f"{_short(result['seconds'])} s: {_short(result['frames_per_second'])} frames a second{into}"
     )
+
+
+def _short(number: float) -> str:
+    """Three digits that count, and all of those before the point."""
+    return f"{number:.3g}" if number < 100 else f"{number:.0f}"

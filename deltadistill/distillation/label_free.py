@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -78,8 +79,7 @@ def distill(
     FloatingPointError when a loss is not finite, with the step, or has more than doubled at the end: the
     students are those of the start then.
     """
-    if steps < 1 or batch < 1:
-        raise ValueError(f"steps {steps} and batch {batch} must be at least 1")
+    _require_counts(steps=steps, batch=batch)
     batches = ClipBatches(clips, network, batch=batch, seed=seed)
     _require_candidates(network)
     target = None if cost is None else AmortisedTarget(cost, length)
@@ -101,6 +101,12 @@ def distill(
         )
         judging = [first, *(batches.at(step) for step in range(1, min(_JUDGED, steps)))]
         return _trained(trainee, batches, judging, steps, progress)
+
+
+def _require_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"{name} {count!r} must be a whole number, at least 1")
 
 
 def _trained(

@@ -52,7 +52,8 @@ class _Download:
                 if self._is_closed:
                     return
                 if frame is None:
-                    self._noticed.skip(f"after frame {number - 1}", first=not after_gap)
+                    last = number + self._noticed.skipped - 1
+                    self._noticed.skip(f"after frame {last}", first=not after_gap)
                     after_gap = True
                     continue
                 yield VideoFrame(_pixels(frame), frame.time, after_gap, number + self._noticed.skipped)

@@ -146,7 +146,8 @@ class _FileReader:
             raise error
         if self.damaged == "stop":
             raise ValueError(f"{self.path} is damaged: frame {self.count} cannot be decoded{self._advice()}")
-        place = f"after frame {self.count - 1}" if self.count else "at the beginning"
+        last = self.count + self.noticed.skipped - 1  # as results number frames: those left out count
+        place = f"after frame {last}" if self.count else "at the beginning"
         self.noticed.skip(place, first=not self.waits)
         self.waits = True
 

@@ -31,6 +31,12 @@ def test_a_block_takes_its_frames_by_the_name_that_its_teacher_has_for_them(teac
         block(x, x)
 
 
+def test_a_block_made_by_hand_has_a_row_per_frame_and_no_name_until_it_is_converted():
+    block = block_of()
+    assert (block.name, block.rows_per_frame, block.probed, block.decided) == ("", 1, False, None)
+    assert set(block.candidates) == {UNCOMPRESSED, COMPRESSED}
+
+
 def test_the_uncompressed_candidate_makes_every_delta_exact():
     block = block_of()
     block.decide(UNCOMPRESSED)

@@ -39,6 +39,16 @@ def test_small_matrices_are_factorised_by_plain_svd():
     assert torch.equal(ours[2], right[:, :5])
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(30, 20), (20, 30), (9, 40)])
+def test_matrices_whose_sides_are_both_large_are_factorised_without_their_svd(rows, columns, monkeypatch):
+    monkeypatch.setattr(factorise, "_LARGE", 8)
+    monkeypatch.setattr(torch.linalg, "svd", None)  # one call would take half a minute
+    for groups in (1, 3, 10):
+        left, values, right = leading_factors(torch.randn(groups, rows, columns, dtype=torch.float64), 4)
+        assert (left.shape, values.shape) == ((groups, rows, 4), (groups, 4))
+        assert right.shape == (groups, 4, columns)
+
+
 def test_balancing_keeps_the_product_and_gives_both_factors_one_scale():
     """Channels: a usual one, one far out of scale (its square is no float32), and two with a dead factor."""
     first, second = nn.Linear(3, 4, bias=False), nn.Linear(4, 2, bias=False)

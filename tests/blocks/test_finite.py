@@ -24,6 +24,11 @@ def test_finite_values_whose_sum_is_none_are_finite(dtype):
     assert first_not_finite([largest, torch.tensor([INFINITY])]) == 1
 
 
+def test_one_tensor_is_looked_at_like_many():
+    assert first_not_finite([torch.zeros(3)]) is None
+    assert first_not_finite([torch.tensor([0.0, INFINITY])]) == 0
+
+
 def test_of_no_tensors_none_is_not_finite():
     """Blocks that predict features keep no state."""
     assert first_not_finite([]) is None

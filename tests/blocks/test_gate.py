@@ -14,6 +14,13 @@ def test_the_probability_is_the_logistic_function_of_the_logit():
     assert Gate(initial_logit=-1.0).uncompressed_probability.item() == pytest.approx(1 / (1 + math.e))
 
 
+def test_a_gate_begins_even_at_the_temperature_of_the_paper():
+    assert (Gate().logit.item(), Gate().temperature) == (0.0, 2 / 3)
+    for temperature in (0, -1):
+        with pytest.raises(ValueError, match=f"temperature {temperature} must be above 0"):
+            Gate(temperature=temperature)
+
+
 def test_a_sample_is_hard_and_carries_the_relaxed_gradient():
     gate = Gate(initial_logit=0.3, temperature=0.5)
     sample = gate.sample(0.6)

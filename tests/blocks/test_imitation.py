@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import deltadistill as dd
+from deltadistill.blocks import imitation
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.imitation import OWN_ATTRIBUTES, passing_for
 from deltadistill.blocks.linear import LinearStudent
@@ -33,6 +34,12 @@ class Tagged(nn.Conv2d):
     def _load_from_state_dict(self, state_dict, prefix, *rest):
         state_dict[f"{prefix}weight"] = state_dict.pop(f"{prefix}kernel")
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+@pytest.fixture(autouse=True)
+def classes_of_ones_own():
+    """Classes are kept for the next block of a type: here each test makes its own."""
+    imitation._class_for.cache_clear()
 
 
 def block_of(teacher, predicts="delta"):

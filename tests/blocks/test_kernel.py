@@ -179,6 +179,22 @@ class _Offsets(nn.Conv2d):
         return super().forward(x + offsets)
 
 
+class _Fails(nn.Conv2d):
+    message = ""
+
+    def forward(self, x):
+        raise ValueError(self.message)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"), [("the first line\nthe second", "the first line"), ("", "ValueError")]
+)
+def test_a_forward_that_fails_is_named_with_the_first_line_that_it_says(message, said, monkeypatch):
+    monkeypatch.setattr(_Fails, "message", message)
+    with pytest.raises(NoKernelError, match=f"which does not run on one tensor alone: {said}$"):
+        plain_layer(_Fails(4, 6, 3))
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [

@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations, prune
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.blocks.mirror import NoMirrorError
+from deltadistill.blocks.mirror import NoMirrorError, narrow_mirror
 from deltadistill.blocks.nonlinear import ChannelStudent, SpatialStudent
 
 
@@ -55,6 +55,25 @@ def test_the_mirror_of_such_a_layer_is_plain_and_keeps_its_settings(name):
     assert {key: getattr(narrow, key) for key in SETTINGS if key != "bias"} == {
         key: value for key, value in SETTINGS.items() if key != "bias"
     }
+
+
+@pytest.mark.parametrize(("groups", "narrow_groups"), [(1, 1), (2, 2), (4, 4), (16, 4)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_narrow_convolution_has_as_many_groups_or_is_depthwise_too(groups, narrow_groups, bias):
+    layer = nn.Conv2d(16, 32, 3, padding=1, groups=groups, bias=bias)
+    narrow = narrow_mirror(nn.Sequential(layer), 4)[0]
+    assert (narrow.in_channels, narrow.out_channels, narrow.groups) == (4, 8, narrow_groups)
+    assert (narrow.bias is not None) == bias
+    assert not bias or narrow.bias.abs().max() == 0
+    linear = narrow_mirror(nn.Sequential(nn.Linear(12, 8, bias=bias)), 4)[0]
+    assert (linear.in_features, linear.out_features, linear.bias is not None) == (3, 2, bias)
+
+
+def test_groups_that_a_narrow_convolution_cannot_have_are_named():
+    with pytest.raises(NoMirrorError, match="6 to 4 channels do not divide into 4 groups"):
+        narrow_mirror(nn.Sequential(nn.Conv2d(12, 8, 3, groups=4)), 2)
+    with pytest.raises(NoMirrorError, match="4 to 6 channels do not divide into 4 groups"):
+        narrow_mirror(nn.Sequential(nn.Conv2d(8, 12, 3, groups=4)), 2)
 
 
 def test_a_layer_without_a_kernel_is_named():

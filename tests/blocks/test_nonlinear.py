@@ -55,6 +55,28 @@ def test_the_uncompressed_candidate_is_the_teacher_and_keeps_no_state():
     assert torch.equal(block.delta(x, state)[0], block.teacher(x))
 
 
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.kind)
+def test_the_uncompressed_candidate_predicts_the_teachers_change_from_either_frame(design):
+    """Two streams of three later frames, time first."""
+    block, x = block_of(design), torch.randn(8, 16, 7, 10)
+    z = block.teacher(x)
+    key = x[:2], z[:2]
+    found = block.rule.predict(block, x[2:], *key, UNCOMPRESSED)
+    torch.testing.assert_close(found, z[2:] - z[:2].repeat(3, 1, 1, 1))
+    steps = block.rule.predict_steps(block, x, z[:2], UNCOMPRESSED)
+    torch.testing.assert_close(steps, z[2:] - z[:-2])
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.kind)
+def test_steps_from_frame_to_frame_are_each_predicted_from_the_frame_before(design):
+    block, x = block_of(design), torch.randn(8, 16, 7, 10)
+    z_key = block.teacher(x[:2])
+    steps = block.rule.predict_steps(block, x, z_key, COMPRESSED).unflatten(0, (3, 2))
+    for n, step in enumerate(steps):
+        before, now = x[2 * n : 2 * n + 2], x[2 * n + 2 : 2 * n + 4]
+        torch.testing.assert_close(step, block.rule.predict(block, now, before, z_key, COMPRESSED))
+
+
 def test_the_change_by_hand():
     """One channel, identity mirror: h = 3·relu(W_k x_key + W_r (x − x_key))."""
 
@@ -131,9 +153,15 @@ def test_the_state_survives_changes_in_place():
     assert all(torch.equal(a, b) for a, b in zip(state, kept, strict=True))
 
 
+class _MeanOfFrames(nn.Module):
+    def forward(self, x):
+        return x.mean(0, keepdim=True)
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
+        (nn.Sequential(nn.Conv2d(8, 8, 3), _MeanOfFrames()), "not one map"),
         (nn.ReLU(), "no parameters"),
         (nn.Linear(4, 4), "no convolution"),
         (nn.Sequential(nn.Conv2d(8, 8, 3), nn.GroupNorm(2, 8)), "GroupNorm"),

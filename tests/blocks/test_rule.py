@@ -40,6 +40,17 @@ class Shifted(StudentDesign):
         return ShiftedKeyMap()
 
 
+class AddsToKeyMap(ShiftedKeyMap):
+    def delta(self, parts, x, state):
+        return state[0] + x, state
+
+
+@dataclass(frozen=True)
+class Added(StudentDesign):
+    def rule(self, predicts):
+        return AddsToKeyMap()
+
+
 class OneCandidate(Shifted):
     def candidates(self, teacher):
         return {COMPRESSED: nn.Identity()}
@@ -83,6 +94,19 @@ def test_clips_of_a_block_without_candidates_are_those_of_its_stream(relative_to
     expected = torch.stack([stream(frame) for frame in clip.unbind(1)], 1)
     assert torch.equal(dd.forward_clip(network, clip, relative_to=relative_to), expected)
     assert torch.equal(dd.forward_clip(network, clip[:, :1]), 2 * clip[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("relative_to", "expected"), [("key", [2, 12, 102, 1002]), ("previous", [2, 12, 112, 1112])]
+)
+def test_a_block_without_candidates_goes_on_from_the_key_frame_or_from_the_frame_before(
+    relative_to, expected
+):
+    network = dd.convert(doubling(), Added(), dd.all_convolutions).eval()
+    clip = torch.tensor([1.0, 10.0, 100.0, 1000.0]).reshape(1, 4, 1, 1, 1)
+    assert dd.forward_clip(network, clip, relative_to=relative_to).flatten().tolist() == expected
+    stream = dd.Stream(network, period=4, relative_to=relative_to)
+    assert [stream(frame).item() for frame in clip.unbind(1)] == expected
 
 
 def test_a_block_without_candidates_has_no_gate_no_choice_and_nothing_to_distill():

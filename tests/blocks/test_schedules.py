@@ -33,6 +33,7 @@ def grey(*levels):
         (FixedPeriod(1), [0, 1, 2, 3, 4, 5, 6, 7, 8]),
         (FixedPeriod(3), [0, 3, 6]),
         (Gaps([2, 3]), [0, 2, 5, 7]),
+        (Gaps([1, 4, 2]), [0, 1, 5, 7, 8]),
         (OnDemand(), [0]),
     ],
 )

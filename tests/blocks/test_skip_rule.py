@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import deltadistill as dd
+from deltadistill.blocks import skip_rule
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.skip_rule import SkipConvolution, SkipRule, skip_macs
 
@@ -114,5 +115,24 @@ def test_what_does_not_fit_is_refused_with_its_reason():
     assert "padding_mode 'circular'" in design.reason_against(nn.Conv2d(1, 1, 3, padding_mode="circular"))
     assert design.reason_against(nn.Linear(2, 2)) == "not a plain convolution"
     assert design.reason_against(nn.Conv2d(1, 1, 3)) is None
+    assert SkipConvolution(0).rule("delta").threshold == 0
     with pytest.raises(ValueError, match=r"threshold -1 of skip convolutions must be at least 0"):
         SkipConvolution(-1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "share", "gathered"), [(1, 0.1, True), (1, 0.39, True), (1, 0.41, False), (3, 0.1, False)]
+)
+def test_windows_are_gathered_where_few_positions_are_computed_and_channels_are_in_one_group(
+    groups, share, gathered, monkeypatch
+):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 6, 3, padding=1, groups=groups).requires_grad_(False)
+    kept, computed = torch.randn(1, 3, 10, 10), torch.zeros(1, 1, 10, 10, dtype=torch.bool)
+    computed.view(-1)[: round(100 * share)] = True
+    took, windows = [], skip_rule._windows
+    monkeypatch.setattr(skip_rule, "_windows", lambda *given: took.append(given) or windows(*given))
+    found = skip_rule._convolved(kept, computed, layer)
+    bias = layer.bias.view(1, -1, 1, 1)
+    torch.testing.assert_close(found, (layer(kept) - bias) * computed)
+    assert bool(took) == gathered

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from contextlib import closing
 import av
 import numpy as np
 import pytest
-from preparation.small_videos import damage, drifting, grey, noise, write_video
+from preparation.small_videos import damage, drifting, grey, noise, sound_of, with_sound, write_video
 from video.picture_server import camera
 
 from deltadistill.command import running
@@ -94,6 +95,31 @@ def test_frames_a_second_times_seconds_are_the_frames(tmp_path):
     ]
 
 
+def test_the_time_of_what_the_encoder_holds_back_counts(tmp_path):
+    class Slow(VideoWriter):
+        def close(self):
+            if self.frames:
+                time.sleep(0.2)
+            super().close()
+
+    path = write_video(tmp_path / "film.mp4", drifting(3))
+    with closing(open_source(str(path))) as source, Slow(tmp_path / "out.mp4") as video:
+        result = run_on(on_video(), source, Targets(video))
+        assert len(list(read_video(tmp_path / "out.mp4"))) == 3
+    assert result["seconds"] > result["work_seconds"]["writing"] >= 0.2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "frames"), [(0.0123, 3), (0.94, 16), (9.96, 3), (54.1, 13), (98.7, 20_000), (7212.3, 1803)]
+)
+def test_frames_a_second_as_printed_times_seconds_as_printed_are_the_frames(seconds, frames):
+    result = {"frames": frames, "key_frames": 1, "seconds": seconds, "dropped": 0}
+    result["frames_per_second"] = frames / seconds
+    said = running._summary(result, argparse.Namespace(output=None, jsonl=None))
+    printed = [float(number) for number in re.findall(r"([\d.]+) (?:s:|frames a second)", said)]
+    assert printed[0] * printed[1] == pytest.approx(frames, rel=0.05)
+
+
 def test_a_damaged_film_is_run_to_its_end_says_what_was_bad_and_goes_on_with_a_key_frame(tmp_path):
     clean = write_video(tmp_path / "clean.mp4", drifting(48), gop=12)
     path = write_video(tmp_path / "film.mp4", drifting(48), gop=12)
@@ -109,6 +135,25 @@ def test_a_damaged_film_is_run_to_its_end_says_what_was_bad_and_goes_on_with_a_k
     same = {line["frame"]: line["seconds"] for line in whole}
     assert all(line["seconds"] == pytest.approx(same[line["frame"]], abs=1e-3) for line in told)
     assert told[-1]["frame"] == 47
+
+
+def test_with_one_packet_in_a_hundred_damaged_answers_are_those_of_the_clean_film_from_the_next_key_frame(
+    tmp_path,
+):
+    clean, film = (write_video(tmp_path / name, drifting(200), gop=12) for name in ("a.mp4", "b.mp4"))
+    damage(film, 29)
+    damage(film, 135)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    _, lines, _ = ran(clean, tmp_path / "a")
+    result, told, _ = ran(film, tmp_path / "b")
+    whole = {line["frame"]: line for line in lines}
+    assert [line["frame"] for line in told if line.get("forced")] == [36, 144]
+    assert [line["frame"] for line in told] == [*range(29), *range(36, 135), *range(144, 200)]
+    assert result["notes"] == ["16 damaged frames left out, 2 gaps: after frame 28, after frame 134"]
+    for line in told:  # the clean run has its key frames at the same frames: every 4th, every 12th
+        line.pop("forced", None)
+        assert line == whole[line["frame"]]
 
 
 def test_a_scene_cut_makes_a_key_frame(tmp_path):
@@ -298,6 +343,23 @@ def test_whatever_the_schedule_a_frame_that_does_not_go_on_is_a_key_frame(runner
     damaged = write_video(tmp_path / "damaged.mp4", drifting(36), gop=12)
     damage(damaged, 15)
     assert keys_of(runner, damaged, tmp_path, *on_demand) == {0: None, 24: "gap"}
+
+
+def test_sound_comes_along_where_it_is_asked_for(runner, tmp_path):
+    film = with_sound(tmp_path / "film.mp4", seconds=1.0)
+    line = [
+        "run",
+        str(runner),
+        str(film),
+        "--engine",
+        "onnxruntime",
+        "-o",
+        str(tmp_path / "out.mp4"),
+        "--sound",
+    ]
+    assert main(line) == 0
+    kind, begin, end = sound_of(tmp_path / "out.mp4")
+    assert (kind, begin, end) == ("aac", pytest.approx(0, abs=0.15), pytest.approx(1, abs=0.15))
 
 
 def test_bench_compares_end_to_end_and_per_part(runner, tmp_path, capsys):

@@ -5,6 +5,7 @@ import pytest
 
 from deltadistill.data.box_files import read_box_file, write_box_file
 from deltadistill.data.boxes import NO_TRACK, Objects
+from deltadistill.files.limits import MOST_PIXELS
 from deltadistill.preparation.box_faults import clipped, object_faults
 
 CLASSES = ("car", "person")
@@ -51,6 +52,21 @@ def test_files_that_are_none_are_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as error:
         read_box_file(tmp_path / "clip.json", CLASSES)
     assert "clip.json" in str(error.value)
+
+
+@pytest.mark.parametrize("size", [(1, 7), (7, 1), (1, MOST_PIXELS), (MOST_PIXELS // 2, 2)])
+def test_a_clips_pictures_may_have_any_size_that_is_read(tmp_path, size):
+    write_box_file(tmp_path / "clip.json", FRAMES, size=size, classes=CLASSES)
+    assert read_box_file(tmp_path / "clip.json", CLASSES)[1] == size
+
+
+@pytest.mark.parametrize(
+    "size", [[0, 7], [7, 0], [-1, 7], [MOST_PIXELS // 2 + 1, 2], [7], [7, 7, 7], [7, 1.5]]
+)
+def test_a_size_that_no_picture_has_is_refused(tmp_path, size):
+    (tmp_path / "clip.json").write_text(json.dumps({"size": size, "0": []}))
+    with pytest.raises(ValueError, match=r"clip\.json is not readable as boxes \(its size is"):
+        read_box_file(tmp_path / "clip.json", CLASSES)
 
 
 def test_boxes_without_area_or_outside_and_doubled_tracks_are_faults():

@@ -77,3 +77,6 @@ def test_the_rate_is_that_of_the_median_step():
     assert frames_per_second([3.0, 3.5]) == 2
     assert frames_per_second([0.0]) is None
     assert frames_per_second([0.0, None, 0.1]) is None
+    assert frames_per_second([0, 0.3, 0.6, 0.7]) == 3.333
+    assert frames_per_second([1.0, 1.0, 1.0, 2.0]) is None  # no step in between
+    assert frames_per_second([3.0, 2.0, 1.0]) is None

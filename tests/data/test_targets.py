@@ -84,3 +84,16 @@ def test_whole_numbers_are_written_in_full_as_far_as_floats_tell_them_apart(targ
     assert frame_targets.written(target) == text
     assert frame_targets.is_readable(text)
     assert frame_targets.read(text) == target
+
+
+def test_frames_are_equally_likely_where_stills_stand_beside_videos(manifest):
+    """Of boxes half of what is drawn are stills; a class may be another from frame to frame of a video."""
+    still = replace(manifest.clips("train")["train0"][0], clip="still")
+    mixed = Manifest.of([*manifest.frames, still], manifest.info)
+    augment = Augment(crop=small_dataset.SIZE)
+    options = {"clip_length": 1, "max_distance": 1, "augment": augment, "seed": 0}
+    drawn = TrainingBatches(FrameStore(mixed), "train", steps=1, batch=400, **options)[0]
+    targets = drawn["label"].flatten().tolist()
+    # two videos of the indices 0, 1, 3, 4, 6 and 7 with a target, a quarter of each, and a still of 0
+    assert 400 * 1.5 / 13 < targets.count(0) < 400 * 5 / 13
+    assert all(targets.count(index / 4) > 400 / 13 for index in (1, 3, 4, 6, 7))

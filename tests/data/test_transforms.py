@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -63,6 +64,17 @@ def test_a_label_never_holds_a_class_that_was_not_there():
     for seed in range(30):
         view = draw_view(augment, (32, 48), np.random.default_rng(seed))
         assert set(np.unique(view.label(label))) <= {0, 3, 7, 255}
+
+
+WINDOWS = [(6, 24, (4, 16)), (24, 6, (16, 4)), (6, 6, (9, 3)), (6, 6, (3, 9)), (3, 9, (6, 18))]
+
+
+@pytest.mark.parametrize(("height", "width", "out"), WINDOWS)
+def test_a_window_that_loses_height_is_averaged_and_another_interpolated(height, width, out):
+    source = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    way = cv2.INTER_AREA if height > out[0] else cv2.INTER_LINEAR
+    expected = cv2.resize(source[:height, :width], out[::-1], interpolation=way)
+    assert np.array_equal(View(0, 0, height, width, out, False).image(source), expected)
 
 
 def test_a_crop_larger_than_the_frame_holds_the_whole_frame():

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import deltadistill as dd
 from deltadistill.distillation.clip_batches import ClipBatches
+from deltadistill.distillation.training import DistillTraining
 
 
 class _Endless(IterableDataset):
@@ -107,3 +108,27 @@ def test_a_network_in_half_precision_is_to_be_distilled_in_float32(dtype):
     network = converted().to(dtype)
     with pytest.raises(ValueError, match=rf"students are in {dtype}.*distill in float32"):
         dd.distill(network, clips_of().to(dtype), steps=1, progress=False)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 6])
+def test_a_distillation_takes_from_a_generator_one_batch_a_step_in_its_order(steps, monkeypatch):
+    seen, given = [], [clips_of(1) + n for n in range(steps)]
+    step = DistillTraining.step
+
+    def noted(self, index, batch):
+        seen.append((index, batch["clip"]))
+        return step(self, index, batch)
+
+    monkeypatch.setattr(DistillTraining, "step", noted)
+    dd.distill(converted(), iter(given), steps=steps, progress=False)
+    assert [index for index, _ in seen] == list(range(steps))
+    assert all(torch.equal(clips, batch) for (_, clips), batch in zip(seen, given, strict=True))
+
+
+def test_clips_are_drawn_without_the_same_one_twice_where_there_are_enough():
+    clips = torch.arange(3.0).reshape(3, 1, 1, 1, 1).expand(3, 2, 3, 4, 4)
+    batches = ClipBatches(clips, converted(), batch=3, seed=0)
+    drawn = [batches.at(step)[:, 0, 0, 0, 0].tolist() for step in range(20)]
+    assert all(sorted(batch) == [0, 1, 2] for batch in drawn)
+    assert len({tuple(batch) for batch in drawn}) > 3
+    assert len(ClipBatches(clips, converted(), batch=4, seed=0).at(0)) == 4

@@ -153,9 +153,11 @@ def test_clips_of_two_frames_or_more_are_taken(frames):
         run(converted(), clips[:0], steps=1)
 
 
-def test_a_training_without_steps_is_refused(clips):
-    with pytest.raises(ValueError, match="steps 0"):
-        run(converted(), clips, steps=0)
+@pytest.mark.parametrize("count", [0, -1, 2.5, True, "2", None])
+@pytest.mark.parametrize("name", ["steps", "batch"])
+def test_steps_and_clips_per_step_are_whole_numbers_from_one(name, count, clips):
+    with pytest.raises(ValueError, match=f"{name} {count!r} must be a whole number, at least 1"):
+        run(converted(), clips, **{"steps": 1, name: count})
 
 
 def test_the_same_seed_gives_the_same_students(clips):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from depthwise import clips_of, converted, depthwise
+from torch import nn
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
@@ -120,3 +121,24 @@ def test_twice_the_loss_of_the_start_is_the_end_whatever_its_size(start, times, 
         guard.judge()
     assert same(students_of(network), ended if outcome == "kept" else before)
     assert bool(caplog.records) == (outcome == "warned")
+
+
+def test_losses_of_several_batches_are_judged_and_told_by_their_mean(caplog):
+    """Three batches: two end better, and the third so much worse that the mean is."""
+    ended, began = (1.0, 2.0, 9.0), (3.0, 4.0, 2.0)
+    network, losses = converted(), iter([*ended, *began])
+    guard = safeguard.Safeguard(network, [clips_of(1)] * 3, lambda clips: next(losses))
+    guard.judge()
+    assert "ended at 4, where it began at 3 (" in caplog.text
+    assert next(losses, None) is None
+
+
+def test_modules_that_learned_beside_the_students_come_back_with_them():
+    network, beside = converted(), [nn.Linear(2, 1), nn.Linear(1, 3)]
+    before = [parameter.clone() for module in beside for parameter in module.parameters()]
+    guard = safeguard.Safeguard(network, [clips_of(1)], lambda clips: 1.0, beside)
+    with torch.no_grad():
+        for parameter in (parameter for module in beside for parameter in module.parameters()):
+            parameter.add_(1.0)
+    guard.restore()
+    assert same([parameter for module in beside for parameter in module.parameters()], before)

@@ -1,10 +1,12 @@
 """Consistency of predictors over clips of a scene that moves by one pixel per frame."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from deltadistill.evaluation import agreement
 from deltadistill.evaluation.agreement import FlowAgreement, flow_sources
 from deltadistill.evaluation.consistency import measure
 from deltadistill.motion.optical_flow import Flow
@@ -71,11 +73,61 @@ def test_every_clip_counts_once_whatever_the_batch():
     assert by_batch[0] == by_batch[1]
 
 
-def test_exact_flow_is_used_only_where_every_later_frame_has_it():
-    full = clips(a=3)
-    assert set(flow_sources(Scene(), full, dis_preset="fast")) == {"exact", "dis"}
-    partly = {"a": (full["a"][0], Shown("a", 1), Shown("a", 2, flow=None))}
-    assert set(flow_sources(Scene(), partly, dis_preset="fast")) == {"dis"}
+@pytest.mark.parametrize(("clip", "index"), [("a", 1), ("a", 2), ("b", 1), ("b", 3)])
+def test_exact_flow_is_used_only_where_every_later_frame_has_it(clip, index):
+    full = {name: (Shown(name, 0, flow=None), *of[1:]) for name, of in clips(a=3, b=4).items()}
+    assert list(flow_sources(Scene(), full, dis_preset="fast")) == ["exact", "dis"]
+    frames = list(full[clip])
+    frames[index] = Shown(clip, index, flow=None)
+    assert list(flow_sources(Scene(), full | {clip: tuple(frames)}, dis_preset="fast")) == ["dis"]
+
+
+def test_flows_are_of_the_frame_now_and_estimated_from_the_one_before(monkeypatch):
+    estimate = lambda preset: SimpleNamespace(between=lambda *pictures: (preset, *pictures))  # noqa: E731
+    monkeypatch.setattr(agreement, "DisFlow", estimate)
+    store = SimpleNamespace(
+        flow=lambda frame: (f"flow of {frame.index}", "visible"), image=lambda frame: f"picture {frame.index}"
+    )
+    sources = flow_sources(store, clips(a=5), dis_preset="medium")
+    assert sources["exact"](Shown("a", 2), Shown("a", 4)) == Flow("flow of 4", "visible")
+    assert sources["dis"](Shown("a", 2), Shown("a", 4)) == ("medium", "picture 2", "picture 4")
+
+
+def test_each_pair_is_warped_along_its_own_flow_with_its_own_mask():
+    """Three streams that move by 0, 1 and 2 pixels, each with another column hidden."""
+
+    def source(before, now):
+        visible = torch.ones(4, 6, dtype=torch.bool)
+        visible[:, 3 + before.index] = False
+        return Flow(torch.stack([torch.full((4, 6), -float(before.index)), torch.zeros(4, 6)]), visible)
+
+    along = FlowAgreement(6, {"own": source})
+    before = torch.arange(6, dtype=torch.uint8).expand(3, 4, 6)
+    now = torch.stack([torch.roll(before[n], n, 1) for n in range(3)])
+    pairs = [(Shown("a", n), Shown("a", n + 1)) for n in range(3)]
+    coverage = {}
+    for way, count in along.between(pairs):
+        meter = along.meter()
+        count(meter, before, now)
+        assert meter.percent() == 100
+        coverage[way] = meter.coverage_percent()
+    assert tuple(coverage) == along.ways == (("own", "all"), ("own", "visible"))
+    # of 18 columns, 1 and 2 come from outside; a further one of each stream is hidden
+    assert list(coverage.values()) == pytest.approx([100 * 15 / 18, 100 * 12 / 18])
+
+
+def test_predictions_are_compared_by_their_form_with_the_settings_given():
+    store = SimpleNamespace(classes=("a", "b", "c"), image=None, flow=None)
+    options = {"dis_preset": "fast", "min_score": 0.3}
+    maps = agreement.build(store, clips(a=3), SimpleNamespace(form="label_maps"), **options)
+    assert maps.ways == tuple((flow, mask) for flow in ("exact", "dis") for mask in ("all", "visible"))
+    assert maps.meter().matrix.counts.shape == (3, 3)
+    boxes = agreement.build(store, clips(a=3), SimpleNamespace(form="detections"), **options)
+    assert (boxes.ways, boxes.meter().min_score) == ((("tracks", "all"),), 0.3)
+    classes = agreement.build(store, clips(a=3), SimpleNamespace(form="rankings"), **options)
+    assert classes.ways == (("classes", "all"),)
+    own = SimpleNamespace(form="own", agreement=lambda store: ("own", store))
+    assert agreement.build(store, clips(a=3), own, **options) == ("own", store)
 
 
 def test_estimated_flow_masks_and_covers_the_scene():

@@ -5,6 +5,7 @@ import pytest
 from data.small_dataset import make_manifest
 from torch import nn
 
+from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.account.latency import Timings
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation import timed_variants
@@ -70,6 +71,12 @@ def test_a_stream_goes_on_with_a_key_frame_and_two_others_in_every_round(store):
 def test_a_stream_is_timed_per_clip_and_few_clips_are_taken_again(store):
     (first, *_) = sources(store, streams=3)["network"]
     assert first().pictures[:, 0, 0, 0].tolist() == [20, 30, 20]  # red is ten times the number of the clip
+
+
+def test_a_clip_that_is_shorter_than_the_period_begins_again(tmp_path):
+    short = FrameStore(make_manifest(tmp_path, frames=2), cache_bytes=0)
+    frames = sources(short, streams=1)["end_to_end"]
+    assert [int(frame().pictures[0, 1, 0, 0]) for frame in frames] == [0, 1, 0]
 
 
 def test_frames_lie_ready_for_the_network_alone_and_are_read_again_end_to_end(store):
@@ -182,6 +189,34 @@ def test_what_cannot_be_timed_is_told_with_its_reason_and_the_others_are_timed(s
     assert nothing.entry is None
 
 
+def test_a_measurement_is_made_as_the_condition_says(store, teacher, delta, monkeypatch):
+    asked = []
+
+    def measure(turns, **settings):
+        kinds = [[name for name, _ in turn] for turn in turns]
+        asked.append((kinds, settings))
+        names = [name for names in kinds for name in names]
+        return Timings({name: np.full((5, 1), 2.0) for name in names})
+
+    monkeypatch.setattr(timed_variants, "measure_turns", measure)
+    monkeypatch.setattr(timed_variants.torch, "set_num_threads", lambda count: asked.append(count))
+    variants = {"teacher": Variant("stream", teacher), "delta": Variant("stream", delta)}
+    condition = Condition(3, 2, runs=5, warmup=4, seconds=7.0)
+    timed = timed_in_eager(variants, Task(), store, condition, lengths=iter([1, 4]))
+    threads, (kinds, settings) = asked
+    assert threads == 2
+    assert (settings["runs"], settings["warmup"], settings["seconds"]) == (5, 4, 7.0)
+    own = [
+        [What("eager", name, part, kind) for kind in kinds]
+        for name, kinds in {"teacher": ["frame"], "delta": ["key", "delta", "delta"]}.items()
+        for part in ("network", "end_to_end")
+    ]
+    assert kinds == own  # the teacher runs on every frame, whatever it would be otherwise
+    assert (timed.entry["batch"], timed.entry["rounds"]) == (3, 5)
+    delta_entry = timed.entry["engines"]["eager"]["delta"]["end_to_end"]
+    assert delta_entry["speedup"] == {1: 1, 4: 1}
+
+
 def test_every_combination_is_measured_once_the_first_of_each_first(monkeypatch):
     monkeypatch.setattr(timed_variants, "usable_cores", lambda: 4)
     found = conditions_of([1, 8], [1, "all", 4], ["fp32", "bf16"], **CALM)
@@ -197,3 +232,55 @@ def test_macs_bound_what_could_be_gained(teacher, delta):
     found = macs_bounds(variants, [1, 3], size=(3, 16, 24))
     assert found["teacher"] == {1: 1, 3: 1}
     assert found["delta"] == {1: 1, 3: pytest.approx(3 * key / (key + 2 * other))}
+
+
+class Beside(Predictor):
+    """Runs a second network on key frames, and nothing between."""
+
+    def __init__(self, network, task, *, helper):
+        self.helper = helper
+
+    def begin(self, stream):
+        self.schedule = stream.schedule
+
+    def answer(self, frame):
+        return self.helper(frame.normalised)
+
+    def costs(self, networks):
+        return FrameCosts(networks["helper"].key, Cost(macs=0))
+
+
+class Free(Beside):
+    """Runs none at all."""
+
+    def costs(self, networks):
+        return FrameCosts(Cost(macs=0), Cost(macs=0))
+
+
+def test_macs_bound_a_variant_of_several_networks_by_all_of_them_and_nothing_bounds_one_without(teacher):
+    helper = {"helper": nn.Conv2d(3, 4, 1)}  # 12 MACs a pixel; the teacher has 856
+    variants = {
+        "teacher": Variant("per_frame", teacher),
+        "beside": Variant(f"{__name__}:Beside", teacher, networks=helper),
+        "free": Variant(f"{__name__}:Free", teacher, networks=helper),
+    }
+    found = macs_bounds(variants, iter([1, 2]), size=(3, 16, 24))
+    assert found["beside"] == {1: pytest.approx(856 / 12), 2: pytest.approx(2 * 856 / 12)}
+    assert found["free"] == {}
+
+
+def test_a_variant_of_several_networks_is_timed_with_each_in_its_place(store, teacher):
+    variants = {
+        "teacher": Variant("per_frame", teacher),
+        "beside": Variant(f"{__name__}:Beside", teacher, networks={"helper": nn.Conv2d(3, 4, 1)}),
+    }
+    with graphs_of(variants) as graphs:
+        assert [graph.network for graph in graphs.values()] == [
+            teacher,
+            variants["beside"].networks["helper"],
+        ]
+        timed = time_variants(
+            variants, ["eager"], Task(), store, Condition(1, 1, **CALM), graphs=graphs, lengths=[1]
+        )
+    assert timed.left_out == []
+    assert set(timed.entry["engines"]["eager"]["beside"]["network"]) > {"key_ms", "delta_ms"}

@@ -1,5 +1,7 @@
 """Variants in engines: they answer as they do in PyTorch, and what an engine cannot do is said."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from data.small_dataset import make_manifest
@@ -44,6 +46,7 @@ class Logits:
     """A task whose prediction is the output; it remembers the network that it is asked with."""
 
     def predict(self, output, *, network):
+        assert not torch.is_grad_enabled()
         self.network = network
         return output
 
@@ -84,6 +87,26 @@ def test_a_predictor_of_ones_own_may_show_the_network_frames_of_other_shapes(tea
         torch.testing.assert_close(network(frames), teacher(frames), rtol=1e-4, atol=1e-5)
 
 
+class Bare:
+    """A predictor that derives from nothing, and so says nothing of learning."""
+
+    def __init__(self, network, task):
+        self.network, self.task = network, task
+
+    def begin(self, stream):
+        pass
+
+    @torch.no_grad()
+    def answer(self, frame):
+        return self.task.predict(self.network(frame.normalised), network=self.network)
+
+
+def test_a_predictor_that_says_nothing_of_learning_is_run_by_the_engine(teacher, in_engine):
+    (frame,) = video(1)
+    bare = in_engines.build(f"{__name__}:Bare", in_engine(teacher), Logits())
+    torch.testing.assert_close(bare.answer(frame), teacher(frame.normalised), rtol=1e-4, atol=1e-5)
+
+
 class Learner(PerFrame):
     learns = True
 
@@ -102,6 +125,33 @@ class OwnStream(PerFrame):
 def test_a_predictor_that_needs_the_network_itself_is_refused(kind, message, delta, in_engine):
     with pytest.raises(ValueError, match=message):
         in_engines.build(f"{__name__}:{kind.__name__}", in_engine(delta), Logits())
+
+
+def test_a_network_is_exported_and_made_ready_once_for_every_shape(teacher, monkeypatch):
+    made, ready = [], []
+
+    class Graphs:
+        def __init__(self, network, example, *, run):
+            made.append((network, tuple(example.shape)))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            made.append("removed")
+
+        def running(self, engine, **settings):
+            ready.append((engine, settings))
+            return SimpleNamespace(frame=lambda frames: frames.shape)
+
+    monkeypatch.setattr(in_engines, "load", Graphs)
+    with Exported(teacher) as exported:
+        network = EngineNetwork(exported, "some", threads=3, precision="bf16")
+        for size in (8, 6, 8, 6):
+            assert network(torch.randn(2, 3, size, 4)) == (2, 3, size, 4)
+        assert made == [(teacher, (2, 3, 8, 4)), (teacher, (2, 3, 6, 4))]
+    assert made[2:] == ["removed"] * 2
+    assert ready == [("some", {"threads": 3, "precision": "bf16"})] * 2
 
 
 def test_a_network_that_cannot_be_exported_is_not_tried_again(teacher, monkeypatch):
@@ -212,6 +262,33 @@ def test_auto_stands_for_the_fastest_in_a_trial_of_teacher_and_first_stream(choo
     measured = {"a": entry(teacher=5, delta=(4, 3)), "b": entry(teacher=6, delta=(9, 4))}
     assert choose(["eager", "auto"], measured) == (["eager", "a"], [(["teacher", "delta"], ["a", "b"])])
     assert choose(["auto", "a"], measured)[0] == ["a"]
+
+
+def test_a_trial_is_of_the_condition_to_come_for_its_own_rounds(store, teacher, delta, monkeypatch):
+    asked = []
+
+    def trial(variants, engines, task, store, condition, **others):
+        asked.append((condition, others["lengths"]))
+        return Timed(None, [])
+
+    def engines(*, precision):
+        asked.append(precision)
+        return ["eager", "a", "compile", "b", "package"]
+
+    def loaded(example):
+        asked.append(tuple(example.shape))
+        return SimpleNamespace(engines=engines)
+
+    monkeypatch.setattr(quickest_engines, "time_variants", trial)
+    variants = {"delta": Variant("stream", delta), "teacher": Variant("per_frame", teacher)}
+    condition = Condition(3, 2, runs=50, warmup=20, seconds=90.0, precision="bf16")
+    graphs = {teacher: SimpleNamespace(loaded=loaded)}
+    found = engines_to_time(["auto"], variants, Logits(), store, condition, graphs=graphs, lengths=[1, 4])
+    shape, precision, (trial_condition, lengths) = asked
+    assert (shape, precision, lengths) == ((3, 3, 16, 24), "bf16", [1, 4])
+    assert (trial_condition.batch, trial_condition.threads, trial_condition.precision) == (3, 2, "bf16")
+    assert trial_condition.runs < 50
+    assert found == []  # nothing could be timed in the trial
 
 
 def test_named_engines_are_taken_and_one_that_is_alone_is_not_tried(choose):

@@ -112,3 +112,37 @@ def damage(path: Path, packet: int):
     data = bytearray(path.read_bytes())
     data[place + size // 4 : place + size] = b"\xff" * (size - size // 4)
     path.write_bytes(data)
+
+
+def with_sound(path, *, codec="aac", seconds=2.0, begins=0.0):
+    """A film of moving stripes with a tone; both tracks begin at `begins`."""
+    rate = 16000
+    with av.open(str(path), "w") as container:
+        video, sound = container.add_stream("mpeg4", rate=25), container.add_stream(codec, rate=rate)
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        sound.layout = "mono"
+        for place, pixels in enumerate(drifting(int(25 * seconds))):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = place + int(25 * begins), Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        tone = (8000 * np.sin(np.arange(int(rate * seconds)) / 8)).astype(np.int16)
+        for start in range(0, len(tone), 1024):
+            frame = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = rate, start + int(rate * begins)
+            frame.time_base = Fraction(1, rate)
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    return path
+
+
+def sound_of(path):
+    """Codec, first and last second of the sound."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        frames = list(container.decode(stream))
+        return (
+            stream.codec_context.name,
+            frames[0].time,
+            frames[-1].time + frames[-1].samples / frames[-1].rate,
+        )

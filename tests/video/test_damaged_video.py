@@ -147,7 +147,7 @@ def test_several_gaps_are_counted_each(tmp_path):
     frames, noticed = read(path, damaged="skip")
     assert len(frames) == 32
     assert sum(frame.follows_gap for frame in frames) == 8
-    assert noticed.notes()[0].startswith("8 damaged frames left out, 8 gaps: after frame 2, after frame 6,")
+    assert noticed.notes()[0].startswith("8 damaged frames left out, 8 gaps: after frame 2, after frame 7,")
     assert noticed.notes()[0].endswith(" and 3 more")
 
 

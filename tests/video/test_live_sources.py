@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from preparation.small_videos import drifting, write_video
 from video.picture_server import camera, file_at_address, free_port
+from video.rtsp_server import rtsp_camera
 
 from deltadistill.video.source import Patience, kind_of, open_source
 from deltadistill.video.waiting_frames import WaitingFrames
@@ -31,7 +32,11 @@ def test_the_form_of_a_name_says_what_kind_of_source_it_is(name, kind):
     assert kind_of(name) == kind
 
 
-def test_an_address_without_an_end_is_live_and_its_frames_come_with_seconds():
+cameras = pytest.mark.parametrize("camera", [camera, rtsp_camera], ids=["http", "rtsp"])
+
+
+@cameras
+def test_an_address_without_an_end_is_live_and_its_frames_come_with_seconds(camera):
     with camera() as there, closing(open_source(there.address, patience=QUICK)) as source:
         frames = list(islice(source.frames(), 5))
     assert (source.is_live, source.expected(), source.returns) == (True, None, 0)
@@ -40,7 +45,8 @@ def test_an_address_without_an_end_is_live_and_its_frames_come_with_seconds():
     assert not any(frame.follows_gap for frame in frames)
 
 
-def test_a_source_that_went_away_is_tried_again_and_its_first_frame_follows_a_gap():
+@cameras
+def test_a_source_that_went_away_is_tried_again_and_its_first_frame_follows_a_gap(camera):
     port = free_port()
     with camera(port=port) as first, closing(open_source(first.address, patience=QUICK)) as source:
         frames = source.frames()
@@ -57,7 +63,23 @@ def test_a_source_that_went_away_is_tried_again_and_its_first_frame_follows_a_ga
     assert "went away and came back 1 times" in source.notes()
 
 
-def test_a_source_that_stays_away_ends_with_its_name_and_how_long_it_was_waited_for():
+def test_the_pauses_between_tries_grow_up_to_the_longest(monkeypatch):
+    pauses, pause = [], WaitingFrames.pause
+    monkeypatch.setattr(
+        WaitingFrames, "pause", lambda self, seconds: (pauses.append(seconds), pause(self, 0.01))
+    )
+    patience = Patience(pauses=(0.5, 4.0), give_up=0.3)
+    with camera() as there, closing(open_source(there.address, patience=patience)) as source:
+        frames = source.frames()
+        next(frames)
+        there.off()
+        with pytest.raises(ValueError, match="did not come back"):
+            list(frames)
+    assert pauses[:6] == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+
+
+@cameras
+def test_a_source_that_stays_away_ends_with_its_name_and_how_long_it_was_waited_for(camera):
     patience = Patience(pauses=(0.05, 0.1), give_up=0.3)
     with camera() as there, closing(open_source(there.address, patience=patience)) as source:
         frames = source.frames()

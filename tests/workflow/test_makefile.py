@@ -46,10 +46,20 @@ def test_without_a_fitting_python_it_says_which_one_is_needed(tmp_path):
     assert "Python 3.11 or later is needed" in done.stderr
 
 
-def test_a_missing_video_is_named():
-    done = make("video", "VIDEO=/nowhere/my street.mp4", "INSTALLED=", "TEACHER=")
+@pytest.mark.parametrize("target", ["video", "study"])
+def test_a_missing_video_is_named(target):
+    done = make(target, "VIDEO=/nowhere/my street.mp4", "INSTALLED=", "TEACHER=")
     assert done.returncode
-    assert "'/nowhere/my street.mp4' is not there" in done.stderr
+    assert f"make {target} VIDEO=path: '/nowhere/my street.mp4' is not there" in done.stderr
+
+
+def test_a_video_with_a_network_of_its_own_needs_no_teacher(tmp_path):
+    (tmp_path / "ride.mp4").touch()
+    words = ["--dry-run", "video", f"VIDEO={tmp_path / 'ride.mp4'}", "INSTALLED=", "TEACHER=trained.pt"]
+    assert "pretrain_teacher" in make(*words).stdout
+    done = make(*words, "NETWORK=net.py:build", "OPTIONS=--minutes 5")
+    assert "pretrain_teacher" not in done.stdout
+    assert '--network "$NETWORK" --minutes 5' in done.stdout
 
 
 def test_a_video_that_is_an_address_is_called_one():

@@ -38,6 +38,15 @@ def test_a_sparse_label_is_reached_from_every_earlier_start():
     assert [[frame.index for frame in run.frames] for run in runs] == [[17, 18, 19], [18, 19], [19]]
 
 
+def test_a_run_ends_with_the_last_label_within_its_reach():
+    runs = positions.position_runs({"a": clip_of(13, labelled=[1, 4, 6, 11])}, 3, counts=is_labelled)
+    spans = [(run.frames[0].index, run.frames[-1].index) for run in runs]
+    assert spans == [(2, 4), (3, 4), (4, 6), (5, 6), (6, 6), (9, 11), (10, 11), (11, 11)]
+    assert runs[2].scored == (True, False, True)
+    # the second frame has not enough before it to stand at distance 2
+    assert {frame.index for frame in positions.scored(runs)} == {4, 6, 11}
+
+
 def test_frames_without_labels_count_when_none_are_needed():
     clips = {"a": clip_of(4, labelled=[])}
     assert positions.position_runs(clips, 2, counts=is_labelled) == []
@@ -134,6 +143,59 @@ def test_scores_by_length_hold_all_clips_together_and_each_alone():
     scores = positions.scores_by_length(TASK, matrices, [1], ["x", "y"])[1]
     assert scores["miou_per_clip"] == pytest.approx({"a": 100, "b": 100 / 3})
     assert scores["miou"] == pytest.approx(100 * 6 / 10)  # 3 of 5 pixels in each class's union
+
+
+class _Share:
+    """A metric: hits of so many."""
+
+    def __init__(self, hits, total):
+        self.hits, self.total = hits, total
+
+    def __add__(self, other):
+        return _Share(self.hits + other.hits, self.total + other.total)
+
+
+class _Counted:
+    """A task that notes how often it was asked for a score."""
+
+    measure = Measure("main", "M", "of_class", "M")
+
+    def __init__(self):
+        self.asked = 0
+
+    def score(self, metric):
+        self.asked += 1
+        return metric.hits / metric.total
+
+    def scores(self, metric):
+        return Scores({"main": self.score(metric)}, (metric.hits / metric.total, 0.25))
+
+
+def test_scores_are_at_each_length_the_mean_over_its_distances():
+    metrics = {
+        "a": [_Share(4, 5), _Share(1, 5), _Share(1, 10), _Share(0, 5)],
+        "b": [_Share(2, 15), _Share(4, 5), _Share(3, 10), _Share(5, 5)],
+        "c": [_Share(0, 5), _Share(5, 10), _Share(2, 10), _Share(5, 5)],
+    }
+    found = positions.scores_by_length(_Counted(), metrics, [3, 1], ["x", "y"])
+    # together: 6 of 25, 10 of 20, 6 of 30; the fourth distance belongs to neither length
+    assert list(found) == [3, 1]
+    assert found[1]["main"] == pytest.approx(24)
+    assert found[1]["main_per_clip"] == pytest.approx({"a": 80, "b": 40 / 3, "c": 0})
+    assert found[3]["main"] == pytest.approx((24 + 50 + 20) / 3)
+    assert found[3]["main_per_distance"] == pytest.approx([24, 50, 20])
+    assert found[3]["main_per_clip"] == pytest.approx(
+        {"a": (80 + 20 + 10) / 3, "b": (40 / 3 + 80 + 30) / 3, "c": (0 + 50 + 20) / 3}
+    )
+    assert found[3]["of_class"] == pytest.approx({"x": (24 + 50 + 20) / 3, "y": 25})
+
+
+def test_a_metric_that_serves_all_distances_is_scored_once():
+    task = _Counted()
+    metrics = {clip: [_Share(1, 2)] * 4 for clip in "abc"}
+    found = positions.scores_by_length(task, metrics, [1, 4], ["x", "y"])
+    assert found[4]["main_per_distance"] == [50] * 4
+    assert task.asked == 1 + 3  # of all clips together, and of each
 
 
 class _Single(_Echo):

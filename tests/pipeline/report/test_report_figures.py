@@ -5,6 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -249,3 +250,17 @@ def test_variants_of_other_layers_have_axes_of_their_own(tree, read):
     delta, feature = distillation_error.draw(results).axes
     assert delta.get_xlim()[1] > 40
     assert feature.get_xlim()[1] < 7
+
+
+@pytest.mark.parametrize("name", ["short", "a way of answering frames with a long name"])
+def test_a_caption_ends_within_its_figure_however_far_to_the_right_its_axes_begin(name, tmp_path):
+    drawn, (axes,) = style.figure()
+    axes.barh(range(2), [1, 2])
+    axes.set_yticks(range(2), [name, name])
+    style.caption(axes, "speed-up over the per-frame teacher, onnxruntime (×)")
+    before = style.to_svg(drawn, name="a", alt="a")
+    assert before == style.to_svg(drawn, name="a", alt="a")
+    style.to_png(drawn, tmp_path / "a.png")
+    extent = axes._left_title.get_window_extent(FigureCanvasAgg(drawn).get_renderer())
+    assert drawn.bbox.x0 <= extent.x0 < extent.x1 <= drawn.bbox.x1
+    assert (extent.x0 < axes.bbox.x0 - 1) == (name != "short")

@@ -12,7 +12,9 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from deltadistill.pipeline.report.figures.looks import css_colours
 
@@ -23,6 +25,8 @@ _HANDLE_UNITS, _LETTER_UNITS, _SPACE_UNITS = (
     5.4,
     10,
 )  # of a legend entry; the space follows all but the last
+_CAPTION = "caption"
+_VISIBLE = 0.5  # pixels
 INK, RULE = "#1b1f24", "#d5dae0"
 
 _RC = {
@@ -73,7 +77,7 @@ def line(
 
 def caption(axes: Axes, text: str) -> None:
     """Name the vertical quantity above the axis, where it reads without turning the head."""
-    axes.set_title(text, loc="left", color=INK, fontsize=10)
+    axes.set_title(text, loc="left", color=INK, fontsize=10).set_gid(_CAPTION)
 
 
 def legend(drawn: Figure, axes: Axes, *, columns: int = 5) -> None:
@@ -120,18 +124,15 @@ def length_axis(axes: Axes, lengths: Iterable[int]) -> None:
 
 def to_png(drawn: Figure, path: Path) -> None:
     """Write a light PNG, 990 pixels wide."""
-    buffer = io.BytesIO()  # Pillow, writing to a full disk, does not say so
-    with mpl.rc_context(_RC):
-        drawn.savefig(buffer, format="png", dpi=220, facecolor="white", metadata={"Software": None})
-    path.write_bytes(buffer.getbuffer())
+    # not into the file: Pillow, writing to a full disk, does not say so
+    options = {"dpi": 220, "facecolor": "white", "metadata": {"Software": None}}
+    path.write_bytes(_saved(drawn, format="png", rc=_RC, **options))
 
 
 def to_svg(drawn: Figure, *, name: str, alt: str) -> str:
     """Return the figure as an <svg> element for the page; ``name`` keeps its ids apart from other figures."""
-    buffer = io.StringIO()
-    with mpl.rc_context(_RC | {"svg.hashsalt": name}):
-        drawn.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    options = {"transparent": True, "metadata": {"Date": None, "Creator": None}}
+    text = _saved(drawn, format="svg", rc=_RC | {"svg.hashsalt": name}, **options).decode()
     text = text[text.index("<svg") :]
     view = re.search(r'viewBox="[^"]+"', text)[0]
     body = re.sub(r"<metadata>.*?</metadata>", "", text[text.index(">") + 1 :], flags=re.DOTALL)
@@ -143,6 +144,31 @@ def to_svg(drawn: Figure, *, name: str, alt: str) -> str:
         body = body.replace(colour, expression)
     body = re.sub(r"\s*\n\s*", "\n", body)
     return f'<svg {view} role="img" aria-label="{_escaped(alt)}">{body.strip()}'
+
+
+def _saved(drawn: Figure, *, rc: dict[str, object], **options: object) -> bytes:
+    """A figure as a file's content; once more where a caption turns out to end beyond it."""
+    with mpl.rc_context(rc):
+        for _ in range(2):
+            buffer = io.BytesIO()
+            drawn.savefig(buffer, **options)
+            if not _pull_in_captions(drawn):
+                break
+    return buffer.getvalue()
+
+
+def _pull_in_captions(drawn: Figure) -> bool:
+    """Begin captions that end beyond the figure further left, as far as there is room; whether any did."""
+    pulled, renderer = False, FigureCanvasAgg(drawn).get_renderer()  # the last one had a file's resolution
+    for text in drawn.findobj(lambda part: part.get_gid() == _CAPTION):
+        extent = text.get_window_extent(renderer)
+        beyond = min(extent.x1 - drawn.bbox.x1, extent.x0)
+        if beyond > _VISIBLE:
+            place = blended_transform_factory(drawn.transFigure, text.axes.transAxes)
+            text.set_transform(place + text.axes.titleOffsetTrans)
+            text.set_x((extent.x0 - beyond) / drawn.bbox.width)
+            pulled = True
+    return pulled
 
 
 def _escaped(text: str) -> str:

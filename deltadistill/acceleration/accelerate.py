@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.choice import Choice, choose
 from deltadistill.acceleration.course import Course
 from deltadistill.acceleration.scoring import Tested, seen_in_the_end
-from deltadistill.acceleration.timing import delta_times
+from deltadistill.acceleration.timing import runner_speedup
 from deltadistill.acceleration.trial import Point, Trial
-from deltadistill.acceleration.ways import Delta, PerFrame
+from deltadistill.acceleration.ways import OfRunner
 from deltadistill.exporting.export import export_loaded
 from deltadistill.files import atomic
-from deltadistill.runtime.engine import Session, open_session
-from deltadistill.runtime.runner import graphs_in
-from deltadistill.runtime.runner_file import read_description
+from deltadistill.runtime.runner import Runner
+from deltadistill.video.decoders import by_form
+from deltadistill.video.registry import DECODERS
 
 REPORT = "report.html"
 _MOST_TESTED = 600
+_OF_FORM = {"boxes": "boxes", "label_map": "labels", "map": "map", "tensors": "tensors"}
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,13 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        winner = self.choice.winner
         return {
             "runner": str(self.folder),
             "report": str(self.folder / REPORT),
             "is_faster": self.choice.is_faster,
             "choice": told(self.choice.taken),
             "speedup": self.speedup,
+            "speedup_over_fastest_per_frame": self.speedup / self.choice.plain.speedup,
             "measure": self.measure,
             "tested": {
                 "frames": self.tested.frames,
@@ -55,7 +57,6 @@ class Outcome:
                 "score": self.tested.score,
                 "per_frame_score": self.tested.plain_score,
             },
-            "winner_that_is_no_runner": told(winner) if winner else None,
             "seconds": self.seconds,
             "interrupted": self.was_interrupted,
             "trials": [trial.as_json() for trial in self.trials],
@@ -72,6 +73,7 @@ def told(point: Point) -> dict[str, Any]:
         "engine": trial.engine,
         "precision": trial.precision,
         "period": point.period,
+        "between": trial.between.model_dump(),
         "speedup": point.speedup,
         "fidelity": point.fidelity,
         "kept": point.kept,
@@ -101,12 +103,12 @@ def accelerate(
     question = kept.question_of(case)
     course = Course(case, budget, tell)
     if earlier := kept.recall(folder, question):
-        course.trials, course.students = list(earlier[0]), dict(earlier[1])
+        course.trials, course.networks.students = list(earlier[0]), dict(earlier[1])
         tell(f"{folder}: going on from {len(course.trials)} trials")
     with course:
         was_interrupted = _ran(course)
         outcome = _written(course, folder, was_interrupted, beside or {})
-    kept.keep(folder, question, course.trials, course.students)
+    kept.keep(folder, question, course.trials, course.networks.students)
     tracking.log(case, outcome)
     with atomic.file(folder / REPORT) as unfinished:
         unfinished.write_text(page.page(case, outcome, command=command(outcome)), encoding="utf-8")
@@ -129,25 +131,21 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
     """Export what was chosen; where it proves slower once it is written, the per-frame network instead."""
     case = course.case
     choice = choose(course.trials, asked=case.asked)
+    runner, speedup = _exported(course, choice.taken, folder, beside), choice.plain.speedup
     if choice.is_faster:
-        course.tell(f"writing {choice.taken.trial.name}")
-        session = _exported(course, choice.taken, folder, beside)
-        speedup = _measured(course, session, choice.taken)
+        speedup = _measured(course, runner, choice.taken)
         if speedup <= choice.plain.speedup:
             course.tell(
                 f"it takes ×{speedup:.2f} of the per-frame network's speed now: that is written instead"
             )
-            choice = Choice(choice.plain, choice.plain, choice.winner)
-    if not choice.is_faster:
-        session, speedup = _exported(course, choice.plain, folder, beside), choice.plain.speedup
-    structure = read_description(folder).structure
-    way = (Delta if choice.is_faster else PerFrame)(case, session, structure)
+            choice = Choice(choice.plain, choice.plain)
+            runner, speedup = _exported(course, choice.plain, folder, beside), choice.plain.speedup
     course.tell("testing on the last part of the video")
     outcome = seen_in_the_end(
         case,
         course.known().measure,
         course.known().answers,
-        way,
+        OfRunner(runner),
         period=choice.taken.period,
         most=_MOST_TESTED,
         stop=lambda: course.budget.now() > course.budget.seconds,
@@ -158,21 +156,37 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
     )  # fmt: skip
 
 
-def _exported(course: Course, point: Point, folder: Path, beside: Mapping[str, str]) -> Session:
-    case, loaded = course.case, course.graphs_of(point.trial)
-    export_loaded(loaded, folder, period=point.period, pictures=case.pictures)
+def _exported(course: Course, point: Point, folder: Path, beside: Mapping[str, str]) -> Runner:
+    """Write a runner, and open it as it was tried."""
+    course.tell(f"writing {point.trial.name}")
+    case, loaded, between = course.case, course.graphs_of(point.trial), point.trial.between
+    if between.kind == "moved":
+        between = between.model_copy(update={"decoder": _decoder(course)})
+    export_loaded(loaded, folder, period=point.period, pictures=case.pictures, between=between)
     for name, text in beside.items():
         (folder / name).write_text(text, encoding="utf-8")
-    graphs = graphs_in(folder, read_description(folder))
     options = {"threads": case.threads, "precision": point.trial.precision, "device": case.device}
-    return open_session(graphs, point.trial.engine, **options)
+    return Runner(folder, engine=point.trial.engine, decode=case.decode, **options)
 
 
-def _measured(course: Course, session: Session, point: Point) -> float:
-    """The speed-up of the written runner at its period."""
-    name = point.trial.engine, point.trial.precision
-    frames = course.case.two_frames()
-    _, speedups, _ = delta_times(
-        course.known().session, {name: session}, frames, [point.period], seconds=course.seconds_of_times()
-    )
-    return speedups[point.period]
+def _decoder(course: Course) -> str | None:
+    """The name of the decoder whose answers are moved; None for one that is not of this library."""
+    case = course.case
+    if case.decode is by_form:
+        answer = course.known().answers.begin(case.some_frames()[0])
+        return next(name for form, name in _OF_FORM.items() if form in answer)
+    return next((name for name in DECODERS if DECODERS.find(name) is case.decode), None)
+
+
+def _measured(course: Course, runner: Runner, point: Point) -> float:
+    """The speed-up of the written runner, over a period of the choosing part."""
+    shot = max(course.case.parts.choosing, key=len)
+    frames = [shot.frames[number % len(shot)][None] for number in range(point.period)]
+
+    def whole_period() -> None:
+        runner.refresh()
+        for frame in frames:
+            runner(frame)
+
+    plain = partial(course.known().answers.computed, frames[0][0])
+    return runner_speedup(plain, whole_period, point.period, seconds=course.seconds_of_times())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deltadistill.acceleration.case import Case
-from deltadistill.acceleration.choice import RUNNABLE, fastest, of_kinds
+from deltadistill.acceleration.choice import fastest
 
 _LOWER = (0.99, 0.98, 0.95, 0.9)
 
@@ -11,9 +11,9 @@ _LOWER = (0.99, 0.98, 0.95, 0.9)
 def advice(case: Case, outcome: Any) -> list[str]:
     """Sentences, the likeliest gain first."""
     points = [point for trial in outcome.trials for point in trial.points()]
-    runners, taken, said = of_kinds(points, RUNNABLE), outcome.choice.taken, []
+    taken, said = outcome.choice.taken, []
     for lower in (each for each in _LOWER if each < case.asked):
-        found = fastest(runners, lower)
+        found = fastest(points, lower)
         if found is not None and found.speedup > 1.1 * taken.speedup:
             said.append(
                 f"--fidelity {lower:g} would allow ×{found.speedup:.2f}: {found.trial.name}, period "
@@ -38,6 +38,4 @@ def advice(case: Case, outcome: Any) -> list[str]:
             "The testing part differs from the others: give videos of all that is to be expected, "
             "or ask for a little more fidelity than is needed."
         )
-    if outcome.choice.winner is not None:
-        said.append("The rival that won needs no students: consider it where its answers are enough.")
     return said

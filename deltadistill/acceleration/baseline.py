@@ -1,7 +1,8 @@
 """The per-frame network in every engine and precision: what everything else is compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from deltadistill.acceleration import choice
@@ -14,23 +15,20 @@ from deltadistill.acceleration.timing import Name, frame_times
 from deltadistill.acceleration.trial import Trial
 from deltadistill.acceleration.ways import PerFrame
 from deltadistill.exporting.running import Loaded
-from deltadistill.runtime.engine import Session
 
 
 @dataclass(frozen=True)
 class Baseline:
     """The fastest per-frame run at full precision, whose answers are the reference, and the fastest of all.
 
-    session, answers: of the first. fastest, fastest_session, quickest: of the second, which keeps what is
-    asked for too; factor: how much faster it is. trials: every engine and precision.
+    answers: of the first. fastest, quickest: name and answers of the second, which keeps what is asked for
+    too; factor: how much faster it is. trials: every engine and precision.
     """
 
     loaded: Loaded
-    session: Session
     answers: PerFrame
     measure: Measure
     fastest: Name
-    fastest_session: Session
     quickest: PerFrame
     factor: float
     trials: Sequence[Trial]
@@ -57,40 +55,49 @@ def baseline(
         for precision in precisions
         for name, session in open_sessions(case, loaded, precision).items()
     }
-    times = frame_times(sessions, case.parts.choosing[0].frames[0][None], seconds=seconds)
+    structure, frame = loaded.functions.structure, case.parts.choosing[0].frames[0]
+    ways = {name: PerFrame(case, session, structure) for name, session in sessions.items()}
+    times = frame_times({name: partial(way.computed, frame) for name, way in ways.items()}, seconds=seconds)
     best = min((name for name in times if name[1] == "fp32"), key=lambda name: times[name])
-    structure = loaded.functions.structure
-    answers = PerFrame(case, sessions[best], structure)
+    answers = ways[best]
     examples = [answers.begin(shot.frames[0]) for shot in case.parts.choosing]
     scorer = Scorer(case, measure_of(examples, threshold=case.threshold), answers)
     trials = []
     for name, milliseconds in times.items():
         # At full precision all give the same answers, but for rounding.
-        way = answers if name[1] == "fp32" else PerFrame(case, sessions[name], structure, keeps=False)
-        trials.append(_trial(name, milliseconds, times[best], _tables(scorer, way, sequences)))
+        way = answers if name[1] == "fp32" else ways[name]
+        trials.append(_trial(name, milliseconds, times[best], _tables(case, scorer, way, sequences)))
     taken = choice.choose(trials, asked=case.asked).plain.trial
     fastest = taken.engine, taken.precision
-    quickest = answers if fastest == best else PerFrame(case, sessions[fastest], structure)
     return Baseline(
         loaded,
-        sessions[best],
         answers,
-        measure_of(examples, threshold=case.threshold),
+        scorer.measure,
         fastest,
-        sessions[fastest],
-        quickest,
+        ways[fastest],
         taken.speedups[1],
         trials,
     )
 
 
-def _tables(scorer: Scorer, way: PerFrame, sequences: Sequence[Sample]) -> Mapping[str, Any]:
+def _tables(case: Case, scorer: Scorer, way: PerFrame, sequences: Sequence[Sample]) -> Mapping[str, Any]:
     """Of all frames of the sequences together, as period 1."""
     scores = Scores()
     for sequence in sequences:
         scorer.add(scores, way, sequence)
     tables = scorer.tables(scores, [len(scores.agreement)])
+    if not tables["kept"]:
+        raise ValueError(
+            f"{case.truth.name if case.truth else ''} says nothing of the frames that ways are compared on, "
+            f"{', '.join(_numbers(sequences))}; its frames count from 0"
+        )
     return {name: dict.fromkeys([1], max(table.values())) for name, table in tables.items()}
+
+
+def _numbers(sequences: Sequence[Sample]) -> Iterator[str]:
+    for sequence in sequences:
+        numbers = sequence.numbers(len(sequence.shot))
+        yield f"{numbers[0]} to {numbers[-1]}"
 
 
 def _trial(name: Name, milliseconds: float, best: float, tables: Mapping[str, Any]) -> Trial:

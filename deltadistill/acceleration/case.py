@@ -16,6 +16,7 @@ from deltadistill.runtime.picture_form import PictureForm
 from deltadistill.runtime.structure import rebuild
 from deltadistill.video.decoders import by_form
 
+_SOME = 5
 PERIODS = (2, 3, 4, 5, 7, 10, 14, 20)
 
 
@@ -53,10 +54,9 @@ class Case:
         """A picture of the video as the graphs take it, uint8 (1, h, w, 3)."""
         return torch.from_numpy(self.parts.choosing[0].frames[0])[None]
 
-    def two_frames(self) -> Sequence[np.ndarray]:
-        """Two pictures of one shot as sessions take them, uint8 (1, h, w, 3)."""
-        frames = self.parts.choosing[0].frames
-        return [frames[0][None], frames[min(3, len(frames) - 1)][None]]
+    def some_frames(self) -> Sequence[np.ndarray]:
+        """A few pictures of one shot in turn, uint8 (h, w, 3), at least two."""
+        return self.parts.choosing[0].frames[:_SOME]
 
     def decoded(self, structure: Any, arrays: Sequence[Any]) -> Decoded:
         """What a session returned, as an answer; labels in 8 bits where they fit."""

@@ -5,20 +5,15 @@ from dataclasses import dataclass
 
 from deltadistill.acceleration.trial import Point, Trial
 
-RUNNABLE = ("per frame", "delta")  # what a runner's folder can be
 _FASTER = 1.02  # than per frame, or it is not worth having: times differ by as much from day to day
 
 
 @dataclass(frozen=True)
 class Choice:
-    """taken: what the runner does. plain: the fastest per-frame run that keeps what is asked.
-
-    winner: the fastest way of all that keeps it, where that is one that runners do not have.
-    """
+    """taken: what the runner does. plain: the fastest per-frame run that keeps what is asked."""
 
     taken: Point
     plain: Point
-    winner: Point | None
 
     @property
     def is_faster(self) -> bool:
@@ -33,12 +28,8 @@ def choose(trials: Sequence[Trial], *, asked: float) -> Choice:
     """
     points = [point for trial in trials for point in trial.points()]
     plain = fastest(of_kinds(points, ["per frame"]), asked) or _exact(points)
-    taken = fastest([plain, *of_kinds(points, RUNNABLE)], asked) or plain
-    if taken.speedup < _FASTER * plain.speedup:
-        taken = plain
-    best = fastest(points, asked)
-    is_other = best is not None and best.trial.kind not in RUNNABLE and best.speedup > taken.speedup
-    return Choice(taken, plain, best if is_other else None)
+    taken = fastest([plain, *points], asked) or plain
+    return Choice(taken if taken.speedup >= _FASTER * plain.speedup else plain, plain)
 
 
 def fastest(points: Iterable[Point], asked: float) -> Point | None:
@@ -61,9 +52,9 @@ def _exact(points: Sequence[Point]) -> Point:
 def is_dominated(trial: Trial, others: Iterable[Trial], *, margin: float = 0.02) -> bool:
     """Whether for every point of a trial another one is as fast and by `margin` more faithful.
 
-    Only runners dominate: a rival that wins is reported, and a runner still has to be found.
+    Only delta networks dominate: moved answers that do may still be beaten by both together.
     """
-    rivals = [point for other in others if other.kind in RUNNABLE for point in other.points()]
+    rivals = [point for other in others if other.kind == "delta" for point in other.points()]
     return all(
         any(rival.speedup >= point.speedup and rival.kept >= point.kept + margin for rival in rivals)
         for point in trial.points()

@@ -8,7 +8,14 @@ from deltadistill.acceleration.trial import Point, Trial
 
 _WIDTH, _HEIGHT = 760, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 16, 52
-COLOURS = {"per frame": "#444", "copied": "#b07aa1", "moved": "#e8820c", "delta": "#1f77b4"}
+COLOURS = {
+    "per frame": "#444",
+    "copied": "#b07aa1",
+    "moved": "#e8820c",
+    "delta": "#1f77b4",
+    "delta, copied": "#17becf",
+    "delta, moved": "#2ca02c",
+}
 _LOWEST = 0.3  # below what is asked nothing is shown further than that
 
 
@@ -56,7 +63,7 @@ def _axes(across: _Scale, up: _Scale, most: float, low: float, high: float, what
     for value in _ticks(low, high):
         parts.append(_line(across(0), up(value), across(most), up(value), "#eee"))
         parts.append(_text(_LEFT - 6, up(value) + 4, f"{value:.3g}", "end"))
-    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 10, "milliseconds a frame (network)", "middle"))
+    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 10, "milliseconds from frame to answer", "middle"))
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
     parts.append(
         f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">'

@@ -13,6 +13,7 @@ from deltadistill.acceleration.trial import Trial
 from deltadistill.acceleration.ways import Way
 
 SEQUENCES, FEW = 12, 3
+SHORT, SHORT_SEQUENCES = 5, 36  # frames of further sequences: of short periods the others show too little
 FAR = 0.3  # below what is asked: a few sequences show that nothing will mend it
 
 
@@ -30,7 +31,7 @@ class Judge:
         prunes: end it after FEW sequences where it is far from what is asked, or `others` dominate it; and
         where the time is over in any case.
         """
-        scores, scorer = Scores(), self.base.scorer(self.case)
+        scores, short, scorer = Scores(), Scores(), self.base.scorer(self.case)
         sequences, ended = sequences_of(self.case), ""
         for number, sequence in enumerate(sequences, 1):
             scorer.add(scores, way, sequence)
@@ -39,13 +40,36 @@ class Judge:
                 ended = self._end(first, others) if prunes else ""
             if number >= FEW and (ended or self.budget.left() < 0):
                 break
-        return replace(trial, ended=ended, **scorer.tables(scores, self.case.periods))
+        for sequence in () if ended else short_ones(self.case):
+            if self.budget.left() < 0:
+                break
+            scorer.add(short, way, sequence, most=SHORT)
+        return replace(trial, ended=ended, **self._tables(scores, short))
+
+    def _tables(self, scores: Scores, short: Scores) -> dict[str, dict[int, float]]:
+        """Of short periods by all sequences, of longer ones by those that are long enough.
+
+        Frames near their key frames would count for too much otherwise.
+        """
+        scorer, periods = self.base.scorer(self.case), self.case.periods
+        near = scorer.tables(
+            scores.with_others(short, SHORT), [period for period in periods if period <= SHORT]
+        )
+        far = scorer.tables(scores, [period for period in periods if period > SHORT])
+        return {name: near[name] | far[name] for name in near}
 
     def _end(self, trial: Trial, others: Sequence[Trial]) -> str:
         if choice.is_hopeless(trial, asked=self.case.asked, within=FAR):
             return "far from what is asked for, seen on a few sequences"
         dominated = choice.is_dominated(trial, others)
         return "others are as fast and more faithful, seen on a few sequences" if dominated else ""
+
+
+def short_ones(case: Case) -> list[Sample]:
+    """Further sequences of the choosing part, for short periods; none begins where one of the others does."""
+    others = {(id(each.shot), each.start) for each in sequences_of(case)}
+    found = samples(case.parts.choosing, longest=SHORT, most=SHORT_SEQUENCES)
+    return [each for each in found if (id(each.shot), each.start) not in others]
 
 
 def sequences_of(case: Case) -> list[Sample]:

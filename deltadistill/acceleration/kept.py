@@ -42,6 +42,7 @@ def question_of(case: Case) -> str:
             case.seed,
         ],
         "threshold": case.threshold,
+        "decode": f"{case.decode.__module__}:{case.decode.__qualname__}",
         "truth": None if case.truth is None else case.truth.name,
     }
     digest.update(json.dumps(said, sort_keys=True).encode())

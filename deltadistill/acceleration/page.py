@@ -28,6 +28,9 @@ tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflo
 """
 
 
+_PARTS = {"key": "a key frame", "delta": "a delta frame", "filled": "a copied or moved answer"}
+
+
 def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None = None) -> str:
     """HTML without anything from outside. outcome: of accelerate.py; command: the line to run it."""
     kept = "share of the per-frame score kept" if case.truth else outcome.measure
@@ -41,7 +44,8 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
         f'<div class="wide">{drawing}</div>',
         _colours(),
         f"<p>On the choosing part of the video ({escape(outcome.measure)}); each line is one way, its points "
-        "are periods. Times are of the network alone, in turns with the best per-frame run.</p>",
+        "are periods. Times are from the network's frame to its decoded answer, in turns with the best "
+        "per-frame run.</p>",
         "<h2>Everything that was tried</h2>",
         _table(outcome, frame_ms),
         "<h2>Where the milliseconds go</h2>",
@@ -72,13 +76,14 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     said = []
     if outcome.choice.is_faster:
         said.append(
-            f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run: {taken.trial.name}, a "
-            f"key frame every {taken.period} frames, {taken.trial.engine} {taken.trial.precision}; it was "
+            f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run at full precision"
+            f"{_against_fastest(outcome)}: {taken.trial.name}, a key frame every {taken.period} frames, "
+            f"{taken.trial.engine} {taken.trial.precision}; it was "
             f"×{taken.speedup:.2f} when it was tried."
         )
     else:
         said.append(
-            f"Nothing that a runner can be is faster and keeps {case.asked:g}: every frame is computed in "
+            f"Nothing is faster and keeps {case.asked:g}: every frame is computed in "
             f"full, in the fastest way, {taken.trial.engine} {taken.trial.precision}."
         )
     said.append(
@@ -94,14 +99,18 @@ def sentences(case: Case, outcome: Any) -> list[str]:
         said.append(
             f"That is {seen.kept:.4f} kept, below the {case.asked:g} asked for, which the choosing part kept."
         )
-    if winner := outcome.choice.winner:
-        said.append(
-            f"A rival won: {winner.trial.name} at period {winner.period} is ×{winner.speedup:.2f} as fast "
-            f"and keeps {winner.kept:.4f} on the choosing part. A runner's folder cannot hold it."
-        )
     if outcome.was_interrupted:
         said.append("It was interrupted; the same call goes on from here.")
     return said
+
+
+def _against_fastest(outcome: Any) -> str:
+    """Where a lower precision is the fastest per-frame run, what is gained over that."""
+    plain = outcome.choice.plain
+    if plain.trial.precision == "fp32":
+        return ""
+    gain = outcome.speedup / plain.speedup
+    return f", ×{gain:.2f} as fast as the fastest that keeps {plain.kept:.3f}, in {plain.trial.precision}"
 
 
 def _frame_ms(trials: Sequence[Trial]) -> float:
@@ -137,8 +146,9 @@ def _milliseconds(outcome: Any) -> str:
     trial, period = outcome.choice.taken.trial, outcome.choice.taken.period
     rows = [("a frame in full", trial.parts_ms.get("frame", 0.0), 0.0 if outcome.choice.is_faster else 1.0)]
     if outcome.choice.is_faster:
-        rows += [("a key frame", trial.parts_ms["key"], 1 / period)]
-        rows += [("a delta frame", trial.parts_ms["delta"], 1 - 1 / period)]
+        computed = trial.between.computed(period)
+        shares = {"key": 1, "delta": computed - 1, "filled": period - computed}
+        rows += [(_PARTS[part], trial.parts_ms.get(part, 0.0), n / period) for part, n in shares.items() if n]
     cells = "".join(
         f"<tr><td>{name}</td><td>{value:.2f} ms</td><td>{share:.0%}</td><td>{value * share:.2f} ms</td></tr>"
         for name, value, share in rows

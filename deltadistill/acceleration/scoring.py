@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,12 @@ class Scores:
     truth: list[list[Any]] = field(default_factory=list)
     plain_truth: list[list[Any]] = field(default_factory=list)
 
+    def with_others(self, others: "Scores", most: int) -> "Scores":
+        """Of the frames nearer than `most` to their key frames, with those of others."""
+        tables = ((self.agreement, others.agreement), (self.truth, others.truth))
+        tables = (*tables, (self.plain_truth, others.plain_truth))
+        return Scores(*(_together(one[:most], other[:most]) for one, other in tables))
+
     def fidelity(self, measure: Measure, period: int) -> float:
         """Of all frames nearer to their key frame than the period."""
         return measure.total([record for records in self.agreement[:period] for record in records])
@@ -30,32 +37,38 @@ class Scores:
         """Against the truth, where there is one."""
         return _against(case, self.truth[:period])
 
-    def kept(self, case: Case, measure: Measure, period: int) -> float:
-        """What is compared with the fidelity asked for.
+    def kept(self, case: Case, measure: Measure, period: int) -> float | None:
+        """What is compared with the fidelity asked for; None where there is truth, and of none of the frames.
 
         With truth the share of the per-frame network's own score on the same frames, else the fidelity.
         """
+        if case.truth is None:
+            return self.fidelity(measure, period)
         plain = _against(case, self.plain_truth[:period])
         if plain is None:
-            return self.fidelity(measure, period)
+            return None
         return (self.score(case, period) or 0.0) / plain if plain else 1.0
 
 
+def _together(one: list[list[Any]], other: list[list[Any]]) -> list[list[Any]]:
+    return [[*first, *second] for first, second in zip_longest(one, other, fillvalue=())]
+
+
 def _against(case: Case, records: Sequence[Sequence[Any]]) -> float | None:
-    if case.truth is None:
-        return None
-    return case.truth.total([record for of_distance in records for record in of_distance])
+    found = [record for of_distance in records for record in of_distance]
+    return case.truth.total(found) if case.truth is not None and found else None
 
 
 class Scorer:
     """Answers sequences by a way and compares, adding to `scores`."""
 
     def __init__(self, case: Case, measure: Measure, plain: PerFrame):
-        self._case, self._measure, self._plain = case, measure, plain
+        self._case, self.measure, self._plain = case, measure, plain
 
-    def add(self, scores: Scores, way: Way, sample: Sample) -> None:
-        """Answer one sequence, as long as the longest period at most."""
-        frames, numbers = sample.frames(self._case.longest), sample.numbers(self._case.longest)
+    def add(self, scores: Scores, way: Way, sample: Sample, *, most: int | None = None) -> None:
+        """Answer one sequence, of `most` frames at most, by default as long as the longest period."""
+        most = self._case.longest if most is None else most
+        frames, numbers = sample.frames(most), sample.numbers(most)
         for distance, (frame, number) in enumerate(zip(frames, numbers, strict=True)):
             answer = way.next_one(frame) if distance else way.begin(frame)
             self._note(scores, distance, sample.shot, number, frame, answer)
@@ -67,19 +80,21 @@ class Scorer:
             if len(table) == distance:
                 table.append([])
         reference = self._plain.begin(frame)
-        scores.agreement[distance].append(self._measure.record(reference, answer))
-        if self._case.truth is not None:
-            size = self._case.pictures.size
-            truth = self._case.truth
+        scores.agreement[distance].append(self.measure.record(reference, answer))
+        truth, size = self._case.truth, self._case.pictures.size
+        if truth is not None and truth.covers(number):
             scores.truth[distance].append(truth.record(shot, number, answer, size))
             scores.plain_truth[distance].append(truth.record(shot, number, reference, size))
 
     def tables(self, scores: Scores, periods: Sequence[int]) -> dict[str, dict[int, float]]:
-        """The tables of a trial, for periods that sequences were long enough for."""
+        """The tables of a trial, for periods that sequences were long enough for, and truth was there for."""
+        case = self._case
         reached = [period for period in periods if period <= len(scores.agreement)]
+        kept = {period: scores.kept(case, self.measure, period) for period in reached}
+        reached = [period for period in reached if kept[period] is not None]
         tables = {
-            "fidelities": {period: scores.fidelity(self._measure, period) for period in reached},
-            "kept": {period: scores.kept(self._case, self._measure, period) for period in reached},
+            "fidelities": {period: scores.fidelity(self.measure, period) for period in reached},
+            "kept": {period: kept[period] or 0.0 for period in reached},
         }
         if self._case.truth is not None:
             tables["scores"] = {period: scores.score(self._case, period) or 0.0 for period in reached}
@@ -135,7 +150,7 @@ def seen_in_the_end(
     return Tested(
         count,
         scores.fidelity(measure, 1),
-        scores.kept(case, measure, 1),
+        scores.fidelity(measure, 1) if (kept := scores.kept(case, measure, 1)) is None else kept,
         scores.score(case, 1),
         plain_score,
         moments,

@@ -1,11 +1,13 @@
 """What was tried, and what came out: time and fidelity of one way to answer, at every period."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["per frame", "copied", "moved", "delta"]
-KINDS = ("per frame", "copied", "moved", "delta")
+from deltadistill.runtime.between import DELTA, Between
+
+Kind = Literal["per frame", "copied", "moved", "delta", "delta, copied", "delta, moved"]
+KINDS = ("per frame", "copied", "moved", "delta", "delta, copied", "delta, moved")
 
 
 class Point(NamedTuple):
@@ -24,9 +26,11 @@ class Point(NamedTuple):
 class Trial:
     """A way to answer every frame.
 
-    design: of the students, where it is a delta network; steps: of their distillation.
+    design: of the students, where it is a delta network; steps: of their distillation. compressed: names of
+    the layers that have students, where these were chosen by time. between: how frames that are not computed
+    are answered.
     speedups, fidelities, kept, scores: by period; 1 is every frame in full. Fidelity is of the choosing part.
-    parts_ms: medians in milliseconds: "frame", "key", "delta", "moving".
+    parts_ms: medians in milliseconds: "frame", "key", "delta", "filled".
     ended: why it was not tried further; "" where it was. seconds: that it took.
     """
 
@@ -36,6 +40,8 @@ class Trial:
     precision: str = "fp32"
     design: str = ""
     steps: int = 0
+    compressed: Sequence[str] = ()
+    between: Between = DELTA
     speedups: Mapping[int, float] = field(default_factory=dict)
     fidelities: Mapping[int, float] = field(default_factory=dict)
     kept: Mapping[int, float] = field(default_factory=dict)
@@ -53,7 +59,14 @@ class Trial:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        tables = {name: dict(each) for name, each in values.items() if isinstance(each, Mapping)}
+        return {
+            **values,
+            **tables,
+            "compressed": list(self.compressed),
+            "between": self.between.model_dump(),
+        }
 
 
 def from_json(values: Mapping[str, Any]) -> Trial:
@@ -61,7 +74,9 @@ def from_json(values: Mapping[str, Any]) -> Trial:
     tables = ("speedups", "fidelities", "kept", "scores")
     try:
         read = {name: {int(key): float(each) for key, each in values[name].items()} for name in tables}
-        trial = Trial(**{**values, **read})
+        between = Between.model_validate(values["between"])
+        names = tuple(str(name) for name in values["compressed"])
+        trial = Trial(**{**values, **read, "between": between, "compressed": names})
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"no trial: {error}") from None
     if trial.kind not in KINDS:

@@ -1,79 +1,83 @@
-"""Ground truth of MOT text, a line a box: frame, track, left, top, width, height, …; frames from 1."""
+"""Ground truth that answers are scored against, beside the per-frame network's own answers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from deltadistill.acceleration.average_precision import Hits, average_precision, hits
 from deltadistill.acceleration.footage import Shot
-from deltadistill.files.text import read_text
 
-_PEOPLE = ("person", "pedestrian", "people")
-_LEAST = 6
-_MOST_BYTES = 2**28
-_REMEDY = "expected MOT text, lines of frame,track,left,top,width,height,…"
+Record = Any
+"""What one frame adds to a score."""
+
+
+class Truth(Protocol):
+    """name: of the file. measure: of the score, in words."""
+
+    name: str
+    measure: str
+
+    def covers(self, number: int) -> bool:
+        """Whether it says anything of the frame of this number, from 0."""
+
+    def record(self, shot: Shot, number: int, found: Mapping[str, Any], size: tuple[int, int]) -> Record:
+        """What a frame of a shot adds; found: an answer in the pixels of the network's frame of `size`."""
+
+    def total(self, records: Sequence[Record]) -> float:
+        """The score over all of them, 0 to 1."""
 
 
 @dataclass(frozen=True)
-class Truth:
+class BoxTruth:
     """Boxes (n, 4), left, top, right, bottom in pixels of the picture, by the number of the frame, from 0.
 
-    people: numbers of the classes that are looked for; all where there are none.
+    labels: their classes (n,), as the network numbers them; {} where all are of one. wanted: numbers of the
+    network's classes that are looked for; all where there are none. frames: those that it is about; None:
+    all. sizes: (height, width) of pictures, where the file says them.
     """
 
     name: str
-    boxes: dict[int, np.ndarray]
-    people: Sequence[int] = ()
+    boxes: Mapping[int, np.ndarray]
+    labels: Mapping[int, np.ndarray]
+    wanted: Collection[int] = ()
+    frames: Collection[int] | None = None
+    sizes: Mapping[int, tuple[int, int]] | None = None
+    measure: str = "AP at IoU 0.5"
 
-    def record(self, shot: Shot, number: int, found: Any, size: tuple[int, int]) -> Hits:
-        """What a frame of a shot adds; found: boxes in the pixels of the network's frame of `size`."""
+    def covers(self, number: int) -> bool:
+        """See `Truth`."""
+        return self.frames is None or number in self.frames
+
+    def record(self, shot: Shot, number: int, found: Mapping[str, Any], size: tuple[int, int]) -> Hits:
+        """See `Truth`."""
         if "boxes" not in found:
             raise ValueError(f"{self.name} has boxes, and the network returns none; name a decoder of boxes")
+        require_size(self.name, number, (self.sizes or {}).get(number), shot)
         boxes, labels = np.asarray(found["boxes"], np.float64).reshape(-1, 4), found.get("labels")
         left, top, right, bottom = shot.where
         across, down = (right - left) / size[1], (bottom - top) / size[0]
         boxes = boxes * [across, down, across, down] + [left, top, left, top]
         scores = np.asarray(found.get("scores", np.ones(len(boxes))))
-        if self.people and labels is not None:
-            wanted = np.isin(labels, self.people)
-            boxes, scores = boxes[wanted], scores[wanted]
+        labels = np.zeros(len(boxes), np.int64) if labels is None else np.asarray(labels)
+        if len(self.wanted) and found.get("labels") is not None:
+            kept = np.isin(labels, list(self.wanted))
+            boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
         there = self.boxes.get(number, np.zeros((0, 4)))
-        return hits(there, np.zeros(len(there)), {"boxes": boxes, "scores": scores})
+        classes = self.labels.get(number, np.zeros(len(there), np.int64))
+        labels = labels if self.labels else np.zeros(len(boxes), np.int64)
+        return hits(there, classes, {"boxes": boxes, "scores": scores, "labels": labels})
 
     def total(self, records: Sequence[Hits]) -> float:
-        """Average precision at an IoU of 0.5."""
+        """Average precision at an IoU of 0.5, of all classes together."""
         return average_precision(records)
 
 
-def read_mot(path: str | Path, categories: Sequence[str] = ()) -> Truth:
-    """Read a file; ValueError with the line for what is no MOT text.
-
-    Lines whose seventh number is 0 are not to be taken into account. categories: the network's, by which
-    people are told from other things.
-    """
-    path = Path(path)
-    rows: dict[int, list[tuple[float, ...]]] = {}
-    for number, line in enumerate(read_text(path, most_bytes=_MOST_BYTES, remedy=_REMEDY).splitlines(), 1):
-        if line.strip():
-            frame, box = _row(path, number, line)
-            if box:
-                rows.setdefault(frame - 1, []).append(box)
-    if not rows:
-        raise ValueError(f"{path} has no box; {_REMEDY}")
-    people = tuple(index for index, name in enumerate(categories) if name.lower() in _PEOPLE)
-    return Truth(str(path), {frame: np.array(boxes) for frame, boxes in rows.items()}, people)
-
-
-def _row(path: Path, number: int, line: str) -> tuple[int, tuple[float, ...]]:
-    try:
-        values = [float(value) for value in line.replace(",", " ").split()]
-    except ValueError:
-        values = []
-    if len(values) < _LEAST or not np.isfinite(values).all() or values[0] < 1:
-        raise ValueError(f"{path}, line {number}: {line.strip()[:60]!r}; {_REMEDY}")
-    left, top, width, height = values[2:6]
-    counts = len(values) == _LEAST or values[6] != 0
-    return int(values[0]), (left, top, left + width, top + height) if counts else ()
+def require_size(name: str, number: int, size: tuple[int, int] | None, shot: Shot) -> None:
+    """Raise ValueError where truth is about a picture of another size (height, width)."""
+    if size is not None and tuple(size) != tuple(shot.picture):
+        raise ValueError(
+            f"{name}: frame {number} is {size[0]}×{size[1]} there, and {shot.picture[0]}×{shot.picture[1]} "
+            f"in {shot.video}; expected the truth of this very video"
+        )

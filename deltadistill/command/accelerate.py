@@ -6,7 +6,7 @@ from deltadistill.command import network_arguments
 from deltadistill.command.command import Command
 from deltadistill.command.values import minutes, share, size, whole_number
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--fidelity", type=share, default=0.98, metavar="SHARE",
         help="to keep, of the per-frame network's answers, or with --truth of its score (0.98)",
     )  # fmt: skip
-    parser.add_argument("--truth", metavar="FILE", help="boxes that are right, MOT text")
+    parser.add_argument(
+        "--truth", metavar="FILE", help="what is right: MOT text, COCO JSON, or a folder of label images"
+    )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where it runs (cpu)")
     parser.add_argument(
         "--engine", default="auto", help="onnxruntime, openvino, or auto: all that are here (auto)"

@@ -17,7 +17,7 @@ from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.footage import read_footage, split
 from deltadistill.acceleration.page import sentences
-from deltadistill.acceleration.truth import read_mot
+from deltadistill.acceleration.truth_file import open_truth
 from deltadistill.command import network_arguments
 from deltadistill.command.exits import UsageError
 from deltadistill.command.opened_runner import OWN_ADAPTER
@@ -66,7 +66,10 @@ def _case(arguments: argparse.Namespace, tell: Callable[[str], None]) -> tuple[C
     pictures = _pictures(named, adapter, arguments)
     if not adapter.showing.categories and named.categories:
         adapter = replace(adapter, showing=replace(adapter.showing, categories=named.categories))
-    truth = read_mot(arguments.truth, adapter.showing.categories) if arguments.truth else None
+    truth = None
+    if arguments.truth:
+        names = adapter.showing.categories
+        truth = open_truth(arguments.truth, videos=arguments.videos, categories=names)
     tell(f"reading {', '.join(arguments.videos)}")
     footage, notes = read_footage(
         arguments.videos, size=pictures.size, fit=pictures.fit, scene_cut=arguments.scene_cut or None

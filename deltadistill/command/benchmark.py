@@ -111,7 +111,8 @@ def _fastest(on_video: OnVideo, arguments: argparse.Namespace) -> Any:
     best = min(times, key=lambda name: times[name]) if times else None
     if best is None or best == choice.engine:
         return on_video.runner
-    return Runner(arguments.runner, engine=best, threads=arguments.threads, precision=arguments.precision)
+    options = {"threads": arguments.threads, "precision": arguments.precision}
+    return Runner(arguments.runner, engine=best, decode=on_video.adapter.decode, **options)
 
 
 def _engine_of(runner: Any) -> str | None:

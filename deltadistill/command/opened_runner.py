@@ -12,7 +12,9 @@ from deltadistill.blocks.schedules import KeySchedule
 from deltadistill.command.exits import UsageError
 from deltadistill.predictors.key_schedules import build_schedule
 from deltadistill.runtime.runner import Runner
+from deltadistill.runtime.runner_file import read_description
 from deltadistill.video.adapter import Adapter, find_decoder, read_adapter
+from deltadistill.video.decoders import Decode, by_form
 from deltadistill.video.fitting import fitted, window
 from deltadistill.video.found import Found, found_in
 from deltadistill.video.key_needs import KeyNeeds
@@ -75,13 +77,16 @@ class OnVideo:
         """Decode the outputs, in the pixels of the video's picture."""
         picture = answered.frame.pixels.shape[:2]
         found = found_in(
-            self.adapter.decode(answered.outputs),
+            self._decoded(answered.outputs),
             picture=picture,
             frame=self.size,
             where=window(picture, self.size, self.fit),
             showing=self.adapter.showing,
         )
         return Told(answered.frame, found, answered.is_key, answered.forced)
+
+    def _decoded(self, outputs: Any) -> Any:
+        return outputs if getattr(self.runner, "decodes", False) else self.adapter.decode(outputs)
 
 
 def open_runner(arguments: argparse.Namespace) -> OnVideo:
@@ -95,7 +100,7 @@ def open_runner(arguments: argparse.Namespace) -> OnVideo:
         "period": arguments.period,
         "schedule": _schedule(arguments),
     }
-    runner = Runner(folder, **options)
+    runner = Runner(folder, decode=_moved_by(folder, adapter), **options)
     pictures = runner.description.pictures
     if pictures is None:
         raise ValueError(
@@ -104,6 +109,15 @@ def open_runner(arguments: argparse.Namespace) -> OnVideo:
         )
     needs = KeyNeeds(scene_cut=arguments.scene_cut or None)
     return OnVideo(runner, tuple(pictures.size), pictures.fit, adapter, needs)
+
+
+def _moved_by(folder: Path, adapter: Adapter) -> Decode | None:
+    """The decoder that a runner needs which does not compute every frame.
+
+    None: none; or for moved answers, where the user names none, that which the folder names.
+    """
+    kind = read_description(folder, whole=False).between.kind
+    return None if kind == "delta" or (kind == "moved" and adapter.decode is by_form) else adapter.decode
 
 
 def _schedule(arguments: argparse.Namespace) -> KeySchedule | None:

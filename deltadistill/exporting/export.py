@@ -14,6 +14,7 @@ from deltadistill.exporting.packages import write_packages
 from deltadistill.exporting.running import Loaded, graphs_of
 from deltadistill.files import atomic
 from deltadistill.runtime import runner_file
+from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
@@ -33,6 +34,7 @@ def export(
     any_size: bool = False,
     calibration: Sequence[Tensor] | None = None,
     packages: bool = False,
+    between: Between = DELTA,
 ) -> DeltaFunctions:
     """Write a delta network as a runner, which `dd.Runner(folder)` runs without PyTorch.
 
@@ -46,6 +48,7 @@ def export(
     calibration: frames of a video in order, each like the example: also write graphs in 8 bits, for
         precision "int8", whose ranges are those that these frames have (int8_graphs.py).
     packages: also compile for this machine ahead of time, for the engine "package" (minutes).
+    between: how frames between key frames are answered, where not by the delta graph (runtime/between.py).
     Raises ExportError for an operator that has no form in a graph, or none for frames of any size; ValueError
     for a network in training mode, for outputs that are no tensors, and for any_size beside one size.
     """
@@ -60,23 +63,33 @@ def export(
             frames = [frame.numpy() for frame in calibration]
             narrow = write_int8(graphs, frames, unfinished, period=period)
         written = write_packages(functions, unfinished) if packages else {}
-        _describe(unfinished, graphs, functions, pictures, period=period, int8=narrow, packages=written)
+        _describe(
+            unfinished, graphs, functions, pictures,
+            period=period, between=between, int8=narrow, packages=written,
+        )  # fmt: skip
     return functions
 
 
 def export_loaded(
-    loaded: Loaded, folder: str | Path, *, period: int = 10, pictures: PictureForm | None = None
+    loaded: Loaded,
+    folder: str | Path,
+    *,
+    period: int = 10,
+    pictures: PictureForm | None = None,
+    between: Between = DELTA,
 ) -> None:
-    """Write what `load` made ready as a runner, without tracing it again.
+    """Write what `load` made ready as a runner, without tracing it again; graphs in 8 bits where it has them.
 
-    folder, period: as of `export`. pictures: those that `load` was given.
+    folder, period, between: as of `export`. pictures: those that `load` was given.
     """
     with atomic.folder(Path(folder)) as unfinished:
-        onnx = {name: unfinished / path.name for name, path in loaded.graphs.onnx.items()}
-        for name, path in loaded.graphs.onnx.items():
-            shutil.copyfile(path, onnx[name])
+        onnx, int8 = (_copies(paths, unfinished) for paths in (loaded.graphs.onnx, loaded.graphs.int8))
         graphs = replace(loaded.graphs, onnx=onnx)
-        _describe(unfinished, graphs, loaded.functions, pictures, period=period)
+        _describe(unfinished, graphs, loaded.functions, pictures, period=period, between=between, int8=int8)
+
+
+def _copies(paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    return {name: Path(shutil.copyfile(path, folder / path.name)) for name, path in paths.items()}
 
 
 def _describe(
@@ -86,6 +99,7 @@ def _describe(
     pictures: PictureForm | None,
     *,
     period: int,
+    between: Between = DELTA,
     int8: Mapping[str, Path] | None = None,
     packages: Mapping[str, Path] | None = None,
 ) -> None:
@@ -98,6 +112,7 @@ def _describe(
         structure=dict(functions.structure),
         maps=list(graphs.maps),
         schedule=Schedule(period=period),
+        between=between,
         graphs=_files(graphs.onnx),
         int8=_files(int8 or {}),
         packages=_files(packages or {}),

@@ -18,7 +18,9 @@ from deltadistill.account.latency import measure_turns
 from deltadistill.account.machine import describe_processor
 from deltadistill.files import atomic
 from deltadistill.files.strict_json import read_json
+from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import Session, engines_for, open_session
+from deltadistill.runtime.filling import filler
 from deltadistill.runtime.graphs import Graphs, noise
 from deltadistill.runtime.runner_file import Description
 from deltadistill.runtime.versions import installed_versions
@@ -29,6 +31,7 @@ _SECONDS = 4.0  # for all engines together; a round of slow networks may take lo
 _MOST_ROUNDS = 30
 _DELTAS = 3  # of a round: they are what a video consists of
 _MOST_KEPT = 200
+_WAYS = {"delta": "delta frames", "copied": "copied answers", "moved": "moved answers"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ def choose(
         }
         times = measured(sessions, description, seconds=seconds)
         _remember(question, times)
-    choice = decided(times, period=period, precision=precision)
+    between = description.between
+    moving_ms = _moving_ms(description) if between.kind == "moved" and period > 1 else 0.0
+    choice = decided(times, period=period, precision=precision, between=between, moving_ms=moving_ms)
     if choice.per_frame and period > 1:
         _log.warning("%s", choice.reason)
     return choice
@@ -106,20 +111,39 @@ def measured(sessions: Mapping[str, Session], description: Description, *, secon
     }
 
 
-def decided(times: Times, *, period: int, precision: str) -> Choice:
-    """The fastest way: an engine with delta frames, or where none is faster, the fastest per-frame engine."""
+def decided(
+    times: Times, *, period: int, precision: str, between: Between = DELTA, moving_ms: float = 0.0
+) -> Choice:
+    """The fastest way: an engine with delta frames, or where none is faster, the fastest per-frame engine.
+
+    moving_ms: of a frame whose answer is moved along.
+    """
     frame, key, delta = times["frame"], times["key"], times["delta"]
-    amortised = {name: (key[name] + (period - 1) * delta[name]) / period for name in key}
+    first = frame if between.computes_keys_alone else key
+    computed = between.computed(period)
+    moved = (period - computed) * moving_ms
+    amortised = {name: (first[name] + (computed - 1) * delta[name] + moved) / period for name in key}
     best, plain = min(amortised, key=lambda name: amortised[name]), min(frame, key=lambda name: frame[name])
     is_slower = amortised[best] >= frame[plain]
     found = f"{amortised[best]:.1f} ms a frame at period {period} ({best})"
     per_frame = f"{frame[plain]:.1f} ms ({plain})"
     reason = (
-        f"every frame is computed in full: delta frames take {found}, the per-frame network {per_frame}"
+        f"every frame is computed in full: {_WAYS[between.kind]} take {found}, the per-frame network "
+        f"{per_frame}"
         if is_slower
         else f"{found}, ×{frame[plain] / amortised[best]:.2f} as fast as the per-frame network's {per_frame}"
     )
     return Choice(plain if is_slower else best, precision, is_slower, frame, key, delta, reason)
+
+
+def _moving_ms(description: Description) -> float:
+    """Milliseconds that it takes to estimate the motion between two frames, which is most of moving."""
+    frames = [noise(description.frame, seed)[0] for seed in range(2)]
+    moving = filler(description.between)
+    moving.begin(frames[0], {"boxes": ()})
+    return measure_turns([[("moving", partial(moving.next_one, frames[1]))]], runs=5, warmup=1).median_ms(
+        "moving"
+    )
 
 
 def _question(

@@ -20,3 +20,12 @@ PROFILES = Registry(
         "openvino": "deltadistill.runtime.openvino_profile:profile",
     },
 )
+
+# What answers frames that a runner does not compute (filling.py), by kind of between.py.
+FILLERS = Registry(
+    "way to answer frames",
+    {
+        "copied": "deltadistill.runtime.filling:Copying",
+        "moved": "deltadistill.runtime.moving:Carrying",
+    },
+)

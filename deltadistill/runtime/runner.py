@@ -1,6 +1,6 @@
 """A runner: a folder that `dd.export` wrote, run frame by frame with numpy and one engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -10,9 +10,13 @@ import numpy as np
 from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.runtime.choice import Choice, choose
 from deltadistill.runtime.engine import Maps, Session, open_session
+from deltadistill.runtime.filling import Filling
 from deltadistill.runtime.graphs import Graphs, bytes_of
 from deltadistill.runtime.runner_file import Description, Schedule, TensorForm, read_description
 from deltadistill.runtime.structure import rebuild
+from deltadistill.video.registry import DECODERS
+
+Decode = Callable[[Any], Any]
 
 
 class Runner:
@@ -29,6 +33,9 @@ class Runner:
     threads: at most so many; None: as many as there are cores. precision: "fp32", "bf16", "int8".
     period: instead of the folder's. schedule: decides which frames are key frames, instead of a period; it
         sees the frames as they are given here (blocks/schedules.py).
+    decode: makes of the network's outputs for one frame what the runner returns in their place
+        (video/decoders.py); needed by a folder that moves answers between its key frames, whose own decoder
+        it is where that has a name, and that also has copies made of what was decoded.
     Raises FileNotFoundError and ValueError for a folder that is not a runner (read_description), and
     ValueError for an engine that cannot run it here, with the reason.
     """
@@ -43,12 +50,14 @@ class Runner:
         period: int | None = None,
         schedule: KeySchedule | None = None,
         device: str = "cpu",
+        decode: Decode | None = None,
     ):
         folder = Path(folder).expanduser()
         self.description = read_description(folder)
         graphs = graphs_in(folder, self.description)
         if period is not None and schedule is not None:
             raise ValueError(f"period {period} and a schedule are given; which frames are key hangs on one")
+        self._decode = _decoder(folder, self.description, decode)
         written = self.description.schedule if period is None else Schedule(period=FixedPeriod(period).period)
         self._written = written if schedule is None else None
         self.choice = (
@@ -76,6 +85,8 @@ class Runner:
         self._maps: Maps | None = None
         self._batch = 0
         self._size: tuple[int, ...] | None = None
+        between = self.description.between
+        self._filling = None if self.choice.per_frame or between.kind == "delta" else Filling(between)
         self.is_key_frame = True
         schedule.refresh()
 
@@ -88,7 +99,7 @@ class Runner:
         if schedule is None and self._written is None:
             raise ValueError("this runner has a schedule that cannot be shared; give the other its own")
         twin = object.__new__(Runner)
-        twin.description, twin.choice = self.description, self.choice
+        twin.description, twin.choice, twin._decode = self.description, self.choice, self._decode
         twin._written = self._written if schedule is None else None
         twin._begin(self.session, self._turn, schedule or self._written.made())
         return twin
@@ -103,12 +114,17 @@ class Runner:
         self._schedule.refresh()
 
     @property
+    def decodes(self) -> bool:
+        """Whether what is returned is decoded."""
+        return self._decode is not None
+
+    @property
     def state_bytes(self) -> int:
         """Memory of the maps of one frame, bytes, for maps as they are described."""
         return bytes_of(self.description.maps, self.description.sizes)
 
     def __call__(self, frame: np.ndarray) -> Any:
-        """Outputs of the next frame.
+        """Outputs of the next frame, or what `decode` makes of them.
 
         Raises ValueError for a frame of another form, and RuntimeError while another frame is computed.
         """
@@ -119,14 +135,18 @@ class Runner:
             self._begin_anew_at_another_size(frame)
             is_key_frame = self._schedule.is_due(frame)
             self._require_as_many(frame, is_key_frame)
+            if self._decode is not None and len(frame) != 1:
+                raise ValueError(
+                    f"{len(frame)} frames side by side, where answers are decoded one by one; make a runner "
+                    "for each video, by another()"
+                )
             try:
-                with self._turn:
-                    outputs = self._computed(frame, is_key_frame)
+                answer = self._answered(frame, is_key_frame)
             except BaseException:
                 self.refresh()  # maps may be half-written
                 raise
             self._schedule.note(frame, is_key=is_key_frame)
-            return rebuild(self.description.structure, outputs)
+            return answer
         finally:
             self._one_frame.release()
 
@@ -143,9 +163,24 @@ class Runner:
                 "another number of streams"
             )
 
+    def _answered(self, frame: np.ndarray, is_key_frame: bool) -> Any:
+        filling = self._filling
+        if filling is not None and not is_key_frame and not filling.is_computed():
+            self.is_key_frame = False
+            return filling.answered(frame)
+        with self._turn:
+            outputs = self._computed(frame, is_key_frame)
+        answer = rebuild(self.description.structure, outputs)
+        if self._decode is not None:
+            answer = self._decode(answer)
+        if filling is not None:
+            filling.computed(frame, answer, is_key=is_key_frame)
+        return answer
+
     def _computed(self, frame: np.ndarray, is_key_frame: bool) -> Sequence[np.ndarray]:
         self.is_key_frame = is_key_frame or self.choice.per_frame
-        if self.choice.per_frame:
+        if self.choice.per_frame or self.description.between.computes_keys_alone:
+            self._batch = len(frame)
             return self.session.frame(frame)
         if not is_key_frame:
             return self.session.delta(frame, self._maps)
@@ -153,6 +188,19 @@ class Runner:
         outputs, self._maps = self.session.key(frame, into=reusable)
         self._batch = len(frame)
         return outputs
+
+
+def _decoder(folder: Path, description: Description, given: Decode | None) -> Decode | None:
+    """What was given, else what the folder names; ValueError where it needs one and names none."""
+    between = description.between
+    if given is None and between.decoder is not None:
+        return DECODERS.find(between.decoder)
+    if given is None and between.kind == "moved":
+        raise ValueError(
+            f"{folder}: answers are moved along between key frames, as a decoder of its maker's own made "
+            "them; give it: decode=, or --adapter or --decoder at the command line"
+        )
+    return given
 
 
 def graphs_in(folder: Path, description: Description) -> Graphs:

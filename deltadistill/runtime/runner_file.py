@@ -19,6 +19,7 @@ from pydantic import (
 
 from deltadistill.blocks.schedules import Adaptive, FixedPeriod, KeySchedule
 from deltadistill.files.strict_json import read_json
+from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.picture_form import PictureForm
 from deltadistill.runtime.structure import faults
 
@@ -133,6 +134,7 @@ class Description(_Strict):
     frame: what every function takes; uint8 (N, H, W, 3) where there are `pictures`, which say how they are
         made, else as the network takes it. outputs, maps: what `key` returns, in this order; `delta` takes
         frame and maps and returns outputs. structure: the form of the outputs (runtime/structure.py).
+    between: how frames between key frames are answered (between.py).
     graphs: the file of each function. int8: the same in 8 bits; packages: compiled for one machine.
     sizes: what axes of any size have in the frames that the graphs were made with, by their names.
     made_by: versions of what wrote the folder.
@@ -145,6 +147,7 @@ class Description(_Strict):
     structure: dict[str, Any]
     maps: Annotated[list[TensorForm], Field(max_length=_MOST_TENSORS)]
     schedule: Schedule
+    between: Between = DELTA
     graphs: dict[Literal["frame", "key", "delta"], GraphFile]
     int8: dict[Literal["frame", "key", "delta"], GraphFile] = {}
     packages: dict[Literal["frame", "key", "delta"], GraphFile] = {}
@@ -164,6 +167,11 @@ class Description(_Strict):
                 raise ValueError(f"expected a file for each of {', '.join(FUNCTIONS)}, got {sorted(files)}")
         if problems := faults(self.structure, len(self.outputs)):
             raise ValueError(f"structure: {problems[0]}")
+        if self.between.kind == "moved" and (self.pictures is None or self.frame.shape[:1] != [1]):
+            raise ValueError(
+                'between: "moved" takes pictures, one at a time; frames of shape '
+                f"{self.frame.shape} with{'out' if self.pictures is None else ''} pictures are not that"
+            )
         if self.pictures is not None and self.frame.shape[1:] != [*self.pictures.size, 3]:
             raise ValueError(
                 f"frames of shape {self.frame.shape}, where pictures of size {list(self.pictures.size)} need "
@@ -172,9 +180,10 @@ class Description(_Strict):
         return self
 
 
-def read_description(folder: Path) -> Description:
+def read_description(folder: Path, *, whole: bool = True) -> Description:
     """Read runner.json of a folder, and see that its files are there and as they were written.
 
+    whole: if not, the files are not looked at.
     Raises FileNotFoundError for a folder without it, and ValueError with path, fault and remedy for the rest.
     """
     path = folder / NAME
@@ -187,7 +196,7 @@ def read_description(folder: Path) -> Description:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "content"
         raise ValueError(f"{path}: {where}: {first['msg']}; {_REMEDY}") from None
-    for files in (found.graphs, found.int8, found.packages):
+    for files in (found.graphs, found.int8, found.packages) if whole else ():
         for name, graph in files.items():
             _require_whole(folder / graph.file, graph, name)
     return found

@@ -59,6 +59,11 @@ def sort_pictures_anyhow(folder: Path) -> list[Path]:
     return [picture.path for picture in _pictures_in_order(folder, "frames", "keep")]
 
 
+def places_of(folder: Path) -> dict[str, int]:
+    """Places of the pictures in the video that the folder is, by name without ending; gaps count."""
+    return {picture.path.stem: picture.place for picture in _pictures_in_order(folder, "frames", "keep")}
+
+
 class _Picture(NamedTuple):
     """A picture's file, its place in the video, and its seconds since the first where numbers are times."""
 

@@ -7,25 +7,41 @@ import numpy as np
 import pytest
 
 from deltadistill.acceleration import course as courses
+from deltadistill.acceleration import delta_trials, designs
 from deltadistill.acceleration.accelerate import accelerate
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.designs import Design
+from deltadistill.acceleration.fills import FLOWS
 from deltadistill.runtime.runner import Runner
 
 ONE = (Design(4, "spatial"),)
 
 
+class Times:
+    """Times that are said: delta frames save some, filled frames none unless `filled` says so."""
+
+    def __init__(self, filled=0.01):
+        self._filled = filled
+
+    def speedups(self, name, periods, *, between, fill=None):
+        return {each: self._filled * each if fill else 1 + each / 10 for each in periods}
+
+    def parts_ms(self, name, fill=None):
+        return {"frame": 2.0, "key": 2.4, "delta": 1.0, **({"filled": 0.1} if fill else {})}
+
+
 @pytest.fixture
 def quick(monkeypatch):
-    """One design, and delta frames that are said to save time."""
+    """One design, and times that are said; a function that says others."""
     monkeypatch.setattr(courses, "DESIGNS", ONE)
 
-    def times(plain, sessions, frames, periods, *, seconds):
-        speedups = {period: 1 + period / 10 for period in periods}
-        return next(iter(sessions)), speedups, {"frame": 2.0, "key": 2.4, "delta": 1.0}
+    def say(times):
+        for module in (courses, delta_trials):
+            monkeypatch.setattr(module, "way_times", lambda *given, **options: times)
 
-    monkeypatch.setattr(courses, "delta_times", times)
-    monkeypatch.setattr("deltadistill.acceleration.accelerate.delta_times", times)
+    say(Times())
+    monkeypatch.setattr("deltadistill.acceleration.accelerate.runner_speedup", lambda *given, **options: 1.3)
+    return say
 
 
 class Clock:
@@ -57,6 +73,97 @@ def test_a_delta_network_that_keeps_what_is_asked_becomes_the_runner(case, tmp_p
     assert (tmp_path / "runner" / "adapter.yaml").read_text() == "threshold: 0.4\n"
     assert 0 < outcome.tested.fidelity <= 1
     assert outcome.tested.frames > 1
+
+
+def test_moved_answers_that_are_fastest_become_a_runner_that_moves(case, tmp_path, quick):
+    quick(Times(filled=2.0))
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    assert outcome.choice.taken.trial.kind in ("copied", "moved", "delta, moved")
+    runner = Runner(tmp_path / "runner", engine="onnxruntime")
+    assert runner.description.between.kind == outcome.choice.taken.trial.between.kind != "delta"
+    frames = [frame[None] for frame in case.parts.testing[0].frames]
+    runner(frames[0])
+    runner(frames[1])
+    assert not runner.is_key_frame
+    page = (tmp_path / "runner" / "report.html").read_text()
+    assert "cannot hold" not in page
+    assert "a copied or moved answer" in page
+
+
+def test_a_delta_network_may_compute_some_frames_and_answers_be_moved_between(case, tmp_path, quick):
+    class Best(Times):
+        def speedups(self, name, periods, *, between, fill=None):
+            best = between.kind == "moved" and between.every == 2
+            return {each: 3.0 if best and each == 4 else 1.1 for each in periods}
+
+    quick(Best())
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    taken = outcome.choice.taken
+    assert (taken.trial.kind, taken.trial.design, taken.period) == ("delta, moved", "gamma4-spatial", 4)
+    description = Runner(tmp_path / "runner", engine="onnxruntime").description
+    assert (description.between.every, description.between.decoder) == (2, "labels")
+    assert description.maps
+    again = run(replace(case, asked=0.0), tmp_path / "runner").choice.taken  # its graphs are made again
+    assert (again.trial.kind, again.trial.design) == (taken.trial.kind, taken.trial.design)
+
+
+def test_an_interruption_among_the_fills_keeps_what_there_is(case, tmp_path, quick, monkeypatch):
+    asked = []
+
+    def judged(self, way, trial, others=(), *, prunes=False):
+        asked.append(trial.name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return replace(trial, fidelities={2: 1.0}, kept={2: 1.0})
+
+    monkeypatch.setattr(courses.Judge, "judged", judged)
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    assert outcome.was_interrupted
+    assert [trial.kind for trial in outcome.trials] == ["per frame", "copied"]
+    assert (tmp_path / "runner" / "runner.json").is_file()
+
+
+def test_a_network_on_which_nothing_gains_is_run_per_frame_whatever_is_asked(case, tmp_path, quick):
+    class Slow(Times):
+        def speedups(self, name, periods, *, between, fill=None):
+            return dict.fromkeys(periods, 0.8)
+
+    quick(Slow())
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    assert not outcome.choice.is_faster
+    assert outcome.speedup >= 1
+    assert Runner(tmp_path / "runner", engine="onnxruntime").description.schedule.period == 1
+
+
+def test_layers_that_save_time_are_measured_and_kept_for_the_next_call(case, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(courses, "DESIGNS", (Design(4, "timed"),))
+    monkeypatch.setattr(designs, "DESIGNS", (Design(4, "timed"),))
+    measured = []
+
+    def saving_time(case, delta, name, *, length, seconds):
+        measured.append(name)
+        return ("2",)
+
+    monkeypatch.setattr(designs, "saving_time", saving_time)
+    case = replace(case, asked=0.0)
+    taken = run(case, tmp_path / "runner").choice.taken.trial
+    assert (taken.design, list(taken.compressed)) == ("gamma4-timed", ["2"])
+    again = run(case, tmp_path / "runner").choice.taken.trial
+    assert list(again.compressed) == ["2"]
+    assert measured == [("onnxruntime", "fp32")]
+
+
+def test_where_no_layer_saves_time_it_is_said(case, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(courses, "DESIGNS", (Design(4, "timed"),))
+    monkeypatch.setattr(designs, "saving_time", lambda *given, **options: ())
+    outcome = run(replace(case, asked=1.0), tmp_path / "runner")
+    assert outcome.trials[-1].ended == "no layer's students save time"
+
+
+def test_graphs_in_8_bits_are_a_precision_like_others(case, tmp_path, quick):
+    case = replace(case, asked=0.0, precisions=("fp32", "int8"))
+    outcome = run(case, tmp_path / "runner", budget=Budget(4000, clock=Clock(0.5)))
+    assert {trial.precision for trial in outcome.trials if trial.kind == "per frame"} == {"fp32", "int8"}
 
 
 def test_where_nothing_keeps_what_is_asked_the_runner_computes_every_frame_and_the_page_says_so(
@@ -115,11 +222,16 @@ def test_an_interruption_keeps_the_best_so_far(case, tmp_path, quick, monkeypatc
     assert outcome.choice.is_faster
     assert "interrupted" in (tmp_path / "runner" / "report.html").read_text()
     kept = json.loads((tmp_path / "runner" / "trials.json").read_text())
-    assert [trial["kind"] for trial in kept["trials"]] == ["per frame", "copied", "moved", "delta"]
+    assert [trial["kind"] for trial in kept["trials"]] == [
+        "per frame",
+        "copied",
+        *["moved"] * len(FLOWS),
+        "delta",
+    ]
 
 
 def test_an_error_of_the_network_is_not_taken_for_an_interruption(case, tmp_path, monkeypatch):
-    monkeypatch.setattr(courses, "copied", lambda judge: 1 / 0)
+    monkeypatch.setattr(courses, "fills_of", lambda answer: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(case, tmp_path / "runner")
     assert not (tmp_path / "runner").exists()

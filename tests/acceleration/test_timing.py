@@ -1,66 +1,57 @@
 """Speed-ups by period from scripted clocks."""
 
-import numpy as np
 import pytest
 
 from deltadistill.acceleration.budget import Budget
-from deltadistill.acceleration.timing import delta_times, frame_times, moving_times
+from deltadistill.acceleration.timing import Calls, FillCalls, frame_times, runner_speedup, way_times
 from deltadistill.account.latency import measure_turns
+from deltadistill.runtime.between import Between
 
 NOW = {"seconds": 0.0}
 
 
-class Scripted:
-    """A session whose calls take so many milliseconds on the scripted clock."""
+def takes(milliseconds):
+    """A call that takes so long on the scripted clock."""
 
-    def __init__(self, frame, key=0.0, delta=0.0):
-        self._takes = {"frame": frame, "key": key, "delta": delta}
+    def call():
+        NOW["seconds"] += milliseconds / 1e3
 
-    def _spend(self, what):
-        NOW["seconds"] += self._takes[what] / 1e3
-
-    def frame(self, frame):
-        self._spend("frame")
-
-    def key(self, frame, *, into=None):
-        self._spend("key")
-        return (), object()
-
-    def delta(self, frame, maps):
-        self._spend("delta")
+    return call
 
 
 def measure(turns, **options):
     return measure_turns(turns, clock_ns=lambda: round(NOW["seconds"] * 1e9), **options)
 
 
-FRAMES = [np.zeros((1, 2, 2, 3), np.uint8)] * 2
+NAME = ("a", "fp32")
+DELTA = Between()
 
 
-def test_the_session_that_is_fastest_at_any_period_is_taken_with_its_speed_ups():
-    sessions = {("a", "fp32"): Scripted(9, 14, 4), ("b", "fp32"): Scripted(9, 12, 6)}
-    best, speedups, parts = delta_times(Scripted(10), sessions, FRAMES, [2, 10], seconds=1, measure=measure)
-    assert best == ("a", "fp32")
-    assert speedups == pytest.approx({2: 20 / 18, 10: 100 / 50})
-    assert parts == pytest.approx({"frame": 10, "key": 14, "delta": 4})
+def test_speed_ups_of_a_delta_network_by_hand():
+    times = way_times(takes(10), {NAME: Calls(takes(14), takes(4))}, seconds=1, measure=measure)
+    assert times.speedups(NAME, [2, 10], between=DELTA) == pytest.approx({2: 20 / 18, 10: 100 / 50})
+    assert times.parts_ms(NAME) == pytest.approx({"frame": 10, "key": 14, "delta": 4})
 
 
-def test_moved_answers_are_timed_with_key_frames_in_their_fastest_way():
-    def move():
-        NOW["seconds"] += 2e-3
-
-    speedups, parts = moving_times(
-        Scripted(10), Scripted(4), FRAMES[0], move, [4], seconds=1, measure=measure
-    )
-    assert speedups == pytest.approx({4: 40 / (4 + 3 * 2)})
-    assert parts == pytest.approx({"frame": 10, "key": 4, "moving": 2})
+def test_filled_frames_cost_what_it_takes_to_begin_and_to_fill_them():
+    fills = {"flow": FillCalls(takes(1), takes(2))}
+    times = way_times(takes(10), {NAME: Calls(takes(14), takes(4))}, fills, seconds=1, measure=measure)
+    every, keys = Between(kind="copied", every=2), Between(kind="copied")
+    # Of 5 frames 3 are computed; each of these is taken down for the ones that are filled.
+    expected = 50 / (14 + 2 * 4 + 3 * 1 + 2 * 2)
+    assert times.speedup(NAME, 5, between=every, fill="flow") == pytest.approx(expected)
+    assert times.speedup(NAME, 5, between=keys, fill="flow") == pytest.approx(50 / (14 + 1 + 4 * 2))
+    assert times.parts_ms(NAME, "flow")["filled"] == pytest.approx(2)
 
 
 def test_the_per_frame_network_is_timed_in_every_engine_and_precision():
-    sessions = {("a", "fp32"): Scripted(10), ("a", "bf16"): Scripted(4)}
-    assert frame_times(sessions, FRAMES[0], seconds=1, measure=measure) == pytest.approx(
-        {("a", "fp32"): 10, ("a", "bf16"): 4}
-    )
+    calls = {("a", "fp32"): takes(10), ("a", "bf16"): takes(4)}
+    found = frame_times(calls, seconds=1, measure=measure)
+    assert found == pytest.approx({("a", "fp32"): 10, ("a", "bf16"): 4})
+
+
+def test_a_written_runner_is_timed_by_whole_periods():
+    assert runner_speedup(takes(10), takes(25), 5, seconds=1, measure=measure) == pytest.approx(2)
 
 
 def test_nothing_is_begun_that_does_not_end_in_time():

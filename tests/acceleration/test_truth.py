@@ -5,7 +5,7 @@ import pytest
 from acceleration.conftest import shot
 from preparation.small_videos import drifting
 
-from deltadistill.acceleration.truth import read_mot
+from deltadistill.acceleration.mot_truth import read_mot
 
 
 def test_frames_count_from_one_and_boxes_have_corners(tmp_path):

@@ -57,7 +57,7 @@ def test_an_interrupted_call_writes_the_best_so_far_and_says_130(files, capsys, 
     def interrupted(*given, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(courses, "moved", interrupted)
+    monkeypatch.setattr(courses, "fills_of", interrupted)
     assert main(line()) == 130
     assert Path("runner/runner.json").is_file()
     assert "interrupted" in Path("runner/report.html").read_text()

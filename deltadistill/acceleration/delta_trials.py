@@ -1,0 +1,94 @@
+"""A delta network tried out: with every frame computed, and with copied or moved answers in between."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from deltadistill.acceleration.baseline import Baseline
+from deltadistill.acceleration.case import Case
+from deltadistill.acceleration.fills import fill_calls
+from deltadistill.acceleration.judging import Judge
+from deltadistill.acceleration.sessions import open_sessions
+from deltadistill.acceleration.timing import Calls, Name, WayTimes, way_times
+from deltadistill.acceleration.trial import Trial
+from deltadistill.acceleration.ways import Delta, Filled
+from deltadistill.exporting.running import Loaded
+from deltadistill.runtime.between import DELTA, Between
+from deltadistill.runtime.engine import Session
+
+EVERY = (2, 3)  # frames from one computed to the next, where those between are filled
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A delta network in the engine where it is fastest, with its times; what its trials have in common."""
+
+    case: Case
+    base: Baseline
+    loaded: Loaded
+    name: Name
+    session: Session
+    times: WayTimes
+    fills: Mapping[str, Between]
+
+    def plain(self, trial: Trial) -> Trial:
+        """The trial, timed, of the network alone."""
+        return self._timed(trial, DELTA, None)
+
+    def filled(self, trial: Trial) -> Iterator[Trial]:
+        """Trials of the same network that fill frames, timed; those that are faster than per frame."""
+        for fill, form in self.fills.items():
+            for every in EVERY:
+                between = form.model_copy(update={"every": every})
+                name = f"{trial.name}, every {'2nd' if every == 2 else '3rd'} frame; others {fill}"
+                found = replace(trial, name=name, kind=f"delta, {form.kind}", between=between, ended="")
+                found = self._timed(found, between, fill)
+                if self.is_faster(found):
+                    yield found
+
+    def is_faster(self, trial: Trial) -> bool:
+        """Whether any period is faster than the fastest per-frame run."""
+        return max(trial.speedups.values()) > self.base.factor
+
+    def judged(self, judge: Judge, trial: Trial, others: list[Trial]) -> Iterator[Trial]:
+        """The trial with its fidelity, then those that fill frames, where it came near enough."""
+        way = Delta(self.case, self.session, self.loaded.functions.structure)
+        found = judge.judged(way, trial, others, prunes=True)
+        yield found
+        for filled in () if found.ended else self.filled(trial):
+            yield judge.judged(Filled(way, filled.between), filled, prunes=True)
+
+    def _timed(self, trial: Trial, between: Between, fill: str | None) -> Trial:
+        speedups = self.times.speedups(self.name, self.case.periods, between=between, fill=fill)
+        parts = self.times.parts_ms(self.name, fill)
+        return replace(trial, engine=self.name[0], precision=self.name[1], speedups=speedups, parts_ms=parts)
+
+
+def tried(
+    case: Case, base: Baseline, loaded: Loaded, fills: Mapping[str, Between], *, seconds: float
+) -> Tried:
+    """Time a delta network in every engine, at full precision and that of the fastest per-frame run."""
+    sessions = {
+        (name, precision): session
+        for precision in dict.fromkeys(("fp32", base.fastest[1]))
+        for name, session in open_sessions(case, loaded, precision).items()
+    }
+    frames = case.some_frames()
+    times = way_times(
+        partial(base.answers.computed, frames[0]),
+        {name: _calls(case, session, loaded.functions.structure) for name, session in sessions.items()},
+        fill_calls(fills, frames, base.answers.begin(frames[0])),
+        seconds=seconds,
+    )
+    best = max(sessions, key=lambda name: max(times.speedups(name, case.periods, between=DELTA).values()))
+    return Tried(case, base, loaded, best, sessions[best], times, fills)
+
+
+def _calls(case: Case, session: Session, structure: Any) -> Calls:
+    first, later = (frame[None] for frame in case.some_frames()[:2])
+    maps, spare = session.key(first)[1], session.key(first)[1]
+    return Calls(
+        lambda: case.decoded(structure, session.key(first, into=spare)[0]),
+        lambda: case.decoded(structure, session.delta(later, maps)),
+    )

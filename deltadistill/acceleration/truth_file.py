@@ -1,0 +1,28 @@
+"""Ground truth from what a user names: MOT text, COCO JSON, or a folder of label images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deltadistill.acceleration.coco_truth import read_coco
+from deltadistill.acceleration.frame_names import frame_of
+from deltadistill.acceleration.label_truth import read_label_images
+from deltadistill.acceleration.mot_truth import read_mot
+from deltadistill.acceleration.truth import Truth
+
+
+def open_truth(name: str, *, videos: Sequence[str], categories: Sequence[str] = ()) -> Truth:
+    """A folder: label images; .json: COCO; all else: MOT text.
+
+    videos: what it is the truth of; categories: the network's names of classes.
+    Raises ValueError with the name for what cannot be read, and for several videos; FileNotFoundError.
+    """
+    if len(videos) != 1:
+        raise ValueError(
+            f"{name} is the truth of one video, and {len(videos)} are given; give that one alone"
+        )
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return read_label_images(path, frame_of(videos[0]))
+    if path.suffix.lower() == ".json":
+        return read_coco(path, categories, frame_of(videos[0]))
+    return read_mot(path, categories)

@@ -28,9 +28,9 @@ def engines_to_time(
 ) -> list[str]:
     """The engines of a list in which "auto" stands for the fastest others, tried out for some seconds.
 
-    These may be two: the engine in which the teacher takes the least time per frame, and the one in which the
-    first variant with delta frames does, at the longest of `lengths`. condition: that of the trial, but for
-    its rounds.
+    These are the engine in which the teacher takes the least time per frame, and those in which the first
+    variant with delta frames does at any of `lengths`: a dear key frame weighs little in a long sequence.
+    condition: that of the trial, but for its rounds.
     """
     named = [name for name in wanted if name != AUTO]
     if AUTO not in wanted:
@@ -46,17 +46,21 @@ def engines_to_time(
 
 
 def fastest_of(engines: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Of the entries of some engines, those that are fastest for any of their variants."""
-    by_variant: dict[str, dict[str, float]] = {}
+    """Of the entries of some engines, those that are fastest for any of their variants, at any length."""
+    times: dict[tuple[str, int], dict[str, float]] = {}
     for engine, variants in engines.items():
         for name, entry in variants.items():
-            by_variant.setdefault(name, {})[engine] = _ms(entry)
-    return list(dict.fromkeys(min(times, key=lambda engine: times[engine]) for times in by_variant.values()))
+            for length, ms in _ms_by_length(entry).items():
+                times.setdefault((name, length), {})[engine] = ms
+    return list(dict.fromkeys(min(found, key=lambda engine: found[engine]) for found in times.values()))
 
 
-def _ms(entry: Mapping[str, Any]) -> float:
+def _ms_by_length(entry: Mapping[str, Any]) -> dict[int, float]:
+    """Milliseconds per frame of each length that has delta frames; of a network on every frame under 1."""
     times = entry["network"]
-    return times["frame_ms"]["median"] if "frame_ms" in times else list(times["amortised_ms"].values())[-1]
+    if "frame_ms" in times:
+        return {1: times["frame_ms"]["median"]}
+    return {int(length): ms for length, ms in times["amortised_ms"].items() if int(length) > 1}
 
 
 def _candidates(teacher: Variant, store: FrameStore, condition: Condition, graphs: Graphs) -> list[str]:

@@ -212,9 +212,9 @@ def test_eager_is_timed_in_one_precision(store, teacher):
 
 
 def entry(**ms):
-    """An engine's entry: a number for a network on every frame, a pair for T = 1 and T = 10."""
+    """An engine's entry: a number for a network on every frame, three for T = 1, T = 3 and T = 10."""
     alone = {
-        name: {"amortised_ms": dict(zip((1, 10), times, strict=True))}
+        name: {"amortised_ms": dict(zip((1, 3, 10), times, strict=True))}
         if isinstance(times, tuple)
         else {"frame_ms": {"median": times}}
         for name, times in ms.items()
@@ -222,14 +222,15 @@ def entry(**ms):
     return {name: {"network": times} for name, times in alone.items()}
 
 
-def test_the_engines_that_are_fastest_for_the_teacher_and_at_the_longest_sequence_for_a_stream():
+def test_the_engines_that_are_fastest_for_the_teacher_and_at_any_length_for_a_stream():
     engines = {
-        "a": entry(teacher=5, delta=(4, 3)),
-        "b": entry(teacher=6, delta=(9, 2)),
+        "a": entry(teacher=5, delta=(4, 3.5, 3)),
+        "b": entry(teacher=6, delta=(9, 4, 2)),
         "c": entry(teacher=7),
+        "d": entry(teacher=8, delta=(1, 5, 6)),
     }
-    assert fastest_of(engines) == ["a", "b"]
-    assert fastest_of({"a": engines["a"], "c": entry(teacher=4, delta=(8, 4))}) == ["c", "a"]
+    assert fastest_of(engines) == ["a", "b"]  # at T = 1 there is no delta frame
+    assert fastest_of({"a": engines["a"], "c": entry(teacher=4, delta=(8, 6, 4))}) == ["c", "a"]
     assert fastest_of({"a": engines["a"]}) == ["a"]
 
 
@@ -259,7 +260,7 @@ def choose(store, teacher, delta, monkeypatch):
 
 
 def test_auto_stands_for_the_fastest_in_a_trial_of_teacher_and_first_stream(choose):
-    measured = {"a": entry(teacher=5, delta=(4, 3)), "b": entry(teacher=6, delta=(9, 4))}
+    measured = {"a": entry(teacher=5, delta=(4, 4, 3)), "b": entry(teacher=6, delta=(9, 5, 4))}
     assert choose(["eager", "auto"], measured) == (["eager", "a"], [(["teacher", "delta"], ["a", "b"])])
     assert choose(["auto", "a"], measured)[0] == ["a"]
 

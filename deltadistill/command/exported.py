@@ -93,6 +93,7 @@ def _interface(
         "format": arguments.format,
         "precision": arguments.precision,
         "schedule": description.schedule.model_dump(),
+        "between": description.between.model_dump(),
         "pictures": description.pictures.model_dump() if description.pictures else None,
         "functions": {
             name: {

@@ -1,5 +1,6 @@
 """Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
 
+import inspect
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -93,12 +94,27 @@ def _require_convertible(
 ) -> None:
     if not callable(where):
         raise ValueError(f"where is a {type(where).__name__}; pass a function such as dd.inner_layers")
+    _require_one_argument(where)
     _require_rule(students, predicts)
     if any(isinstance(module, DeltaBlock) for module in network.modules()):
         raise ValueError("the network is converted already; convert the network it was made from")
     from_data = getattr(students, "initialisation", None) == "data"
     if from_data != (clips is not None):
         raise ValueError("clips go with students of initialisation 'data', and those with clips")
+
+
+def _require_one_argument(where: Selector) -> None:
+    try:
+        signature = inspect.signature(where)
+    except (TypeError, ValueError):  # of what is not written in Python none is known
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ValueError(
+            f"where{signature} cannot be called with the network alone ({error}); "
+            "it takes the network, and returns the names of the modules to convert"
+        ) from None
 
 
 def _require_rule(students: Student, predicts: str) -> None:

@@ -140,6 +140,11 @@ def test_a_selection_that_is_no_function_is_refused_with_one_that_is(where):
         dd.convert(build("shared head"), dd.LinearStudent(gamma=2), where)
 
 
+def test_a_selection_by_name_and_module_is_refused_with_what_is_called_instead():
+    with pytest.raises(ValueError, match=r"where\(name, module\) cannot be called with the network alone"):
+        dd.convert(build("shared head"), dd.LinearStudent(gamma=2), lambda name, module: True)
+
+
 def test_clips_that_are_not_finite_initialise_no_student():
     clips = torch.rand(4, 2, 3, 16, 24)
     clips[1, 1, 0, 3, 3] = float("nan")

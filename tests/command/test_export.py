@@ -61,6 +61,7 @@ def test_what_is_written_answers_as_the_runner_when_called_as_its_file_says(
     interface = json.loads((tmp_path / "out" / "interface.json").read_text())
     assert printed == {"folder": str(tmp_path / "out"), **interface}
     assert interface["schedule"] == {"period": 3}
+    assert interface["between"]["kind"] == "delta"
     expected = Runner(runner, engine="onnxruntime", threads=1)
     (frame,) = (form["name"] for form in interface["functions"]["key"]["takes"])
     kept = {}

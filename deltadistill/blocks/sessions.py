@@ -6,6 +6,7 @@ the run. A session is for one forward at a time; each forward of a clip or a str
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from deltadistill.blocks.rows import ADVICE, label, require_order, require_rows
 from deltadistill.blocks.rule import Motion, State
 from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.half_precision import in_single_precision
+from deltadistill.forward.kept_bytes import kept_bytes
 
 Call = tuple[DeltaBlock, int]
 """A block and the how-manieth call of it within the frame: a block may run several times per frame."""
@@ -170,6 +172,11 @@ class StreamSession:
         """Drop all state; the next forward has to be a key frame."""
         self.state = {}
         self._shapes = {}
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of the state, bytes; may be asked for in any thread."""
+        return kept_bytes(chain.from_iterable(list(self.state.values())))  # listed at once: frames go on
 
     def not_finite(self) -> str | None:
         """Name of a block whose state the last forward left with NaN or infinity; None where there is none.

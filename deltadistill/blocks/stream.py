@@ -102,8 +102,7 @@ class Stream:
     @property
     def state_bytes(self) -> int:
         """Memory that the stream keeps between frames, bytes."""
-        states = list(self._session.state.values())  # at once: the stream may run in another thread
-        return sum(t.numel() * t.element_size() for state in states for t in state)
+        return self._session.state_bytes
 
     @torch.no_grad()
     def __call__(self, frame: Tensor, *, motion: Motion | None = None) -> Any:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.forward.modes import evaluation_mode
+from deltadistill.forward.named_modules import named_module
 from deltadistill.models.red_block import REDBlock, WithREDBlocks
 
 Side = Literal["input", "output"]
@@ -108,7 +109,7 @@ def watched_places(network: nn.Module, places: Sequence[Place]) -> Iterator[dict
     seen: dict[Place, Tensor] = {}
     with ExitStack() as hooks:
         for place in dict.fromkeys(places):
-            module = _module(network, place[0])
+            module = named_module(network, place[0], wanted_by="a RED block")
             hooks.callback(module.register_forward_hook(_noting(seen, place)).remove)
         yield seen
 
@@ -118,16 +119,6 @@ def _noting(seen: dict[Place, Tensor], place: Place) -> Any:
         seen[place] = inputs[0] if place[1] == "input" else output
 
     return hook
-
-
-def _module(network: nn.Module, name: str) -> nn.Module:
-    try:
-        return network.get_submodule(name)
-    except AttributeError:
-        children = ", ".join(child for child, _ in network.named_children())
-        raise ValueError(
-            f"{type(network).__name__} has no module {name!r} for a RED block; its children are {children}"
-        ) from None
 
 
 def _channels(place: Place, seen: Any) -> int:

@@ -21,6 +21,7 @@ from deltadistill.exporting.folding import fold_batch_norm
 from deltadistill.exporting.forms import Form, form_of
 from deltadistill.exporting.pictures import Prepared
 from deltadistill.exporting.structure import flatten
+from deltadistill.forward.kept_bytes import kept_bytes
 from deltadistill.forward.modes import copy_with_modes
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.runtime.picture_form import PictureForm
@@ -52,7 +53,7 @@ class DeltaFunctions:
     @property
     def state_bytes(self) -> int:
         """Memory of the maps, bytes."""
-        return sum(value.numel() * value.element_size() for value in self.maps.values())
+        return kept_bytes(self.maps.values())
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from deltadistill.forward.named_modules import named_module
+
 Maps = dict[str, list[Tensor]]
 """What modules returned, by their names: the tensors of each, in the order in which they were made."""
 
@@ -52,7 +54,11 @@ def tapped(network: nn.Module, modules: Sequence[str]) -> Iterator[Maps]:
     seen: Maps = {name: [] for name in modules}
     with ExitStack() as hooks:
         for name, made in seen.items():
-            hooks.callback(_module(network, name).register_forward_hook(_noting(made)).remove)
+            hooks.callback(
+                named_module(network, name, wanted_by="an objective")
+                .register_forward_hook(_noting(made))
+                .remove
+            )
         yield seen
 
 
@@ -61,14 +67,3 @@ def _noting(made: list[Tensor]) -> Callable[[nn.Module, object, object], None]:
         made.extend(leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
 
     return hook
-
-
-def _module(network: nn.Module, name: str) -> nn.Module:
-    try:
-        return network.get_submodule(name)
-    except AttributeError:
-        children = ", ".join(child for child, _ in network.named_children())
-        raise ValueError(
-            f"an objective looks at the module {name!r}, which {type(network).__name__} does not have; its "
-            f"children are {children}"
-        ) from None

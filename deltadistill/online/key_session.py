@@ -1,5 +1,6 @@
 """The session of a delta network whose students learn: what it keeps of the key frame may hang on weights."""
 
+from itertools import chain
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.sessions import Call, StreamSession
+from deltadistill.forward.kept_bytes import kept_bytes
 
 
 class LearningSession(StreamSession):
@@ -46,5 +48,4 @@ class LearningSession(StreamSession):
     @property
     def bytes(self) -> int:
         """Memory that is kept of the key frame."""
-        kept = [tensor for state in (*self.state.values(), *self._inputs.values()) for tensor in state]
-        return sum(tensor.numel() * tensor.element_size() for tensor in kept)
+        return self.state_bytes + kept_bytes(chain.from_iterable(self._inputs.values()))

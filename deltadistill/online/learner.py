@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.account.training_macs import TrainingMacs
+from deltadistill.forward.kept_bytes import kept_bytes
 
 Result = TypeVar("Result")
 
@@ -84,5 +85,4 @@ class Learner:
     def bytes(self) -> int:
         """Memory of what learns and of its momentum."""
         momenta = (value for each in self._optimiser.state.values() for value in each.values())
-        tensors = [*self._tensors, *(value for value in momenta if isinstance(value, Tensor))]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return kept_bytes([*self._tensors, *(value for value in momenta if isinstance(value, Tensor))])

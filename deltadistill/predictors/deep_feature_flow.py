@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from deltadistill.account.cost import Cost, FrameCosts
+from deltadistill.forward.kept_bytes import kept_bytes
 from deltadistill.motion.flow_macs import BILINEAR
 from deltadistill.motion.optical_flow import Preset
 from deltadistill.motion.warp import warped
@@ -50,8 +51,7 @@ class DeepFeatureFlow(Predictor):
     @property
     def state_bytes(self) -> int:  # type: ignore[override]  # of the maps, only read here
         """Memory of the key frame's maps, bytes."""
-        leaves = tree_leaves(self._maps)
-        return sum(leaf.numel() * leaf.element_size() for leaf in leaves if isinstance(leaf, Tensor))
+        return kept_bytes(leaf for leaf in tree_leaves(self._maps) if isinstance(leaf, Tensor))
 
     def begin(self, stream: StreamInfo) -> None:
         """See `Predictor`."""

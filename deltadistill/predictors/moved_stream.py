@@ -59,8 +59,7 @@ class MovedStream(Predictor):
     @property
     def state_bytes(self) -> int:  # type: ignore[override]  # the session's, only read here
         """Memory that is kept between frames, bytes."""
-        states = self._session.state.values()
-        return sum(tensor.numel() * tensor.element_size() for state in states for tensor in state)
+        return self._session.state_bytes
 
     def begin(self, stream: StreamInfo) -> None:
         """See `Predictor`."""

@@ -1,7 +1,6 @@
 """Skip-Convolutions: between key frames every convolution computes only where its input has changed."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from math import prod
 
 import torch
@@ -41,12 +40,12 @@ class SkipConvolutions(Predictor):
         self._device = device_of(network)
         self._task = task
         self._session = StreamSession()
+        self._tables: dict[tuple[int, int], MacTable] = {}  # by the size of a frame
 
     @property
     def state_bytes(self) -> int:  # type: ignore[override]  # the session's, only read here
         """Memory that is kept between frames, bytes."""
-        states = self._session.state.values()
-        return sum(tensor.numel() * tensor.element_size() for state in states for tensor in state)
+        return self._session.state_bytes
 
     def begin(self, stream: StreamInfo) -> None:
         """See `Predictor`."""
@@ -85,7 +84,3 @@ class SkipConvolutions(Predictor):
         if self._size not in self._tables:
             self._tables[self._size] = count_macs(self._network, (3, *self._size))
         return self._tables[self._size]
-
-    @cached_property
-    def _tables(self) -> dict[tuple[int, int], MacTable]:
-        return {}

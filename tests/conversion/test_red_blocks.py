@@ -81,7 +81,7 @@ def test_they_are_put_at_both_sides_and_stay_in_the_student():
     [
         (
             [Attachment("neck", "2")],
-            r"Sequential has no module 'neck' for a RED block; its children are 0, 1",
+            r"a RED block names the module 'neck', which Sequential does not have; its children are 0, 1",
         ),
         ([Attachment("0", "2"), Attachment("0", "4")], "two RED blocks at one side"),
     ],

@@ -143,7 +143,9 @@ def test_a_weight_that_cannot_be_meant_is_refused(how, message):
 
 
 def test_a_module_that_the_network_does_not_have_is_named():
-    with pytest.raises(ValueError, match=r"looks at the module 'neck', which .* its children are 0, 1, 2"):
+    with pytest.raises(
+        ValueError, match=r"an objective names the module 'neck', which .* its children are 0, 1, 2"
+    ):
         setting().maps("neck")
 
 

@@ -16,7 +16,8 @@ from deltadistill.evaluation.agreement_of_classes import SameClass
 from deltadistill.evaluation.agreement_of_labels import Consistency, Warp
 from deltadistill.metrics.counters import Counter
 from deltadistill.metrics.top_classes import Ranking
-from deltadistill.motion.optical_flow import DisFlow, Flow, Preset
+from deltadistill.motion.dis import Preset
+from deltadistill.motion.optical_flow import DisFlow, Flow
 from deltadistill.tasks.task import Form, Predictions, Task
 
 Pairs = Sequence[tuple[Frame, Frame]]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from torch import Tensor
 
+from deltadistill.motion.dis import LEAST, Preset, dis_flow, grey, reduced
 from deltadistill.motion.encoded import EncodedVectors
 from deltadistill.motion.flow_macs import BILINEAR, dis_macs
-from deltadistill.motion.moved import explaining, moved_map
-from deltadistill.motion.optical_flow import Preset
-
-_LEAST = 16
-_PRESETS = {name: getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}") for name in get_args(Preset)}
+from deltadistill.motion.moved import explaining, moved_flow
 
 
 class FromKey(Protocol):
@@ -44,12 +40,12 @@ class ByFlow:
     """DIS flow between the two pictures, in grey, no side longer than `longest` pixels."""
 
     def __init__(self, *, preset: Preset, longest: int):
-        self._dis = cv2.DISOpticalFlow_create(_PRESETS[preset])
+        self._dis = dis_flow(preset)
         self._longest = longest
 
     def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
         """See FromKey."""
-        self._now = grey(picture, self._longest)
+        self._now = _grey(picture, self._longest)
         if is_key:
             self._key = self._now
 
@@ -63,7 +59,7 @@ class ByFlow:
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """See FromKey."""
-        return _reduced(height, width, self._longest)
+        return reduced(height, width, self._longest)
 
     def macs(self, height: int, width: int) -> int:
         """See FromKey; a flow, and for the gate one moved picture."""
@@ -87,7 +83,7 @@ class ByVectors:
     def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
         """See FromKey."""
         found = self._vectors(picture, motion)  # on key frames too: an encoder sees every frame
-        self._now = grey(picture, max(picture.shape))
+        self._now = _grey(picture, max(picture.shape))
         if is_key:
             self._key = self._now
             self._back = self._forth = np.zeros((*self._now.shape, 2), np.float32)
@@ -96,8 +92,8 @@ class ByVectors:
 
     def _join(self, step: np.ndarray) -> None:
         """step: where each pixel of the frame was in the one before."""
-        self._back = step + _at(self._back, step)
-        self._forth = self._forth - _at(step, self._forth)
+        self._back = step + moved_flow(self._back, step)
+        self._forth = self._forth - moved_flow(step, self._forth)
 
     def back(self) -> np.ndarray:
         """See FromKey."""
@@ -116,21 +112,8 @@ class ByVectors:
         return 3 * BILINEAR * height * width
 
 
-def _at(flow: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """A flow, read where a step leads."""
-    return np.stack([moved_map(np.ascontiguousarray(flow[..., axis]), step) for axis in (0, 1)], -1)
-
-
-def grey(picture: Tensor, longest: int) -> np.ndarray:
-    """A picture uint8 (3, H, W) in grey (h, w), no side longer than `longest`, none shorter than 16."""
-    height, width = _reduced(*picture.shape[1:], longest)
-    flat = cv2.cvtColor(picture.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2GRAY)
-    return cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _reduced(height: int, width: int, longest: int) -> tuple[int, int]:
-    scale = min(1.0, longest / max(height, width))
-    return max(_LEAST, round(height * scale)), max(_LEAST, round(width * scale))
+def _grey(picture: Tensor, longest: int) -> np.ndarray:
+    return grey(picture.permute(1, 2, 0).contiguous().numpy(), longest)
 
 
 class OfTheFile:
@@ -178,8 +161,7 @@ def from_key(motion: str, *, preset: Preset = "fast", longest: int = 320) -> Fro
     }
     if motion not in made:
         raise ValueError(f"motion {motion!r} is unknown; allowed: {', '.join(made)}")
-    if preset not in _PRESETS:
-        raise ValueError(f"DIS preset {preset!r} is unknown; allowed: {', '.join(_PRESETS)}")
-    if longest < _LEAST:
-        raise ValueError(f"longest is {longest} pixels; expected at least {_LEAST}")
+    dis_flow(preset)  # refused, needed or not
+    if longest < LEAST:
+        raise ValueError(f"longest is {longest} pixels; expected at least {LEAST}")
     return made[motion]()

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 _AROUND = 5  # pixels a side of the window in which errors are compared
+_POINTS = np.linspace(-1, 1, 9)[:, None]  # across the middle half of a box, and down
+_NOT_LITTLE = 0.3  # of the middle of a box; the rest of it may be background, or too plain to be followed
 
 
 def explaining(flow: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -26,20 +28,29 @@ def positions(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moved_boxes(boxes: Any, flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (n, 4), each moved by the median of the flow in the middle half of it; float64.
+    """Boxes (n, 4), each moved by the median of the flow in the middle half of it, at a few points, float64.
 
+    Of what moves there, if that is not little. All boxes at once: a detector hands out a hundred.
     flow: (h, w, 2), where the pixels of the boxes' own picture have gone. size: height and width of the frame
     whose pixels boxes are in.
     """
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     scale = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]])
-    for box in boxes:
-        middle, half = (box[:2] + box[2:]) / 2 * scale, (box[2:] - box[:2]) / 4 * scale
-        low = np.floor(middle - half).astype(int).clip(0, [flow.shape[1] - 1, flow.shape[0] - 1])
-        high = np.maximum(np.ceil(middle + half).astype(int), low + 1)
-        inside = flow[low[1] : high[1], low[0] : high[0]].reshape(-1, 2)
-        box += np.tile(np.median(inside, 0) / scale, 2)
-    return boxes
+    middle = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2 * scale
+    half = (boxes[:, None, 2:] - boxes[:, None, :2]) / 4 * scale
+    places = np.floor(middle + half * _POINTS).astype(int)  # (n, points, 2)
+    columns, rows = (places[..., axis].clip(0, flow.shape[1 - axis] - 1) for axis in (0, 1))
+    inside = flow[rows[:, :, None], columns[:, None, :]].reshape(len(boxes), -1, 2)
+    moves = inside.any(2)
+    counts = np.where(moves.mean(1, keepdims=True) >= _NOT_LITTLE, moves, True)
+    return boxes + np.tile(_medians(inside, counts) / scale, 2)
+
+
+def _medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Along the middle axis of (n, k, 2), of those (n, k) that count."""
+    values = np.sort(np.where(counts[..., None], values, np.inf), 1)
+    number, each = counts.sum(1), np.arange(len(values))
+    return (values[each, (number - 1) // 2] + values[each, number // 2]) / 2
 
 
 def moved_labels(labels: Any, flow: np.ndarray) -> np.ndarray:
@@ -59,6 +70,11 @@ def moved_maps(values: Any, flow: np.ndarray) -> np.ndarray:
         return values
     flat = values.reshape(-1, *values.shape[2:])
     return np.stack([moved_map(each, flow) for each in flat]).reshape(values.shape)
+
+
+def moved_flow(flow: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A flow (h, w, 2), read where another of its size leads, as flows of two steps are added up."""
+    return np.stack([moved_map(np.ascontiguousarray(flow[..., axis]), step) for axis in (0, 1)], -1)
 
 
 def _moved(values: Any, flow: np.ndarray, interpolation: int) -> np.ndarray:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Preset = Literal["ultrafast", "fast", "medium"]
-
-_PRESETS = {
-    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
-    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-}
+from deltadistill.motion.dis import Preset, dis_flow
 
 
 @dataclass(frozen=True)
@@ -35,9 +28,7 @@ class DisFlow:
     """Estimates backward flow and its forward-backward mask from two images."""
 
     def __init__(self, preset: Preset = "medium") -> None:
-        if preset not in _PRESETS:
-            raise ValueError(f"unknown DIS preset {preset!r}; known: {', '.join(_PRESETS)}")
-        self._dis = cv2.DISOpticalFlow_create(_PRESETS[preset])
+        self._dis = dis_flow(preset)
 
     def between(self, before: Tensor, now: Tensor) -> Flow:
         """Return the flow from `now` back to `before`, uint8 RGB images (3, H, W) with a side of ≥ 12."""

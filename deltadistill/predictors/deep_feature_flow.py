@@ -9,8 +9,8 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.forward.kept_bytes import kept_bytes
+from deltadistill.motion.dis import Preset
 from deltadistill.motion.flow_macs import BILINEAR
-from deltadistill.motion.optical_flow import Preset
 from deltadistill.motion.warp import warped
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.motions import Motions

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deltadistill.motion.dis import Preset
 from deltadistill.motion.from_key import FromKey, from_key
-from deltadistill.motion.optical_flow import Preset
 from deltadistill.predictors.frame_batch import FrameBatch
 
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.data.boxes import Detections
 from deltadistill.forward.outputs import frame_outputs
+from deltadistill.motion.dis import Preset
 from deltadistill.motion.flow_macs import BILINEAR
 from deltadistill.motion.from_key import FromKey
 from deltadistill.motion.moved import moved_boxes, moved_labels, moved_maps
-from deltadistill.motion.optical_flow import Preset
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.motions import Motions
 from deltadistill.predictors.predictor import MAIN, Predictor

@@ -16,8 +16,8 @@ from deltadistill.blocks.moved_rule import MovedDeltaRule
 from deltadistill.blocks.sessions import StreamSession
 from deltadistill.forward.modes import copy_with_modes
 from deltadistill.forward.outputs import frame_outputs
+from deltadistill.motion.dis import Preset
 from deltadistill.motion.flow_macs import BILINEAR
-from deltadistill.motion.optical_flow import Preset
 from deltadistill.motion.warp import Warp
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.motions import Motions

@@ -3,18 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
-from deltadistill.motion.moved import explaining, moved_labels, moved_map, moved_maps, positions
+from deltadistill.motion.dis import dis_flow, grey
+from deltadistill.motion.moved import explaining, moved_boxes, moved_flow, moved_labels, moved_map, moved_maps
 from deltadistill.runtime.between import Between, FlowForm
 
 Answer = Mapping[str, Any]
 """What a decoder returns (video/decoders.py)."""
-
-_LEAST = 16
-_POINTS = np.linspace(-1, 1, 9)[:, None]  # across the middle half of a box, and down
-_NOT_LITTLE = 0.3  # of the middle of a box; the rest of it may be background, or too plain to be followed
 
 
 class Moving:
@@ -26,8 +22,7 @@ class Moving:
 
     def __init__(self, form: FlowForm | None = None) -> None:
         self._form = form or FlowForm()
-        preset = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{self._form.preset.upper()}")
-        self._dis = cv2.DISOpticalFlow_create(preset)
+        self._dis = dis_flow(self._form.preset)
         self._before: np.ndarray | None = None
         self._answer: Answer = {}
         self._so_far: np.ndarray | None = None
@@ -50,7 +45,7 @@ class Moving:
 
     def _with_boxes(self, now: np.ndarray, size: tuple[int, int]) -> Answer:
         flow = self._flow(self._before, now)
-        boxes = _moved_boxes(self._answer["boxes"], flow, size)
+        boxes = moved_boxes(self._answer["boxes"], flow, size)
         found = {**self._answer, "boxes": boxes}
         if self._form.chained:
             self._before, self._answer = now, {**found, "boxes": boxes.copy()}
@@ -65,17 +60,12 @@ class Moving:
     def _added_up(self, flow: np.ndarray) -> np.ndarray:
         """Flow from now to the picture that was begun with, by way of the frame before."""
         if self._so_far is not None:
-            flow = flow + cv2.remap(
-                self._so_far, *positions(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
+            flow = flow + moved_flow(self._so_far, flow)
         self._so_far = flow
         return flow
 
     def _small(self, frame: np.ndarray) -> np.ndarray:
-        height, width = frame.shape[:2]
-        scale = min(1.0, self._form.side / max(height, width))
-        size = max(_LEAST, round(width * scale)), max(_LEAST, round(height * scale))
-        return cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
+        return grey(frame, self._form.side)
 
 
 class Carrying:
@@ -98,30 +88,6 @@ def can_move(answer: Answer) -> bool:
     if "tensors" in answer:
         return any(np.ndim(each) == 4 for each in answer["tensors"].values())
     return any(form in answer for form in ("boxes", "label_map", "map"))
-
-
-def _moved_boxes(boxes: Any, flow: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (n, 4), each moved by the median of the flow in the middle half of it, at a few points, float64.
-
-    Of what moves there, if that is not little. All boxes at once: a detector hands out a hundred.
-    """
-    boxes = np.array(boxes, np.float64).reshape(-1, 4)
-    scale = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]])
-    middle = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2 * scale
-    half = (boxes[:, None, 2:] - boxes[:, None, :2]) / 4 * scale
-    places = np.floor(middle + half * _POINTS).astype(int)  # (n, points, 2)
-    columns, rows = (places[..., axis].clip(0, flow.shape[1 - axis] - 1) for axis in (0, 1))
-    inside = flow[rows[:, :, None], columns[:, None, :]].reshape(len(boxes), -1, 2)
-    moves = inside.any(2)
-    counts = np.where(moves.mean(1, keepdims=True) >= _NOT_LITTLE, moves, True)
-    return boxes + np.tile(_medians(inside, counts) / scale, 2)
-
-
-def _medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Along the middle axis of (n, k, 2), of those (n, k) that count."""
-    values = np.sort(np.where(counts[..., None], values, np.inf), 1)
-    number, each = counts.sum(1), np.arange(len(values))
-    return (values[each, (number - 1) // 2] + values[each, number // 2]) / 2
 
 
 def _with_maps(answer: Answer, flow: np.ndarray) -> dict[str, Any]:

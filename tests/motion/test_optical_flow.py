@@ -49,7 +49,7 @@ def test_the_way_forth_is_read_where_the_way_back_ends():
 
 
 def test_wrong_images_and_presets_are_refused():
-    with pytest.raises(ValueError, match="unknown DIS preset 'slow'; known: ultrafast, fast, medium"):
+    with pytest.raises(ValueError, match="DIS preset 'slow' is unknown; allowed: ultrafast, fast, medium"):
         DisFlow("slow")
     with pytest.raises(ValueError, match="expected a uint8 image"):
         DisFlow().between(texture().float(), texture())

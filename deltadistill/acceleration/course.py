@@ -27,6 +27,7 @@ from deltadistill.exporting.running import Loaded, load
 PRECISIONS = ("fp32", "bf16", "int8")
 _SECONDS = 4.0  # that times are measured for, where there is time
 _NEAR = 0.1  # below what is asked: distillation may mend it
+_WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with
 _FOR_DESIGNS = 0.3  # of the time, before distillation begins
 _WITH_A_TRIAL = 1.5  # of what a trial takes: a distillation needs a trial afterwards, and some time
 _MEASURING = 2.5  # so many times as long does a design take whose layers are timed first
@@ -266,6 +267,3 @@ class Course:
     def _note(self, trial: Trial) -> None:
         self.trials.append(trial)
         self.tell(f"{trial.name}: {told(trial, self.case.asked)}")
-
-
-_WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with

@@ -13,6 +13,7 @@ PREDICTORS = Registry(
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
         "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",
+        "moved_between": "deltadistill.predictors.moved_between:MovedBetween",
         "online": "deltadistill.predictors.online:Online",
     },
 )

@@ -154,6 +154,17 @@ class DistillLoss(Section):
         return self
 
 
+class TrainingMotion(Section):
+    """Training under motion: what the key frame left is moved along it (blocks/moved_rule.py).
+
+    preset: of the DIS flow between a clip's pictures. coarsest: maps of a lower resolution than the picture's
+    over this stay; null: all move.
+    """
+
+    preset: Literal["ultrafast", "fast", "medium"]
+    coarsest: Annotated[float, Field(gt=0)] | None = None
+
+
 class NetworkTraining(Section):
     """One way to spend the training budget.
 
@@ -201,6 +212,7 @@ class Distill(Section):
     students: Students
     search: Search
     loss: DistillLoss
+    motion: TrainingMotion | None = None
     trainings: dict[Name, NetworkTraining]
     evaluate_every: Positive
 
@@ -231,6 +243,12 @@ class Distill(Section):
             raise ValueError(
                 f"clip_length {self.clip_length} needs max_distance of at least {self.clip_length - 1}, "
                 f"got {self.max_distance}"
+            )
+        methods = {training.method for training in self.trainings.values()} if self.motion else set()
+        if self.motion and (self.students.kind != "linear" or not methods <= {"delta"}):
+            raise ValueError(
+                "motion is for method delta with students of kind linear, whose maps can be moved; put it "
+                "into the changes of such a training: {method: delta, changes: {motion: {preset: medium}}}"
             )
         if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
             raise ValueError(

@@ -81,6 +81,17 @@ def test_parsed_parameters_cannot_be_changed(content):
             "cannot hold trainings",
         ),
         ("distill.trainings.delta", {"method": "small"}, "options"),
+        ("distill.motion", {"preset": "medium"}, "put it into the changes of such a training"),
+        (
+            "distill.trainings.delta",
+            {"method": "delta", "changes": {"motion": {"preset": "medium"}, "students": {"kind": "channel"}}},
+            "motion is for method delta with students of kind linear",
+        ),
+        (
+            "distill.trainings.delta",
+            {"method": "delta", "changes": {"motion": {"preset": "medium", "coarsest": 0}}},
+            "coarsest: .*greater than 0",
+        ),
         (
             "variants.copy",
             {"network": "distill/small", "predict": "online"},

@@ -9,6 +9,7 @@ from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
 from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
 from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
@@ -42,6 +43,8 @@ def train_network(
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
         imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
         return Trained(small, train_per_frame(small, task, store, longer, **imitated, **common)), model
+    if training.method == "flow_scale":
+        return train_flow_scale(teacher, task, store, settings, training.options, **common)
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model

@@ -169,11 +169,12 @@ class NetworkTraining(Section):
     """One way to spend the training budget.
 
     changes: values of the distill section that this training has its own, such as
-        {students: {kind: channel}}. options: of the model, for method small. model: of another network than
-        the teacher's, by name, for that method; options are all its own then.
+        {students: {kind: channel}}. options: of the model, for method small; of the scale map, for method
+        flow_scale. model: of another network than the teacher's, by name, for method small; options are all
+        its own then.
     """
 
-    method: Literal["per_frame", "delta", "feature", "fgfi", "small"]
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     model: str | None = Field(default=None, exclude_if=lambda value: value is None)
@@ -189,11 +190,21 @@ class NetworkTraining(Section):
 
     @model_validator(mode="after")
     def _options_have_a_use(self) -> "NetworkTraining":
-        if bool(self.options or self.model) != (self.method == "small"):
+        if self.method == "flow_scale":
+            self._require_scale_options()
+        elif bool(self.options or self.model) != (self.method == "small"):
             raise ValueError(
                 "options (a cheaper model's) and model go with method small, and that with either of them"
             )
         return self
+
+    def _require_scale_options(self) -> None:
+        known = {"split", "motion", "preset", "longest", "hidden"}
+        if self.model is not None or "split" not in self.options or set(self.options) - known:
+            raise ValueError(
+                f"method flow_scale has options {sorted(self.options)} and model {self.model}; expected "
+                "split, and of motion, preset, longest and hidden what is not the default; no model"
+            )
 
 
 class Distill(Section):

@@ -6,6 +6,7 @@ OBJECTIVES = Registry(
     "objective",
     {
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
+        "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
         "residual_encoded": "deltadistill.objectives.residual_encoded:ResidualEncoded",
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",

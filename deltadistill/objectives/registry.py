@@ -8,6 +8,7 @@ OBJECTIVES = Registry(
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
         "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
+        "normalised_features": "deltadistill.objectives.normalised_features:NormalisedFeatures",
         "residual_encoded": "deltadistill.objectives.residual_encoded:ResidualEncoded",
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",

@@ -12,5 +12,6 @@ OBJECTIVES = Registry(
         "residual_encoded": "deltadistill.objectives.residual_encoded:ResidualEncoded",
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",
+        "weight_change": "deltadistill.objectives.weight_change:WeightChange",
     },
 )

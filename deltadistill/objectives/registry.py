@@ -6,6 +6,7 @@ OBJECTIVES = Registry(
     "objective",
     {
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
+        "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
         "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
         "normalised_features": "deltadistill.objectives.normalised_features:NormalisedFeatures",

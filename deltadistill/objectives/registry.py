@@ -7,6 +7,7 @@ OBJECTIVES = Registry(
     {
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
+        "exits": "deltadistill.objectives.exits:Exits",
         "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
         "normalised_features": "deltadistill.objectives.normalised_features:NormalisedFeatures",

@@ -38,7 +38,7 @@ class NormalisedFeatures(Objective):
 
     def extent(self, seen: Observation) -> Tensor:
         """Per map the teacher's energy, and how many numbers it has; (maps, 2)."""
-        return torch.stack([_energy_and_size(taught) for taught in self.maps.taught(seen)])
+        return torch.stack([energy_and_size(taught) for taught in self.maps.taught(seen)])
 
     def loss(self, seen: Observation, of: Tensor) -> Tensor:
         """The mean over maps."""
@@ -57,5 +57,6 @@ def normalised(maps: Tensor, taught: Tensor, of: Tensor, *, power: int) -> Tenso
     return (maps - taught).square().sum() / size / mean_square ** (power / 2)
 
 
-def _energy_and_size(taught: Tensor) -> Tensor:
+def energy_and_size(taught: Tensor) -> Tensor:
+    """Sum of squares and number of entries; (2,), float64."""
     return torch.stack([taught.double().square().sum(), taught.new_tensor(taught.numel()).double()])

@@ -11,6 +11,7 @@ OBJECTIVES = Registry(
         "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
         "normalised_features": "deltadistill.objectives.normalised_features:NormalisedFeatures",
+        "query_retrieval": "deltadistill.objectives.query_retrieval:QueryRetrieval",
         "residual_encoded": "deltadistill.objectives.residual_encoded:ResidualEncoded",
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",

@@ -42,18 +42,22 @@ class Setting:
         return self._maps(self.teacher or self.network, module)
 
     @torch.no_grad()
+    def teacher_answer(self) -> Any:
+        """The teacher's output for `frames`."""
+        network = self.teacher or self.network
+        with evaluation_mode(network):
+            return self.run(network, self.frames)
+
     def classes(self, objective: str) -> int:
         """The number of classes that the teacher tells apart, by its output (N, classes, …).
 
         Raises ValueError for an output of another form, which `objective` cannot take.
         """
-        network = self.teacher or self.network
-        with evaluation_mode(network):
-            output = self.run(network, self.frames)
+        output = self.teacher_answer()
         if not isinstance(output, Tensor) or output.dim() not in (2, 4):
             raise ValueError(
                 f"objective {objective} is for logits (N, classes) or (N, classes, H, W), and "
-                f"{type(network).__name__} returns {_described(output)}; leave it out"
+                f"{type(self.teacher or self.network).__name__} returns {_described(output)}; leave it out"
             )
         return output.shape[1]
 

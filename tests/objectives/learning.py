@@ -71,7 +71,7 @@ def falls(trainee, frames, steps=4):
     return losses
 
 
-def learns_everywhere(name, options, *, per_frame_options=None, labels=True):
+def learns_everywhere(name, options, *, per_frame_options=None):
     """Falls for both kinds of students, by whole batches and by parts alike, and without labels."""
     chosen = {name: {"options": options}}
     whole = falls(of_deltas(chosen), 3)

@@ -9,6 +9,7 @@ OBJECTIVES = Registry(
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
         "exits": "deltadistill.objectives.exits:Exits",
         "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
+        "multi_granularity": "deltadistill.objectives.multi_granularity:MultiGranularity",
         "near_objects": "deltadistill.objectives.near_objects:NearObjects",
         "normalised_features": "deltadistill.objectives.normalised_features:NormalisedFeatures",
         "query_retrieval": "deltadistill.objectives.query_retrieval:QueryRetrieval",

@@ -8,6 +8,7 @@ OBJECTIVES = Registry(
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
         "cooperative_masks": "deltadistill.objectives.cooperative_masks:CooperativeMasks",
+        "discriminator": "deltadistill.objectives.discriminator:Discriminator",
         "exits": "deltadistill.objectives.exits:Exits",
         "feature_norm_direction": "deltadistill.objectives.feature_norm_direction:FeatureNormDirection",
         "multi_granularity": "deltadistill.objectives.multi_granularity:MultiGranularity",

@@ -6,6 +6,7 @@ OBJECTIVES = Registry(
     "objective",
     {
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
+        "calibrated_labels": "deltadistill.objectives.calibrated_labels:CalibratedLabels",
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
         "cooperative_masks": "deltadistill.objectives.cooperative_masks:CooperativeMasks",
         "discriminator": "deltadistill.objectives.discriminator:Discriminator",

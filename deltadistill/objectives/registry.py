@@ -17,6 +17,7 @@ OBJECTIVES = Registry(
         "normalised_features": "deltadistill.objectives.normalised_features:NormalisedFeatures",
         "query_retrieval": "deltadistill.objectives.query_retrieval:QueryRetrieval",
         "residual_encoded": "deltadistill.objectives.residual_encoded:ResidualEncoded",
+        "subclasses": "deltadistill.objectives.subclasses:Subclasses",
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_average": "deltadistill.objectives.teacher_average:TeacherAverage",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",

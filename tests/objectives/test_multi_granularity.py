@@ -33,9 +33,7 @@ def test_regions_do_not_see_how_large_features_are():
 
 
 def test_it_learns():
-    learns_everywhere(
-        "multi_granularity", {"grid": 4}, per_frame_options={"modules": {"2": "3"}}, labels=False
-    )
+    learns_everywhere("multi_granularity", {"grid": 4}, per_frame_options={"modules": {"2": "3"}})
 
 
 @pytest.mark.parametrize("options", [{"image": -1.0}, {"region": -1.0}, {"grid": 0}])

@@ -95,7 +95,10 @@ def distill(
     with torch.inference_mode(False), torch.enable_grad(), _only_students_learn(network), moving:
         first = batches.at(0)
         setting = Setting(network, first[:, 0], tuple(first.shape[-2:]), run=run or frame_outputs)
-        terms = {**equation_5(setting, alpha=1.0, task="none"), **further_terms(objectives or {}, setting)}
+        terms = {
+            **equation_5(setting, alpha=1.0, task="none"),
+            **further_terms(objectives or {}, setting, steps=steps),
+        }
         costs = _costs(network, first.shape[2:], target, costs, run)
         trainee = DistillTraining(
             _optimised(network, terms, learning_rate, steps),

@@ -34,6 +34,7 @@ class Observation:
     candidates; None: their own choice. motion: of later frames since their key frame, (N, T − 1, 2, h, w),
     for rules that move what the key frame left; None: not known. only_extents: the pass is for extents, and
     carries no gradient.
+    teacher: where it is another network (`per_frame_observation`); None: what the blocks replace.
     Frames later than the key frame lie time first: ((T − 1)·N, …).
     """
 
@@ -46,6 +47,7 @@ class Observation:
     run: Run = frame_outputs
     precision: Precision = field(default_factory=Precision)
     only_extents: bool = False
+    teacher: nn.Module | None = None
     memo: dict[object, Any] = field(default_factory=dict)  # what an objective's extent leaves for its loss
 
     @property
@@ -55,10 +57,14 @@ class Observation:
 
     def run_passes(self) -> None:
         """Run now what the taps ask for, where it has not run yet."""
-        if self.taps.blocks or self.taps.modules or self.taps.output:
+        if self.taps.need_network:
             _ = self._student
         if self.taps.need_teacher:
             _ = self._teacher
+
+    def taught_frames(self, clips: Any) -> Any:
+        """The frames of tensors (N, T, …) in any tree that the teacher answers too, in the order of maps."""
+        return later_frames(clips)
 
     @property
     def output(self) -> Any:
@@ -97,7 +103,7 @@ class Observation:
 
     @cached_property
     def _teacher(self) -> "_TeacherPass":
-        with self.precision.passes(), tapped(self.network, self.taps.modules) as maps:
+        with self.precision.passes(), tapped(self.network, self.taps.of_teacher) as maps:
             probe = probe_teacher(self.network, later_frames(self.clip), self.run)
         return _TeacherPass(probe, maps)
 
@@ -107,7 +113,7 @@ class Observation:
             choose = self.choose() if self.choose else None
             targets = self._teacher.probe.targets if self.taps.blocks else None
             session = ClipSession(self.clip.shape[1], choose=choose, targets=targets)
-            with self.precision.passes(), tapped(self.network, self.taps.modules) as maps:
+            with self.precision.passes(), tapped(self.network, self.taps.of_network) as maps:
                 output = self._forward(session)
             return _StudentPass(output, list(session.errors.values()), maps)
 

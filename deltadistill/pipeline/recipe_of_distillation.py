@@ -153,8 +153,7 @@ def loss_terms(settings: Distill, setting: Setting, *, fgfi: bool = False) -> Te
     until = None if loss.alpha_until == 1 else round(loss.alpha_until * settings.steps)
     alpha = loss.fgfi.weight if fgfi else loss.alpha
     terms = equation_5(setting, alpha=alpha, task=loss.task, alpha_steps=until, imitated=imitated)
-    chosen = {name: further.model_dump() for name, further in loss.objectives.items()}
-    return {**terms, **further_terms(chosen, setting)}
+    return {**terms, **further_terms(loss.further, setting, steps=settings.steps)}
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:

@@ -81,10 +81,13 @@ def test_parsed_parameters_cannot_be_changed(content):
             "cannot hold trainings",
         ),
         ("distill.trainings.delta", {"method": "small"}, "options"),
-        ("distill.motion", {"preset": "medium"}, "put it into the changes of such a training"),
+        ("distill.motion", {"preset": "medium", "coarsest": 4}, "put it into the changes of such a training"),
         (
             "distill.trainings.delta",
-            {"method": "delta", "changes": {"motion": {"preset": "medium"}, "students": {"kind": "channel"}}},
+            {
+                "method": "delta",
+                "changes": {"motion": {"preset": "fast", "coarsest": None}, "students": {"kind": "channel"}},
+            },
             "motion is for method delta with students of kind linear",
         ),
         (

@@ -185,7 +185,7 @@ class TrainingMotion(Section):
     """
 
     preset: Literal["ultrafast", "fast", "medium"]
-    coarsest: Annotated[float, Field(gt=0)] | None = None
+    coarsest: Annotated[float, Field(gt=0)] | None
 
 
 class NetworkTraining(Section):
@@ -282,7 +282,7 @@ class Distill(Section):
         if self.motion and (self.students.kind != "linear" or not methods <= {"delta"}):
             raise ValueError(
                 "motion is for method delta with students of kind linear, whose maps can be moved; put it "
-                "into the changes of such a training: {method: delta, changes: {motion: {preset: medium}}}"
+                "into the changes of such a training: {method: delta, changes: {motion: {…}}}"
             )
         if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
             raise ValueError(

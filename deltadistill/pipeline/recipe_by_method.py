@@ -10,7 +10,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
-from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.recipe_per_frame import finetune, specialise, train_per_frame
 from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
 
@@ -42,7 +42,10 @@ def train_network(
         steps = params.pretrain_teacher.steps + settings.steps
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
         imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
-        return Trained(small, train_per_frame(small, task, store, longer, **imitated, **common)), model
+        outcome = train_per_frame(small, task, store, longer, **imitated, **common)
+        if training.specialise:
+            outcome = specialise(small, teacher, task, store, longer, training.specialise, **common)
+        return Trained(small, outcome), model
     if training.method == "flow_scale":
         return train_flow_scale(teacher, task, store, settings, training.options, **common)
     fgfi = training.method == "fgfi"

@@ -10,7 +10,12 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
-from deltadistill.pipeline.recipe_per_frame import finetune, specialise, train_per_frame
+from deltadistill.pipeline.recipe_per_frame import (
+    finetune,
+    learn_by_objectives,
+    specialise,
+    train_per_frame,
+)
 from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
 
@@ -41,8 +46,11 @@ def train_network(
         small.to(run.group.device)
         steps = params.pretrain_teacher.steps + settings.steps
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
-        imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
-        outcome = train_per_frame(small, task, store, longer, **imitated, **common)
+        shared = {"labels": settings.loss.task == "labels", **common}
+        if further := settings.loss.further:
+            outcome = learn_by_objectives(small, teacher, task, store, longer, further, **shared)
+        else:
+            outcome = train_per_frame(small, task, store, longer, teacher=teacher, **shared)
         if training.specialise:
             outcome = specialise(small, teacher, task, store, longer, training.specialise, **common)
         return Trained(small, outcome), model

@@ -15,6 +15,7 @@ PREDICTORS = Registry(
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
         "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",
         "checked_stream": "deltadistill.predictors.checked_stream:CheckedStream",
+        "moved_between": "deltadistill.predictors.moved_between:MovedBetween",
         "online": "deltadistill.predictors.online:Online",
     },
 )

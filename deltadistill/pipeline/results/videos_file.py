@@ -46,12 +46,16 @@ class FramesScore:
 
 @dataclass(frozen=True)
 class ScheduleScore:
-    """One schedule: all frames together, the n-th frames of all videos, and each video."""
+    """One schedule: all frames together, the n-th frames of all videos, and each video.
+
+    worst: the lowest score of a single frame; None where not known, and in files of before it was taken down.
+    """
 
     whole: FramesScore
     macs_ratio: Positive | None
     curve: tuple[FramesScore, ...]
     videos: dict[str, FramesScore]
+    worst: Percent | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def score_of(described: Mapping[str, Any], teacher_macs: float) -> ScheduleScore
         None if macs is None else macs / teacher_macs,
         tuple(map(_frames, described["curve"])),
         {name: _frames(video) for name, video in described["videos"].items()},
+        described["worst"],
     )
 
 

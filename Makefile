@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-EXTRAS := torch,onnxruntime,openvino,pipeline,video,detection,onnx,timm,cluster,dev
+EXTRAS := torch,onnxruntime,openvino,pipeline,video,detection,tracking,onnx,timm,cluster,dev
 # Tests also wait for processes and disks, so one more of them than there are cores runs at once; looked up when used.
 WORKERS = $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 6 ? n + 1 : 6 )))
 # What PyTorch, oneDNN and MKL compute with on a processor that has neither AVX-512 nor AVX2: sums come out in another order.

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import SPLITS, Manifest
 from deltadistill.pipeline.params import PrepareDataset
-from deltadistill.pipeline.params.dataset import CocoVideo, Masks, Video
+from deltadistill.pipeline.params.dataset import CocoVideo, GeneratedStreets, Masks, Video
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
@@ -22,6 +22,8 @@ from deltadistill.preparation.masks import MaskFolders, read_masks
 from deltadistill.preparation.moving_shapes import Clips, write_shapes
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
+from deltadistill.preparation.street.long_clip import Course
+from deltadistill.preparation.street.streams import StreamJob, write_streams
 from deltadistill.preparation.video import BoxesOf, extract_videos
 
 Place = TypeVar("Place")
@@ -36,19 +38,35 @@ def make_dataset(section: PrepareDataset, folder: Path) -> Manifest:
 
 
 def _make_generated(section: PrepareDataset, folder: Path) -> Manifest:
-    """Generate clips into `folder` and read them back as any folder in the layout of Cityscapes."""
+    """Generate clips into `folder` and read them back as any folder in the layout of Cityscapes.
+
+    Videos of minutes are described as they were written, and stand in the place of the clips of their split.
+    """
     p = section.generated
+    jobs = _stream_jobs(p, folder)
     clips = {"train": p.train_clips, "tune": p.tune_clips, "test": p.test_clips}
-    with tqdm(total=sum(clips.values()) * p.frames, unit="frame", desc="street clips") as bar:
+    clips = {split: count for split, count in clips.items() if split not in {job.split for job in jobs}}
+    frames = sum(clips.values()) * p.frames + sum(job.frames for job in jobs)
+    with tqdm(total=frames, unit="frame", desc="street clips") as bar:
         write_street(
             folder, clips, frames=p.frames, height=p.height, width=p.width,
             seed=p.seed, noise=p.noise, workers=p.workers, progress=bar.update,
         )  # fmt: skip
+        rows = write_streams(jobs, workers=p.workers, progress=bar.update)
     layout = Layout(frames=p.frames, labelled=None)
-    return read_cityscapes(
-        folder, kind="generated", classes=table("street_8"), layout=layout,
-        train=["train"], tune=["tune"], test=["test"],
-    )  # fmt: skip
+    folders = {split: [split] if split in clips else [] for split in SPLITS}
+    read = read_cityscapes(folder, kind="generated", classes=table("street_8"), layout=layout, **folders)
+    return Manifest.of([*read.frames, *rows], read.info)
+
+
+def _stream_jobs(section: GeneratedStreets, folder: Path) -> list[StreamJob]:
+    look = {name: getattr(section, name) for name in ("height", "width", "seed", "noise")}
+    jobs = []
+    for name, of in section.streams.items():
+        course = Course(of.camera, of.scenes, of.hold, of.day)
+        given = {"frames": of.frames, "labelled_every": of.labelled_every, "course": course, **look}
+        jobs += [StreamJob(folder, of.split, name, number, **given) for number in range(of.videos)]
+    return jobs
 
 
 def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:

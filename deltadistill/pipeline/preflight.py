@@ -77,6 +77,7 @@ def _require_workable(params: parameters.Params) -> None:
             named, options = training.network(params.model.name, params.model.options)
             _require_loadable(key, named, params)
             _built(key, named, classes, options)
+            _require_objectives(key, params, name)
         elif training.predicts:
             _require_boxes(key, params, training)
             _require_objectives(key, params, name)

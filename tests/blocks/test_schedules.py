@@ -1,10 +1,12 @@
 """Schedules of key frames over whole sequences, worked by hand."""
 
+import numpy as np
 import pytest
 import torch
 from architectures import build
 
 import deltadistill as dd
+from deltadistill.blocks import schedules
 from deltadistill.blocks.schedules import Adaptive, FixedPeriod, Gaps, OnDemand
 
 FRAME = torch.zeros(1, 3, 2, 2)
@@ -93,6 +95,30 @@ def test_of_several_streams_the_one_that_changes_most_decides():
 
 def test_a_frame_of_another_size_is_a_key_frame_of_an_adaptive_schedule():
     assert keys(Adaptive(10), [FRAME, torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)]) == [0, 1]
+
+
+def test_pictures_of_8_bits_differ_as_floats_do():
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, (9, 2, 160, 150, 3), dtype=np.uint8)  # more than a strip
+    for threshold in (80.0, 170.0, 260.0):
+        assert keys(Adaptive(threshold), pictures) == keys(Adaptive(threshold), pictures.astype(np.float32))
+    one, other = np.array([[[0, 10]], [[200, 0]]], np.uint8), np.array([[[4, 0]], [[0, 255]]], np.uint8)
+    schedule = Adaptive(1000)
+    for frame in (one, other):
+        schedule.note(frame, is_key=schedule.is_due(frame))
+    assert schedule._change.tolist() == [(4 + 10) / 2, (200 + 255) / 2]
+
+
+def test_what_has_changed_is_looked_at_once_a_frame(monkeypatch):
+    asked, difference = [], schedules._mean_difference
+
+    def counted(one, other):
+        asked.append(1)
+        return difference(one, other)
+
+    monkeypatch.setattr(schedules, "_mean_difference", counted)
+    assert keys(Adaptive(10), grey(0, 1, 2, 3)) == [0]
+    assert len(asked) == 3
 
 
 def test_an_adaptive_schedule_remembers_a_frame_whose_memory_is_used_again():

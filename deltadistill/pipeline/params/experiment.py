@@ -96,7 +96,9 @@ class Params(Section):
             f"distill/{name}" for name, training in self.distill.trainings.items() if training.predicts
         }
         for name, variant in self.variants.items():
-            if variant.predict == "stream" and variant.network not in with_students:
+            inner = variant.options.get("predict", "stream") if variant.predict == "moved_between" else None
+            streams = {variant.predict, inner} & {"stream", "moved_stream"}
+            if streams and variant.network not in with_students:
                 raise ValueError(
                     f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "
                     f"allowed: {sorted(with_students)}, or predict: per_frame or copy"

@@ -121,7 +121,9 @@ experiment-is-there:
 sweep-is-there:
 	$(call there,SWEEP,sweeps,$(SWEEP))
 
-experiment: experiment-is-there $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
+# Only overlays that start from the street teacher name its file.
+STARTS_FROM = $(if $(shell grep -sl "$(TEACHER)" experiments/$(EXPERIMENT).yaml),$(TEACHER))
+experiment: experiment-is-there $(INSTALLED) $(STARTS_FROM) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
 	@$(LOCKED) $(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/$(EXPERIMENT)/summary.json
 

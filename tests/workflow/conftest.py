@@ -27,6 +27,7 @@ FOLDERS = (
     "weights",
     "networks",
     "class_tables",
+    "examples",
 )
 OF_EACH_KIND = {"teacher", "finetuned", "delta", "copy"}  # trained with students or without, or not at all
 FILES = (".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "params.yaml")

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import PER_ELEMENT
+from deltadistill.forward.watching import OperatorWatch
 
 _BATCH_NORMS = {name for name in PER_ELEMENT if "batch_norm" in name}
 _ASKING_SHAPES = {  # they look at a tensor's shape and type, not at what it holds
@@ -83,11 +83,11 @@ def watched(network: nn.Module, inputs: Any) -> Iterator[Dataflow]:
         yield watch.flow
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(OperatorWatch):
     """Sees every operator and the memory that it reads and makes; `running` names the running modules."""
 
     def __init__(self, inputs: Any) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.flow = Dataflow()
         self.running = [""]
         self._storages: list[StorageWeakRef] = []  # no two have one address while these are there

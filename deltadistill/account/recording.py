@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import INPUT_ARGUMENT, WITHOUT_WORK, Convention, operator_macs
 from deltadistill.forward.modes import without_histories
+from deltadistill.forward.watching import OperatorWatch
 
 _FEW = 64  # elements of whole numbers or flags: bookkeeping up to here, listed as work beyond
 
@@ -97,11 +97,11 @@ def record(
     return recorder.recording
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(OperatorWatch):
     """Sees every operator on its way to the device; `running` is the stack of names of running modules."""
 
     def __init__(self, convention: Convention) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.convention = convention
         self.recording = Recording()
         self.running = [""]

@@ -201,20 +201,9 @@ def _naming(network: nn.Module, running: list[str]) -> Iterator[None]:
 
 @contextmanager
 def _ending(network: nn.Module, end: Callable[[Any], None]) -> Iterator[None]:
-    """Call `end` with what the network returns, and let it return that whatever other hooks make of it."""
-    returned: list[Any] = []
-
-    def first(_module: nn.Module, _inputs: Any, outputs: Any) -> None:
-        end(outputs)
-        returned.append(outputs)
-
-    before = network.register_forward_hook(first, prepend=True)
-    after = network.register_forward_hook(lambda *_: returned.pop())
-    try:
+    """Call `end` with what the network returns."""
+    with network.register_forward_hook(lambda _module, _inputs, outputs: end(outputs)):
         yield
-    finally:
-        before.remove()
-        after.remove()
 
 
 def _begin(running: list[str], name: str, *_: Any) -> None:

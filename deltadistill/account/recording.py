@@ -149,6 +149,10 @@ def _naming(model: nn.Module, recorder: _Recorder, watch: Callable[[nn.Module], 
     watched = [module for module in model.modules() if watch(module)]
     hidden = {id(inner) for module in watched for inner in module.modules() if inner is not module}
     handles = []
+
+    def leave(*_: Any) -> None:
+        recorder.running.pop()  # never the hook's result, which would stand in for the module's
+
     for name, module in model.named_modules():
         if id(module) in hidden:
             continue
@@ -159,7 +163,7 @@ def _naming(model: nn.Module, recorder: _Recorder, watch: Callable[[nn.Module], 
                 recorder.recording.arguments.append((name, (*args, *named.values())))
 
         handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
-        handles.append(module.register_forward_hook(lambda *_: recorder.running.pop() and None))
+        handles.append(module.register_forward_hook(leave))
     try:
         yield
     finally:

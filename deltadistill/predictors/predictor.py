@@ -33,6 +33,7 @@ class Predictor(Protocol):
         and `last_cost` what it was.
     is_key_frame: whether the last answer was made as on a key frame.
     state_bytes: memory that is kept for the next frame.
+    last_updates: steps of an optimiser that the last answer took, of all streams together.
     """
 
     uses_history: bool = True
@@ -42,6 +43,7 @@ class Predictor(Protocol):
     costs_vary: bool = False
     is_key_frame: bool = True
     state_bytes: int = 0
+    last_updates: int = 0
 
     @abstractmethod
     def begin(self, stream: StreamInfo) -> None:

@@ -130,13 +130,16 @@ def describe_videos(task: Task, videos: Mapping[str, Video]) -> dict[str, Any]:
     """Over all videos together and of each: the main score in percent, the cost per frame, and curves.
 
     The score of several frames is that of all they count, as for a data set, not the mean of theirs. The
-    curve's n-th entry is over the n-th frames of all videos that have one. None where nothing is known.
+    curve's n-th entry is over the n-th frames of all videos that have one. "worst" is the lowest score of a
+    single frame. None where nothing is known.
     """
     longest = max((len(video.metrics) for video in videos.values()), default=0)
     frames = [[(video, n) for video in videos.values() if n < len(video.metrics)] for n in range(longest)]
     every = [place for places in frames for place in places]
+    singly = [task.score(video.metrics[n]) for video, n in every]
     return {
         **_described(task, every),
+        "worst": min((100 * score for score in singly if not math.isnan(score)), default=None),
         "curve": [_described(task, places) for places in frames],
         "videos": {
             name: {**_described(task, places := [(video, n) for n in range(len(video.metrics))])}

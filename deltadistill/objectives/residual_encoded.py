@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.conversion.red_blocks import Attachment, red_place, watched_places
+from deltadistill.objectives.matched_maps import last_block_at_each_size
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -64,7 +64,7 @@ class ResidualEncoded(Objective):
     def __init__(self, setting: Setting, *, modules: Sequence[str] | None = None, alpha: float = ALPHA):
         super().__init__()
         self.alpha = alpha
-        self.places = tuple(_last_at_each_size(setting) if modules is None else modules)
+        self.places = tuple(last_block_at_each_size(setting) if modules is None else modules)
         for name in self.places:
             for made in setting.maps(name):
                 if made.dim() != 4:
@@ -83,12 +83,3 @@ class ResidualEncoded(Objective):
             for own, taught in zip(seen.maps(name), seen.teacher_maps(name), strict=True)
         ]
         return self.alpha * torch.stack(losses).mean() * (seen.clips / float(of))
-
-
-def _last_at_each_size(setting: Setting) -> list[str]:
-    last: dict[tuple[int, ...], str] = {}
-    for name in delta_blocks(setting.network):
-        for made in setting.maps(name):
-            if made.dim() == 4:
-                last[tuple(made.shape[2:])] = name
-    return list(last.values())

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import SPLITS, Manifest
 from deltadistill.pipeline.params import PrepareDataset
-from deltadistill.pipeline.params.dataset import CocoVideo, GeneratedStreets, Masks
+from deltadistill.pipeline.params.dataset import CocoVideo, GeneratedStreets, Masks, Video
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
@@ -25,7 +25,7 @@ from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
 from deltadistill.preparation.street.long_clip import Course
 from deltadistill.preparation.street.streams import StreamJob, write_streams
-from deltadistill.preparation.video import extract_videos
+from deltadistill.preparation.video import BoxesOf, extract_videos
 
 Place = TypeVar("Place")
 
@@ -83,14 +83,27 @@ def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:
 def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
     """Take frames and shots out of video files into `folder`."""
     p = section.video
+    _require_files(p)
     division = Division(p.train_fraction, p.tune_fraction, p.min_frames)
-    reading = Reading(p.max_frames, p.damaged, p.folder_numbers, p.max_step)
+    reading = Reading(p.max_frames, p.damaged, p.folder_numbers, p.max_step, p.fit)
     with tqdm(unit="frame", desc="video frames") as bar:
         return extract_videos(
             p.paths, folder, size=(p.height, p.width), division=division, reading=reading,
             scene_cut_threshold=p.scene_cut_threshold, classes=open_label_table(p.label_table),
+            ranges=p.frames.model_dump() if p.frames else None, each_shot=p.each_shot,
+            truth=BoxesOf(Path(p.truth.file).expanduser(), p.truth.name) if p.truth else None,
             progress=bar.update,
         )  # fmt: skip
+
+
+def _require_files(video: Video) -> None:
+    """Say where files come from, where the parameters know it and one is not there."""
+    if video.where_from is None:
+        return
+    named = [*video.paths, *([video.truth.file] if video.truth else [])]
+    lacking = [name for name in named if ":" not in name and not Path(name).expanduser().exists()]
+    if lacking:
+        raise ValueError(f"{', '.join(lacking)}: not there; {video.where_from}")
 
 
 def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:

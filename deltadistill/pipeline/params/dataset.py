@@ -1,5 +1,6 @@
 """The section of the stage prepare_dataset."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -107,8 +108,44 @@ class Cityscapes(Section):
         return self
 
 
+FrameRange = Annotated[tuple[Count, Positive], Field(strict=False)]
+
+
+class FrameRanges(Section):
+    """Per split the number of its first frame in the video, from 0, and the number after its last."""
+
+    train: FrameRange
+    tune: FrameRange
+    test: FrameRange
+
+    @model_validator(mode="after")
+    def _no_frame_is_in_two_splits(self) -> "FrameRanges":
+        ranges = sorted([self.train, self.tune, self.test])
+        if any(first >= end for first, end in ranges):
+            raise ValueError(f"{ranges}: each range ends after it begins")
+        if any(end > first for (_, end), (first, _) in pairwise(ranges)):
+            raise ValueError(f"{ranges} share frames; what is tested on is learned from nowhere")
+        return self
+
+
+class VideoTruth(Section):
+    """MOT text of a video, and what is in its boxes."""
+
+    file: str
+    name: str
+
+
+def _unless_it_says_something(value: object) -> bool:
+    """Left out of records: what nobody set decides nothing."""
+    return value in (None, False, "window")
+
+
 class Video(Section):
-    """Unlabelled video files or folders of frames."""
+    """Video files or folders of frames, without labels but for boxes of the test split.
+
+    frames: of one video, in the place of the two shares. each_shot: the shares are of every shot. where_from:
+    what a refusal says where a file is not there.
+    """
 
     paths: Annotated[list[str], Field(min_length=1)]
     label_table: LabelTable
@@ -122,6 +159,20 @@ class Video(Section):
     folder_numbers: Literal["frames", "seconds", "milliseconds", "microseconds", "nanoseconds"]
     max_step: Annotated[float, Field(gt=1)] | None
     scene_cut_threshold: Annotated[float, Field(gt=0, le=1)]
+    fit: Literal["window", "stretch"] = Field(default="window", exclude_if=_unless_it_says_something)
+    frames: FrameRanges | None = Field(default=None, exclude_if=_unless_it_says_something)
+    each_shot: bool = Field(default=False, exclude_if=_unless_it_says_something)
+    truth: VideoTruth | None = Field(default=None, exclude_if=_unless_it_says_something)
+    where_from: str | None = Field(default=None, exclude_if=_unless_it_says_something)
+
+    @model_validator(mode="after")
+    def _numbers_are_of_one_video(self) -> "Video":
+        asked = [name for name in ("frames", "truth") if getattr(self, name)]
+        if asked and len(self.paths) > 1:
+            raise ValueError(f"{' and '.join(asked)}: of one video, and paths lists {len(self.paths)}")
+        if self.frames and self.each_shot:
+            raise ValueError("frames says which frames are in which split; set each_shot to false")
+        return self
 
     @model_validator(mode="after")
     def _something_is_left_to_test_on(self) -> "Video":

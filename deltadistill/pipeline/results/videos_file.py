@@ -65,12 +65,17 @@ class WindowScore:
 
 @dataclass(frozen=True)
 class ScheduleScore:
-    """One schedule: all frames, the n-th frames of all videos, each video and, if any, its windows."""
+    """One schedule: all frames together, the n-th frames of all videos, and each video.
+
+    worst: the lowest score of a single frame; None where not known, and in files of before it was taken down.
+    windows: of each video, where the schedule asks for them.
+    """
 
     whole: FramesScore
     macs_ratio: Positive | None
     curve: tuple[FramesScore, ...]
     videos: dict[str, FramesScore]
+    worst: Percent | None = None
     windows: dict[str, tuple[WindowScore, ...]] = Field(default_factory=dict, exclude_if=_none)
 
 
@@ -117,6 +122,7 @@ def score_of(described: Mapping[str, Any], teacher_macs: float) -> ScheduleScore
         None if macs is None else macs / teacher_macs,
         tuple(map(_frames, described["curve"])),
         {name: _frames(video) for name, video in described["videos"].items()},
+        described["worst"],
         {name: tuple(map(_window, found)) for name, found in described.get("windows", {}).items()},
     )
 

@@ -152,7 +152,7 @@ def _require_labels_can_be_made(params: parameters.Params) -> None:
 def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
     dataset = params.prepare_dataset
     known = getattr(dataset, dataset.kind)
-    return None if dataset.kind in ("cityscapes", "masks") else (known.height, known.width)
+    return None if dataset.kind in ("cityscapes", "masks", "davis") else (known.height, known.width)
 
 
 def _require_weights(params: parameters.Params, classes: int) -> None:

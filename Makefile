@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 OVERLAY := python -m deltadistill.pipeline.experiments
 # Parameters that cannot work are refused before DVC takes away the outputs of the stages that it would run.
-CHECKED := python -m deltadistill.pipeline.preflight &&
+CHECKED := python -m workflow.preflight &&
 # One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
 LOCKED := python -m workflow.pipeline_lock
 # The stages of the project, and of extensions/.
@@ -129,7 +129,7 @@ experiment: experiment-is-there $(INSTALLED) $(STARTS_FROM) ## an overlay of exp
 
 sweep: sweep-is-there $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
 	@$(LOCKED) $(SHELL) -c 'python -m workflow.sweep $(SWEEP) \
-		&& python -m deltadistill.pipeline.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
+		&& python -m workflow.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
 		&& snakemake --quiet rules --config sweep=$(SWEEP)'
 
 check: experiment-is-there $(INSTALLED) ## before hours are spent: data, weights, disk, memory, two steps of every stage: make check EXPERIMENT=name

@@ -1,6 +1,7 @@
 """Schedules of key frames: which frames of a stream are answered in full."""
 
 from collections.abc import Sequence
+from math import exp, isfinite
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -172,6 +173,37 @@ def _mean_difference_of_pictures(one: np.ndarray, other: np.ndarray) -> np.ndarr
         strip, before = one[:, start : start + _STRIP], other[:, start : start + _STRIP]
         total += (np.maximum(strip, before) - np.minimum(strip, before)).sum(1, dtype=np.uint32)
     return total / one.shape[1]
+
+
+class AtRate(Adaptive):
+    """As `Adaptive`, with a threshold that finds itself: in the long run so many frames are key frames.
+
+    rate: share of key frames wanted, 1/3 for as many as every third frame. The first change seen, divided by
+    the rate, is the threshold θ to begin with; then log θ ← log θ + `pace` · (k − rate), k = 1 on a key frame
+    and 0 on others, which stands still where the share is `rate`. Begins anew with every stream.
+    longest: as of `Adaptive`.
+    Raises ValueError for a rate or a pace that is not between 0 and 1.
+    """
+
+    def __init__(self, rate: float, *, longest: int | None = None, pace: float = 0.1):
+        for name, value in {"rate": rate, "pace": pace}.items():
+            if isinstance(value, bool) or not 0 < value < 1:
+                raise ValueError(f"{name} {value} must lie between 0 and 1")
+        self._rate, self._pace = rate, pace
+        super().__init__(float("inf"), longest=longest)
+
+    def note(self, frame: Frame, *, is_key: bool) -> None:
+        """See `KeySchedule`."""
+        super().note(frame, is_key=is_key)
+        if isfinite(self.threshold):
+            self.threshold *= exp(self._pace * (is_key - self._rate))
+        elif not is_key and (change := float(self._change.max())) > 0:
+            self.threshold = change / self._rate
+
+    def reset(self) -> None:
+        """See `KeySchedule`."""
+        super().reset()
+        self.threshold = float("inf")
 
 
 def _copy(frame: Frame) -> Frame:

@@ -14,6 +14,7 @@ PREDICTORS = Registry(
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
         "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",
+        "checked_stream": "deltadistill.predictors.checked_stream:CheckedStream",
         "moved_between": "deltadistill.predictors.moved_between:MovedBetween",
         "online": "deltadistill.predictors.online:Online",
     },
@@ -26,5 +27,6 @@ SCHEDULES = Registry(
         "gaps": "deltadistill.blocks.schedules:Gaps",
         "on_demand": "deltadistill.blocks.schedules:OnDemand",
         "adaptive": "deltadistill.blocks.schedules:Adaptive",
+        "at_rate": "deltadistill.blocks.schedules:AtRate",
     },
 )

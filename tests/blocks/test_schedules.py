@@ -1,5 +1,7 @@
 """Schedules of key frames over whole sequences, worked by hand."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from architectures import build
 
 import deltadistill as dd
 from deltadistill.blocks import schedules
-from deltadistill.blocks.schedules import Adaptive, FixedPeriod, Gaps, OnDemand
+from deltadistill.blocks.schedules import Adaptive, AtRate, FixedPeriod, Gaps, OnDemand
 
 FRAME = torch.zeros(1, 3, 2, 2)
 
@@ -220,3 +222,38 @@ def test_after_a_frame_that_failed_comes_a_key_frame(network, fails):
         except RuntimeError:
             assert keys[-1] is None
     assert [index for index, is_key in enumerate(keys) if is_key] == {0: [1, 4], 1: [0, 2, 5]}[fails]
+
+
+def test_a_wanted_share_of_key_frames_sets_the_threshold_itself():
+    """Of an even pace of 4 grey levels the first threshold, 4 · 3, is the right one, and stays so."""
+    schedule = AtRate(1 / 3)
+    assert keys(schedule, grey(*range(0, 40, 4))) == [0, 3, 6, 9]
+    # 12 on frame 1, then e^(−0.1 / 3) on each of two frames and e^(0.2 / 3) on the third: once one too few
+    assert schedule.threshold == pytest.approx(12 * math.exp(0.1 / 3))
+
+
+def test_a_threshold_moves_until_the_share_is_right():
+    """The first step is ten times as long as the later ones, so that the threshold begins far too high."""
+    found = keys(AtRate(0.25), grey(0, 20, *[22, 20] * 150))
+    assert found[1] > 2 * 4
+    later = [key for key in found if key > 200]
+    assert len(later) == pytest.approx(100 / 4, abs=3)
+
+
+def test_with_every_stream_the_threshold_is_looked_for_anew():
+    schedule = AtRate(0.5)
+    video = grey(0, 9, 18, 27, 36, 45)
+    first = keys(schedule, video)
+    schedule.reset()
+    assert keys(schedule, video) == first == [0, 2, 4]
+
+
+def test_a_still_picture_asks_for_no_key_frame_by_rate():
+    assert keys(AtRate(0.5), grey(*[7] * 6)) == [0]
+    assert keys(AtRate(0.5, longest=4), grey(*[7] * 6)) == [0, 4]
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": 1}, {"rate": 0.5, "pace": 1}])
+def test_a_rate_is_a_share(wrong):
+    with pytest.raises(ValueError, match="must lie between 0 and 1"):
+        AtRate(**wrong)

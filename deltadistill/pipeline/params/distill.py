@@ -177,6 +177,13 @@ class DistillLoss(Section):
         return self
 
 
+class Specialise(Section):
+    """Further steps on the first frames of every test video, taught by the teacher's output there alone."""
+
+    frames: Positive
+    steps: Positive
+
+
 class TrainingMotion(Section):
     """Training under motion: what the key frame left is moved along it (blocks/moved_rule.py).
 
@@ -194,13 +201,14 @@ class NetworkTraining(Section):
     changes: values of the distill section that this training has its own, such as
         {students: {kind: channel}}. options: of the model, for method small; of the scale map, for method
         flow_scale. model: of another network than the teacher's, by name, for method small; options are all
-        its own then.
+        its own then. specialise: of method small, further steps on the very videos that are tested.
     """
 
     method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     model: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    specialise: Specialise | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def predicts(self) -> Literal["delta", "feature"] | None:
@@ -213,6 +221,8 @@ class NetworkTraining(Section):
 
     @model_validator(mode="after")
     def _options_have_a_use(self) -> "NetworkTraining":
+        if self.specialise and self.method != "small":
+            raise ValueError(f"specialise goes with method small, not with {self.method}")
         if self.method == "flow_scale":
             self._require_scale_options()
         elif bool(self.options or self.model) != (self.method == "small"):

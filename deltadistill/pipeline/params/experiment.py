@@ -74,6 +74,25 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _nothing_is_learnt_from_frames_that_are_scored(self) -> "Params":
+        special = {name: each for name, each in self.distill.trainings.items() if each.specialise}
+        longest = max(self.sweep_sequence_length.lengths)
+        for name, training in special.items():
+            if training.specialise.frames >= longest:
+                raise ValueError(
+                    f"distill.trainings.{name}.specialise.frames is {training.specialise.frames}, and frames "
+                    f"from number {longest} of a clip on are scored (the longest of "
+                    f"sweep_sequence_length.lengths); {longest - 1} at most may be learnt from"
+                )
+            uses = [v for v, entry in self.variants.items() if entry.network == f"distill/{name}"]
+            if wrong := set(uses) & set(self.evaluate_videos.variants):
+                raise ValueError(
+                    f"evaluate_videos scores whole videos, and {min(wrong)} has learnt from their first "
+                    f"frames (distill.trainings.{name}.specialise); take it out of evaluate_videos.variants"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _sequences_fit_into_the_clips(self) -> "Params":
         kind = self.prepare_dataset.kind
         if not kind.startswith("generated"):

@@ -16,6 +16,7 @@ from deltadistill.blocks.straight_through import Choice
 from deltadistill.forward.clip_axes import all_frames, clip_axes, later_frames
 from deltadistill.forward.half_precision import in_single_precision
 from deltadistill.forward.outputs import frame_outputs
+from deltadistill.motion.warp import Warp
 from deltadistill.objectives.relative_errors import target_energies
 from deltadistill.objectives.taps import Maps, Taps, tapped
 from deltadistill.objectives.teacher_pass import Probe, Run, probe_teacher, probed_energies
@@ -30,7 +31,9 @@ class Observation:
 
     network: the delta network. batch: {"clip": (N, T, …)} and whatever else there is, such as "label".
     clip: its frames as the network takes them, (N, T, C, H, W). choose: makes what decides the blocks'
-    candidates; None: their own choice. only_extents: the pass is for extents, and carries no gradient.
+    candidates; None: their own choice. motion: of later frames since their key frame, (N, T − 1, 2, h, w),
+    for rules that move what the key frame left; None: not known. only_extents: the pass is for extents, and
+    carries no gradient.
     teacher: where it is another network (`per_frame_observation`); None: what the blocks replace.
     Frames later than the key frame lie time first: ((T − 1)·N, …).
     """
@@ -40,6 +43,7 @@ class Observation:
     clip: Tensor
     taps: Taps
     choose: Callable[[], Choose] | None = None
+    motion: Tensor | None = None
     run: Run = frame_outputs
     precision: Precision = field(default_factory=Precision)
     only_extents: bool = False
@@ -83,7 +87,7 @@ class Observation:
         if not self.only_extents:
             return target_energies(self.errors)
         with self.precision.passes():
-            return probed_energies(self.network, self.clip, self.run)
+            return probed_energies(self.network, self.clip, self.run, motion=self._warp)
 
     def maps(self, module: str) -> list[Tensor]:
         """What a tapped module of the delta network returned for the later frames, with gradient."""
@@ -92,6 +96,10 @@ class Observation:
     def teacher_maps(self, module: str) -> list[Tensor]:
         """What the teacher's returned for them."""
         return [in_single_precision(made) for made in self._teacher.maps[module]]
+
+    @cached_property
+    def _warp(self) -> Warp | None:
+        return None if self.motion is None else Warp(all_frames(self.motion))
 
     @cached_property
     def _teacher(self) -> "_TeacherPass":
@@ -112,7 +120,7 @@ class Observation:
     def _forward(self, session: ClipSession) -> Any:
         """Run all frames at once, time first; what comes back may be anything where no objective looks."""
         seat = seat_of(self.network)
-        session.begin(clips=self.clips)
+        session.begin(clips=self.clips, motion=self._warp)
         with seat.taken_by(session):
             output = self.run(self.network, all_frames(self.clip))
         squared = [error.squared for error in session.errors.values()]

@@ -122,6 +122,8 @@ def _classes(params: parameters.Params) -> int | None:
         return None
     if dataset.kind in ("generated_detection", "imagenet_vid"):
         return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))
+    if _has_boxes(params):
+        return 1  # what a video's truth calls its boxes
     return len(_label_table(params))
 
 
@@ -150,7 +152,7 @@ def _require_labels_can_be_made(params: parameters.Params) -> None:
 def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
     dataset = params.prepare_dataset
     known = getattr(dataset, dataset.kind)
-    return None if dataset.kind in ("cityscapes", "masks") else (known.height, known.width)
+    return None if dataset.kind in ("cityscapes", "masks", "davis") else (known.height, known.width)
 
 
 def _require_weights(params: parameters.Params, classes: int) -> None:
@@ -165,7 +167,7 @@ def _require_weights(params: parameters.Params, classes: int) -> None:
 def _require_detector(network: nn.Module, params: parameters.Params) -> None:
     """Boxes ask for a detector, and the anchors of some lie in frames of one size."""
     kind, size = params.prepare_dataset.kind, _frame_size(params)
-    if kind not in KINDS_OF_BOXES:
+    if not _has_boxes(params):
         return
     try:
         taken = detector_of(network).image_size(network)
@@ -187,6 +189,11 @@ def _require_detector(network: nn.Module, params: parameters.Params) -> None:
                 f"{section}.augment.crop: {[*augment.crop]}, but the network's anchors are for frames of "
                 f"{size[0]}×{size[1]}; crop to {[*size]}"
             )
+
+
+def _has_boxes(params: parameters.Params) -> bool:
+    dataset = params.prepare_dataset
+    return dataset.kind in KINDS_OF_BOXES or (dataset.kind == "video" and dataset.video.truth is not None)
 
 
 def _require_boxes(key: str, params: parameters.Params, training: NetworkTraining) -> None:

@@ -9,7 +9,13 @@ from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
-from deltadistill.pipeline.recipe_per_frame import finetune, learn_by_objectives, train_per_frame
+from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
+from deltadistill.pipeline.recipe_per_frame import (
+    finetune,
+    learn_by_objectives,
+    specialise,
+    train_per_frame,
+)
 from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
 
@@ -45,7 +51,11 @@ def train_network(
             outcome = learn_by_objectives(small, teacher, task, store, longer, further, **shared)
         else:
             outcome = train_per_frame(small, task, store, longer, teacher=teacher, **shared)
+        if training.specialise:
+            outcome = specialise(small, teacher, task, store, longer, training.specialise, **common)
         return Trained(small, outcome), model
+    if training.method == "flow_scale":
+        return train_flow_scale(teacher, task, store, settings, training.options, **common)
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
+from deltadistill.data.beginnings import beginnings
 from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.per_frame import PerFrameDistillation
 from deltadistill.distillation.weighted import Terms, equation_5, further_terms, own_modules
@@ -19,6 +21,7 @@ from deltadistill.evaluation.frames import (
 from deltadistill.objectives.setting import Setting
 from deltadistill.objectives.teacher_output import TeacherOutput
 from deltadistill.pipeline.params import Distill, PretrainTeacher
+from deltadistill.pipeline.params.distill import Specialise
 from deltadistill.pipeline.training_run import (
     Trained,
     TrainingRun,
@@ -63,6 +66,28 @@ def train_per_frame(
         labels=labels,
     )
     return run_training(trainee, store, settings, run, clip_length=1, max_distance=0, seed=seed)
+
+
+def specialise(
+    network: nn.Module,
+    teacher: nn.Module,
+    task: Task,
+    store: FrameStore,
+    settings: PretrainTeacher,
+    videos: Specialise,
+    *,
+    seed: int,
+    run: TrainingRun,
+) -> Outcome:
+    """Train `network` on, in place, on the first frames of the test videos, by the teacher's output alone.
+
+    No label is there to be read (data/beginnings.py), and the last weights are kept: nothing is chosen on
+    these videos. Has no checkpoint: an interrupted run does these steps again.
+    """
+    begun = FrameStore(beginnings(store.manifest, videos.frames))
+    shorter = settings.model_copy(update={"steps": videos.steps, "evaluate_every": videos.steps})
+    alone = {"teacher": teacher, "labels": False, "run": replace(run, checkpoint=None)}
+    return train_per_frame(network, task, begun, shorter, seed=seed, **alone)
 
 
 def learn_by_objectives(

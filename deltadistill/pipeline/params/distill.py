@@ -188,18 +188,38 @@ class DistillLoss(Section):
         return self
 
 
+class Specialise(Section):
+    """Further steps on the first frames of every test video, taught by the teacher's output there alone."""
+
+    frames: Positive
+    steps: Positive
+
+
+class TrainingMotion(Section):
+    """Training under motion: what the key frame left is moved along it (blocks/moved_rule.py).
+
+    preset: of the DIS flow between a clip's pictures. coarsest: maps of a lower resolution than the picture's
+    over this stay; null: all move.
+    """
+
+    preset: Literal["ultrafast", "fast", "medium"]
+    coarsest: Annotated[float, Field(gt=0)] | None
+
+
 class NetworkTraining(Section):
     """One way to spend the training budget.
 
     changes: values of the distill section that this training has its own, such as
-        {students: {kind: channel}}. options: of the model, for method small. model: of another network than
-        the teacher's, by name, for that method; options are all its own then.
+        {students: {kind: channel}}. options: of the model, for method small; of the scale map, for method
+        flow_scale. model: of another network than the teacher's, by name, for method small; options are all
+        its own then. specialise: of method small, further steps on the very videos that are tested.
     """
 
-    method: Literal["per_frame", "delta", "feature", "fgfi", "small"]
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     model: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    specialise: Specialise | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def predicts(self) -> Literal["delta", "feature"] | None:
@@ -212,11 +232,23 @@ class NetworkTraining(Section):
 
     @model_validator(mode="after")
     def _options_have_a_use(self) -> "NetworkTraining":
-        if bool(self.options or self.model) != (self.method == "small"):
+        if self.specialise and self.method != "small":
+            raise ValueError(f"specialise goes with method small, not with {self.method}")
+        if self.method == "flow_scale":
+            self._require_scale_options()
+        elif bool(self.options or self.model) != (self.method == "small"):
             raise ValueError(
                 "options (a cheaper model's) and model go with method small, and that with either of them"
             )
         return self
+
+    def _require_scale_options(self) -> None:
+        known = {"split", "motion", "preset", "longest", "hidden"}
+        if self.model is not None or "split" not in self.options or set(self.options) - known:
+            raise ValueError(
+                f"method flow_scale has options {sorted(self.options)} and model {self.model}; expected "
+                "split, and of motion, preset, longest and hidden what is not the default; no model"
+            )
 
 
 class Distill(Section):
@@ -235,6 +267,7 @@ class Distill(Section):
     students: Students
     search: Search
     loss: DistillLoss
+    motion: TrainingMotion | None = None
     trainings: dict[Name, NetworkTraining]
     evaluate_every: Positive
 
@@ -265,6 +298,12 @@ class Distill(Section):
             raise ValueError(
                 f"clip_length {self.clip_length} needs max_distance of at least {self.clip_length - 1}, "
                 f"got {self.max_distance}"
+            )
+        methods = {training.method for training in self.trainings.values()} if self.motion else set()
+        if self.motion and (self.students.kind != "linear" or not methods <= {"delta"}):
+            raise ValueError(
+                "motion is for method delta with students of kind linear, whose maps can be moved; put it "
+                "into the changes of such a training: {method: delta, changes: {motion: {…}}}"
             )
         if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
             raise ValueError(

@@ -35,11 +35,12 @@ if workflow.is_main_process:
     from sweep.write import resources as resources_of_sweep
     from sweep.write import write as write_sweep
 
-    validate(config, str(Path(workflow.basedir, "workflow", "params.schema.yaml")))
+    # No defaults set here: Snakemake would set those of a section that may be null on the null; load knows them all.
+    validate(config, str(Path(workflow.basedir, "workflow", "params.schema.yaml")), set_default=False)
     parameters.load("params.yaml")  # what no schema can say: values that do not fit together
     if SWEEP and ALONE:
         write_sweep(SWEEP)
-    RESOURCES = resources_of_sweep(SWEEP) if SWEEP else config["resources"]
+    RESOURCES = resources_of_sweep(SWEEP) if SWEEP else config.get("resources", {})
     STAGES, STALE = graph.load(
         ROOT,
         sweep=SWEEP,

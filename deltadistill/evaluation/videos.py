@@ -20,26 +20,32 @@ from deltadistill.tasks.task import Metric, Predictions, Reference, Task
 
 
 class Course:
-    """What every answered frame of a video cost, and which were key frames; a counter of one video."""
+    """What every answered frame of a video cost, and which were key frames; a counter of one video.
+
+    updates: steps of an optimiser on each frame, where the predictor is one that learns.
+    """
 
     def __init__(self):
         self.costs: list[Cost] = []
         self.are_key: list[bool] = []
+        self.updates: list[int] = []
 
-    def note(self, cost: Cost, *, is_key: bool) -> None:
+    def note(self, cost: Cost, *, is_key: bool, updates: int = 0) -> None:
         """Take down the next frame."""
         self.costs.append(cost)
         self.are_key.append(is_key)
+        self.updates.append(updates)
 
     def state(self) -> dict[str, Any] | None:
         """See `metrics.counters.Counter`."""
         costs = [[cost.macs, cost.milliseconds, cost.bytes] for cost in self.costs]
-        return {"costs": costs, "are_key": self.are_key} if costs else None
+        return {"costs": costs, "are_key": self.are_key, "updates": self.updates} if costs else None
 
     def add(self, state: Mapping[str, Any]) -> None:
         """See `metrics.counters.Counter`."""
         self.costs = self.costs + [Cost(*values) for values in state["costs"]]
         self.are_key = self.are_key + list(state["are_key"])
+        self.updates = self.updates + list(state["updates"])
 
 
 @dataclass
@@ -101,7 +107,11 @@ class _Run:
         self.predictor.begin(stream_of(first, self.schedule, frames_per_second=rate_of([frames])))
         for frame, metric in zip(frames, metrics, strict=True):
             (prediction,), milliseconds = self._answer(frame_batch(self.store, [frame], since=frames[:1]))
-            course.note(self._cost(milliseconds), is_key=self.predictor.is_key_frame)
+            course.note(
+                self._cost(milliseconds),
+                is_key=self.predictor.is_key_frame,
+                updates=self.predictor.last_updates,
+            )
             if self.counts is None or self.counts(frame):
                 metric.update(prediction, self.reference(frame))
 

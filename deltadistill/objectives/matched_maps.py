@@ -64,8 +64,8 @@ class MatchedMaps(nn.Module):
 def last_block_at_each_size(setting: Setting) -> list[str]:
     """Names of the last converted blocks that make maps, one for each size of maps."""
     last: dict[tuple[int, ...], str] = {}
-    for name in delta_blocks(setting.network):
-        for made in setting.maps(name):
+    for name, maps in setting.maps_of(list(delta_blocks(setting.network))).items():
+        for made in maps:
             if made.dim() == 4:
                 last[tuple(made.shape[2:])] = name
     return list(last.values())

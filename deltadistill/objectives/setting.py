@@ -1,7 +1,7 @@
 """What an objective is made for, and the making of one by its name."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from deltadistill.forward.modes import evaluation_mode
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.registry import OBJECTIVES
-from deltadistill.objectives.taps import tapped
+from deltadistill.objectives.taps import Maps, tapped
 from deltadistill.objectives.teacher_pass import Run
 from deltadistill.tasks.task import Task
 
@@ -35,11 +35,15 @@ class Setting:
 
     def maps(self, module: str) -> list[Tensor]:
         """What a module of the network returns for `frames`, to see how many channels there are."""
-        return self._maps(self.network, module)
+        return self.maps_of([module])[module]
+
+    def maps_of(self, modules: Sequence[str]) -> Maps:
+        """What each of several modules of the network returns for them, in one pass."""
+        return self._maps(self.network, modules)
 
     def teacher_maps(self, module: str) -> list[Tensor]:
         """What a module of the teacher returns for them."""
-        return self._maps(self.teacher or self.network, module)
+        return self._maps(self.teacher or self.network, [module])[module]
 
     @torch.no_grad()
     def teacher_answer(self) -> Any:
@@ -62,10 +66,10 @@ class Setting:
         return output.shape[1]
 
     @torch.no_grad()
-    def _maps(self, network: nn.Module, module: str) -> list[Tensor]:
-        with evaluation_mode(network), tapped(network, [module]) as maps:
+    def _maps(self, network: nn.Module, modules: Sequence[str]) -> Maps:
+        with evaluation_mode(network), tapped(network, modules) as maps:
             self.run(network, self.frames)
-        return maps[module]
+        return maps
 
     def require_task(self, objective: str) -> Task:
         """The task; ValueError where there is none."""

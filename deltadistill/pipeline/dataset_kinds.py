@@ -13,6 +13,7 @@ from deltadistill.pipeline.params.dataset import CocoVideo, GeneratedStreets, Ma
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
+from deltadistill.preparation.davis import read_davis
 from deltadistill.preparation.division import Division
 from deltadistill.preparation.extraction import Reading
 from deltadistill.preparation.image_folder import read_image_folder
@@ -116,6 +117,16 @@ def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
         )  # fmt: skip
 
 
+def _read_davis_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe the data set at `root`, which stays where it is."""
+    p = section.davis
+    with tqdm(unit="frame", desc="frames and masks") as bar:
+        return read_davis(
+            _place(p.root), train=p.train, tune=p.tune, test=p.test, resolution=p.resolution, lists=p.lists,
+            tune_every=p.tune_every, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+
+
 def _make_generated_detection(section: PrepareDataset, folder: Path) -> Manifest:
     """Generate clips into `folder` and read them back as any folder in the layout of ImageNet VID."""
     p = section.generated_detection
@@ -192,6 +203,7 @@ _MAKERS = {
     "cityscapes": _read_in_place,
     "video": _extract_video,
     "masks": _read_masks_in_place,
+    "davis": _read_davis_in_place,
     "generated_detection": _make_generated_detection,
     "imagenet_vid": _read_vid_in_place,
     "coco_video": _read_coco_in_place,

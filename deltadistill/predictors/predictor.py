@@ -34,6 +34,7 @@ class Predictor(Protocol):
     cycle: after how many later frames what is done on them begins again, where it is not always the same.
     is_key_frame: whether the last answer was made as on a key frame.
     state_bytes: memory that is kept for the next frame.
+    last_updates: steps of an optimiser that the last answer took, of all streams together.
     """
 
     uses_history: bool = True
@@ -44,6 +45,7 @@ class Predictor(Protocol):
     cycle: int = 1
     is_key_frame: bool = True
     state_bytes: int = 0
+    last_updates: int = 0
 
     @abstractmethod
     def begin(self, stream: StreamInfo) -> None:

@@ -110,4 +110,4 @@ def test_who_passes_moves_on_and_is_gone_after_its_life():
     assert places(begin + LIFE) == []
 
 
-KNOWN = "feb2adc3ddd94c2bf96e6763fc4927e1925d886958c330ac30d4a5218fd12694"
+KNOWN = "89ea1c59f0e06851a90b492c2b070733bbcb080f736be89b51e465eabacca95a"

@@ -12,6 +12,7 @@ Kind = Literal[
     "cityscapes",
     "video",
     "masks",
+    "davis",
     "generated_detection",
     "imagenet_vid",
     "coco_video",
@@ -247,6 +248,19 @@ class Masks(Section):
     workers: Positive
 
 
+class Davis(Section):
+    """A folder in the layout of DAVIS 2016, read in place (preparation.davis)."""
+
+    root: str
+    train: Annotated[list[str], Field(min_length=1)]
+    test: Annotated[list[str], Field(min_length=1)]
+    tune: list[str] = Field(default_factory=list)
+    tune_every: Annotated[int, Field(ge=2)] = 9
+    resolution: str = "480p"
+    lists: str = "480p"
+    workers: Positive = 2
+
+
 class GeneratedClassification(_Generated):
     """Clips of a moving shape, with a class for every frame, written in the layout of ImageNet."""
 
@@ -271,6 +285,7 @@ class PrepareDataset(Section):
     cityscapes: Cityscapes
     video: Video
     masks: Masks
+    davis: Davis | None = Field(default=None, exclude_if=unless_given)
     generated_detection: GeneratedDetection
     imagenet_vid: ImagenetVid
     coco_video: CocoVideo

@@ -20,7 +20,7 @@ from deltadistill.pipeline.params.labelling import LabelFrames
 from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.resources import StageResources
 from deltadistill.pipeline.params.section import Count, Name, Section
-from deltadistill.pipeline.params.training import NO_WEIGHTS, PretrainTeacher, Training
+from deltadistill.pipeline.params.training import NO_WEIGHTS, OWN_WEIGHTS, PretrainTeacher, Training
 from deltadistill.tasks.registry import TASKS
 
 
@@ -58,7 +58,7 @@ class Params(Section):
         if self.pretrain_teacher.steps == 0 and self.pretrain_teacher.start_from == NO_WEIGHTS:
             raise ValueError(
                 f"pretrain_teacher.steps is 0 and start_from is {NO_WEIGHTS}: nothing to keep; train some "
-                "steps or start from a checkpoint"
+                f"steps, start from a checkpoint, or from {OWN_WEIGHTS} with a network that brings weights"
             )
         return self
 

@@ -16,7 +16,7 @@ from deltadistill.preparation.street.rides import CameraKind, Ride, draw_ride
 from deltadistill.preparation.street.scene import draw_scene
 from deltadistill.preparation.street.scene_parts import Light, Scene
 from deltadistill.preparation.street.sensor import expose
-from deltadistill.preparation.street.traffic import Traffic
+from deltadistill.preparation.street.traffic import LIFE, Traffic
 
 DARKEST = 0.35  # the light at night, of that at noon
 _EVENING = (0.0, 0.10, 0.25)  # how much of red, green and blue is missing then
@@ -82,10 +82,10 @@ def _street(key: tuple[int, ...], course: Course) -> _Street:
 
 
 def _whose_turn(streets: list[_Street], course: Course, frame: int) -> tuple[_Street, int]:
-    """The street that a frame shows, and how many frames it was shown before."""
+    """The street that a frame shows, and how old it is then: at first as old as its oldest passers-by."""
     turn, into = divmod(frame, course.hold)
     visit, number = divmod(turn, len(streets))
-    return streets[number], visit * course.hold + into
+    return streets[number], LIFE + visit * course.hold + into
 
 
 def daylight(light: Light, frame: int, day: int) -> Light:

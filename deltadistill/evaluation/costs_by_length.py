@@ -1,12 +1,13 @@
 """What a variant costs per frame at each sequence length."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from torch import nn
 
 from deltadistill.account.cost import Cost, FrameCosts, mean
 from deltadistill.account.macs import count_macs
-from deltadistill.account.network_costs import network_costs
+from deltadistill.account.network_costs import Count, network_costs
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import frame_batch, stream_of
 from deltadistill.predictors.frame_batch import StreamInfo
@@ -22,19 +23,21 @@ def costs_by_length(
     size: Sequence[int],
     networks: Mapping[str, nn.Module] | None = None,
     store: FrameStore | None = None,
+    count: Count | None = None,
 ) -> dict[int, dict[str, float]]:
     """Per sequence length the MACs of a frame, amortised over the sequence: in 10⁹, and over the teacher's.
 
     predictor: how the variant predicts with `network`, and with `networks` beside it; its streams begin anew.
     size: of a frame, (C, H, W). store: where costs depend on the picture, they are the mean over the
-    beginnings of its test clips; None: the most that they can be.
+    beginnings of its test clips; None: the most that they can be. count: of a network's MACs, where they are
+    known from elsewhere; None: every network is counted once.
     Raises ValueError for a predictor that says no MACs.
     """
     lengths = list(lengths)
-    costs = _amortised(
-        predictor, network_costs({MAIN: network, **(networks or {})}, size), lengths, size, store
-    )
-    teacher_macs = count_macs(teacher, size).teacher
+    count = count or cache(lambda network: count_macs(network, size))
+    counted = network_costs({MAIN: network, **(networks or {})}, size, count=count)
+    costs = _amortised(predictor, counted, lengths, size, store)
+    teacher_macs = count(teacher).teacher
     macs = {length: cost.macs for length, cost in costs.items()}
     if None in macs.values():
         raise ValueError(

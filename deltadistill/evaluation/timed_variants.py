@@ -13,6 +13,7 @@ from torch import nn
 
 from deltadistill.account.latency import Turn, measure_turns
 from deltadistill.account.machine import usable_cores
+from deltadistill.account.macs import count_macs
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation import in_engines
 from deltadistill.evaluation.costs_by_length import costs_by_length
@@ -100,13 +101,15 @@ def macs_bounds(
     store: whose test clips say what a frame costs where that depends on the picture.
     """
     teacher, lengths = variants[TEACHER].network, list(lengths)
+    count = cache(lambda network: count_macs(network, size))  # variants share networks
     found = {}
     for name, variant in variants.items():
-        given = {"networks": variant.networks}
+        given: dict[str, Any] = {"networks": variant.networks}
         predictor = predictors.build(
             variant.predict, variant.network, AsTheyAre(), options=variant.options, **given
         )
-        costs = costs_by_length(predictor, variant.network, teacher, lengths, size=size, store=store, **given)
+        given |= {"size": size, "store": store, "count": count}
+        costs = costs_by_length(predictor, variant.network, teacher, lengths, **given)
         found[name] = {length: 1 / cost["macs_ratio"] for length, cost in costs.items() if cost["macs_ratio"]}
     return found
 

@@ -6,6 +6,7 @@ from torch import nn
 
 import deltadistill as dd
 from deltadistill.account.cost import Cost, FrameCosts
+from deltadistill.evaluation import costs_by_length as costs_module
 from deltadistill.evaluation.costs_by_length import costs_by_length
 from deltadistill.predictors.predictor import build
 
@@ -39,6 +40,16 @@ def test_a_stream_costs_one_key_frame_and_delta_frames(network, teacher):
 def test_copies_cost_nothing(teacher):
     costs = costs_by_length(build("copy", teacher, None), teacher, teacher, [4], size=SIZE)
     assert costs[4]["macs_ratio"] == pytest.approx(1 / 4)
+
+
+def test_a_network_is_counted_once(teacher, monkeypatch):
+    counted = []
+    count = costs_module.count_macs
+    monkeypatch.setattr(
+        costs_module, "count_macs", lambda network, size: counted.append(network) or count(network, size)
+    )
+    costs_by_length(build("copy", teacher, None), teacher, teacher, [4], size=SIZE)
+    assert counted == [teacher]
 
 
 def test_a_predictor_that_says_no_macs_is_refused(teacher):

@@ -19,6 +19,7 @@ _HOMES = {
     "all_convolutions": "deltadistill.conversion.selectors",
     "all_layers": "deltadistill.conversion.selectors",
     "apply_architecture": "deltadistill.stored.architecture",
+    "choose_ranks": "deltadistill.distillation.rank_choice",
     "choose_by_time": "deltadistill.exporting.choosing_by_time",
     "conversion_report": "deltadistill.conversion.report",
     "convert": "deltadistill.conversion.convert",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from deltadistill.conversion.selectors import matching as matching
     from deltadistill.conversion.selectors import residual_blocks as residual_blocks
     from deltadistill.distillation.label_free import distill as distill
+    from deltadistill.distillation.rank_choice import choose_ranks as choose_ranks
     from deltadistill.exporting.choosing_by_time import choose_by_time as choose_by_time
     from deltadistill.exporting.export import export as export
     from deltadistill.exporting.measuring import measure_layers as measure_layers

@@ -1,6 +1,7 @@
 """Linear students: a layer factorised into k×1 and 1×k with fewer channels between (Fig. 3)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from math import lcm
 from typing import Any, Literal, cast
 
@@ -9,13 +10,15 @@ from torch import nn
 
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta_rule import DeltaRule
-from deltadistill.blocks.design import StudentDesign
+from deltadistill.blocks.design import Student, StudentDesign
 from deltadistill.blocks.factorise import Teacher, full_rank, initialise_by_svd, initialise_randomly
 from deltadistill.blocks.feature_rule import FeatureRule
 from deltadistill.blocks.kernel import NoKernelError, plain_layer, without_bias
 from deltadistill.blocks.kinds import reason_against_kind
 from deltadistill.blocks.prediction import OfChange, OfFeatures
 from deltadistill.blocks.rule import Rule
+
+_LARGEST_RANK = 2**16  # more than any layer's channels
 
 _RULES: dict[str, type[Rule]] = {OfChange.name: DeltaRule, OfFeatures.name: FeatureRule}
 
@@ -34,6 +37,8 @@ class LinearStudent(StudentDesign):
         "split" strides vertically in the first and horizontally in the second, like larger kernels.
     keep_dearer: also make students that cost more than their teacher (only to compare with published
         totals; they are never worth running).
+    ranks: by name of blocks whose students have so many intermediate channels, whatever gamma is
+        (`choose_ranks`); a block with 0 is not converted: its teacher runs on every frame.
     """
 
     gamma: int = 4
@@ -42,8 +47,10 @@ class LinearStudent(StudentDesign):
     initialisation: Literal["svd", "random", "data"] = "svd"
     pointwise_stride: Literal["first", "split"] = "first"
     keep_dearer: bool = False
+    ranks: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        _require_ranks(self.ranks)
         if self.gamma < 1:
             raise ValueError(f"gamma {self.gamma} must be at least 1")
         if self.multiple < 1:
@@ -56,6 +63,17 @@ class LinearStudent(StudentDesign):
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; allowed: {values}")
+
+    def of_block(self, name: str) -> Student:
+        """The design of the block of this name."""
+        return self if name not in self.ranks else _OfRank(**_settings(self), exactly=self.ranks[name])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the kind and the settings, ranks where there are any."""
+        described = super().as_dict()
+        if not self.ranks:
+            del described["ranks"]
+        return described
 
     def rule(self, predicts: str) -> Rule:
         """Make the rule of delta distillation (Eq. 2), or that of feature distillation (Eq. 1)."""
@@ -158,6 +176,34 @@ class LinearStudent(StudentDesign):
         kernel_h, kernel_w = _kernel_size(teacher)
         full_width = 1 if self._strides_first(teacher) else _horizontal_stride(teacher)
         return inputs // groups * rank * kernel_h * full_width + rank // groups * outputs * kernel_w
+
+
+@dataclass(frozen=True)
+class _OfRank(LinearStudent):
+    """The design of one block, whose rank is known."""
+
+    exactly: int = 1
+
+    def reason_against(self, module: nn.Module) -> str | None:
+        """Say why `module` is left alone."""
+        return super().reason_against(module) if self.exactly else "kept in full: its rank is 0"
+
+    def intermediate_channels(self, teacher: Teacher) -> int:
+        """The rank, as the layer's groups have it."""
+        groups = _channels(teacher)[2]
+        return min(-(-self.exactly // groups) * groups, full_rank(teacher))
+
+
+def _settings(students: LinearStudent) -> dict[str, Any]:
+    return {each.name: getattr(students, each.name) for each in fields(LinearStudent) if each.name != "ranks"}
+
+
+def _require_ranks(ranks: Any) -> None:
+    if not isinstance(ranks, Mapping):
+        raise ValueError(f"ranks are {ranks!r:.50}; expected whole numbers by block name")
+    for name, rank in ranks.items():
+        if not isinstance(name, str) or type(rank) is not int or not 0 <= rank <= _LARGEST_RANK:
+            raise ValueError(f"the rank of block {name!r:.100} is {rank!r:.50}; expected a count from 0")
 
 
 def _macs_per_position(teacher: Teacher) -> int:

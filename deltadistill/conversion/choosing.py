@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from deltadistill.blocks.design import Student
+from deltadistill.blocks.design import Student, of_block
 from deltadistill.conversion.example import Example
 from deltadistill.conversion.frame_axis import probe_frame_axes
 
@@ -34,8 +34,11 @@ def _judge(
     network: nn.Module, selected: set[int], students: Student, example: Example | None
 ) -> tuple[dict[int, str], dict[int, int]]:
     """Say why selected modules are left alone, and how many rows a frame is in the others, by id."""
-    modules = [module for module in network.modules() if id(module) in selected]
-    reasons = {id(module): students.reason_against(module) or "" for module in modules}
+    named = {name: module for name, module in network.named_modules() if id(module) in selected}
+    reasons = {
+        id(module): of_block(students, name).reason_against(module) or "" for name, module in named.items()
+    }
+    modules = list(named.values())
     rows = {}
     if example is not None:
         possible = [module for module in modules if not reasons[id(module)]]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks, seat_of
-from deltadistill.blocks.design import Student
+from deltadistill.blocks.design import Student, of_block
 from deltadistill.blocks.imitation import passing_for
 from deltadistill.blocks.prediction import PREDICTIONS
 from deltadistill.blocks.seat import Seat
@@ -74,8 +74,8 @@ def convert(
     before = None if example is None else run_before(copy, chosen, example)
     seat = Seat()
     blocks = {
-        id(module): passing_for(DeltaBlock, module)(module, students, seat, predicts=predicts)
-        for module in chosen.values()
+        id(module): passing_for(DeltaBlock, module)(module, of_block(students, name), seat, predicts=predicts)
+        for name, module in chosen.items()
     }
     copy = _with_blocks(copy, blocks, rows_per_frame)
     keep_report(copy, report)

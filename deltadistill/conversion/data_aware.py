@@ -69,6 +69,30 @@ def initialise_from_data(
     return {block: fit.outcome() for block, fit in fits.items()}
 
 
+@torch.no_grad()
+def explained_energies(
+    network: nn.Module,
+    blocks: Sequence[DeltaBlock],
+    clips: Tensor,
+    *,
+    batch: int = 2,
+    run: Run | None = None,
+    progress: bool = False,
+) -> dict[DeltaBlock, Tensor]:
+    """What of a block's deltas on clips (N, T, C, H, W) each further channel of its student would explain.
+
+    By block `Fit.energies`, for those that ran and whose inputs change; students stay as they are.
+    """
+    batches, fits = clips.split(batch), {block: Fit(block) for block in blocks}
+    with (
+        evaluation_mode(network),
+        tqdm(total=len(batches), desc="spectra", unit="batch", disable=not progress) as bar,
+    ):
+        watch = _Watch(network, blocks[0], run or called, bar)
+        watch(batches, {block: fit.see_inputs for block, fit in fits.items()})
+    return {block: fit.energies() for block, fit in fits.items() if fit.moves}
+
+
 def _fit_students(
     watch: "_Watch", fits: Mapping[DeltaBlock, Fit], taught: Sequence[Tensor], judged: Sequence[Tensor]
 ) -> None:

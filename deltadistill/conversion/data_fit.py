@@ -60,6 +60,11 @@ class Fit:
             self._square = self._square + patch_square(self.student[0], x)
 
     @property
+    def moves(self) -> bool:
+        """Whether any input has changed in what was seen."""
+        return self.seen and bool((self._mean_energy() > 0).any())
+
+    @property
     def needs_features(self) -> bool:
         """Whether `see_features` tells anything: of points the first moments tell all."""
         return not self._points and not all(self._why)
@@ -74,6 +79,19 @@ class Fit:
         features, outputs = self.student[0](x), self.block.uncompressed(x)
         square, cross = patch_moments(self.student[1], features, outputs)
         self._second, self._cross = self._second + square, self._cross + cross
+
+    def energies(self) -> Tensor:
+        """What of the teacher's deltas each further intermediate channel explains, falling, over all groups.
+
+        The squares of the whitened singular values; their sum is the energy of the deltas seen so far.
+        """
+        ridge = _RIDGE * self._mean_energy()[:, None, None]
+        if self._by_outputs:
+            squares, _ = torch.linalg.eigh(self._square + ridge * self._matrices.mT @ self._matrices)
+            return squares.flip(1).clamp_min(0).sum(0)
+        identity = torch.eye(self._square.shape[1]).to(self._square)
+        factor = torch.linalg.cholesky(self._square + ridge * identity).mT
+        return torch.linalg.svdvals(factor @ self._matrices).square().sum(0)
 
     def solve_first(self) -> None:
         """Set the student's first layer."""

@@ -17,10 +17,10 @@ from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable
+from deltadistill.account.knapsack import optimal_selection
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.stream import forward_clip
-from deltadistill.distillation.knapsack import optimal_selection
 from deltadistill.distillation.search import cheaper_candidate
 from deltadistill.forward.clip_axes import later_frames
 from deltadistill.forward.modes import evaluation_mode

@@ -10,8 +10,11 @@ from torch import Tensor, nn
 from deltadistill import models
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable
+from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
+from deltadistill.blocks.design import Student
 from deltadistill.blocks.designs import student_design
+from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.conversion.registry import SELECTORS
@@ -20,6 +23,7 @@ from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.distillation.layer_errors import layer_errors
 from deltadistill.distillation.one_shot import decide_by_output_errors, output_errors
+from deltadistill.distillation.rank_choice import choose_ranks
 from deltadistill.distillation.registry import COSTS
 from deltadistill.distillation.search import gate_probabilities, learning_parameters
 from deltadistill.distillation.search_course import SearchCourse
@@ -36,6 +40,9 @@ from deltadistill.pipeline.training_run import Trained, TrainingRun, optimise, t
 from deltadistill.processes.group import device_of
 from deltadistill.stored.architecture import found_architecture
 from deltadistill.tasks.task import Reference, Task
+
+RANKS = "ranks"
+"""Of `search.chosen_by`: every block has a rank of its own."""
 
 
 def distill(
@@ -62,6 +69,8 @@ def distill(
     clips = _initialisation_clips(store, settings, seed, device)
     windows = tune_windows(store, settings.max_distance + 1)
     probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
+    if settings.search.chosen_by == RANKS:
+        students = _ranked(teacher, students, settings, clips, probe, progress=run.group.is_first)
     network = convert(
         teacher,
         students,
@@ -163,9 +172,37 @@ def _search(network: nn.Module, settings: Distill, costs: CostTable, probe: Tens
     course = search_course(settings.search, settings.steps)
     if settings.search.chosen_by == "gates":
         return course
+    if settings.search.chosen_by == RANKS:
+        for block in delta_blocks(network).values():
+            block.decide(COMPRESSED)
+        return None
     assert course.target is not None  # the parameters say so
     decide_by_output_errors(network, costs, course.target, output_errors(network, probe))
     return None
+
+
+def _ranked(
+    teacher: nn.Module,
+    students: Student,
+    settings: Distill,
+    clips: Tensor | None,
+    judged: Tensor,
+    *,
+    progress: bool,
+) -> Student:
+    """The students with a rank for each block that reach the search's target."""
+    assert clips is not None  # the parameters say so, and what students are
+    assert isinstance(students, LinearStudent)
+    assert settings.search.target is not None
+    return choose_ranks(
+        teacher,
+        clips,
+        **settings.search.target.model_dump(),
+        students=students,
+        where=SELECTORS.find(settings.students.where),
+        judged=judged,
+        progress=progress,
+    )
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:

@@ -58,6 +58,7 @@ class CheckedStream(Predictor):
         self._schedule, self._size = stream.schedule, stream.size
         self._motions.begin(stream.streams)
         self._stream.reset()
+        self._key: Tensor | None = None  # the key frame's labels
 
     @torch.no_grad()
     def answer(self, frame: FrameBatch) -> Predictions:
@@ -86,6 +87,7 @@ class CheckedStream(Predictor):
         return on_processor(self._task.predict(output, network=self._stream.network))
 
     def _agrees(self, answer: Tensor) -> bool:
+        assert self._key is not None  # the first frame of a stream is a key frame
         moved = [
             torch.from_numpy(moved_labels(labels.numpy(), motion.back()))
             for labels, motion in zip(self._key, self._motions, strict=True)

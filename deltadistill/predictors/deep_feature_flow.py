@@ -85,9 +85,10 @@ class DeepFeatureFlow(Predictor):
         """Between key frames motion, warping, and the last modules; a scale, its product and its picture."""
         elements = self._map_elements()
         macs = self._motions.macs(self._size) + BILINEAR * elements + self._split.rest_macs(self._size)
+        delta = Cost(macs=macs)
         if self._scale is not None:
-            macs += networks["scale"].key.macs + elements + BILINEAR * 3 * prod(self._size)
-        return FrameCosts(key=networks[MAIN].key, delta=Cost(macs=macs))
+            delta += networks["scale"].key + Cost(macs=elements + BILINEAR * 3 * prod(self._size))
+        return FrameCosts(key=networks[MAIN].key, delta=delta)
 
     @torch.no_grad()
     def _map_elements(self) -> int:

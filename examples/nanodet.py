@@ -46,6 +46,27 @@ def build(weights: str = "") -> nn.Module:
     return NanoDet(path).eval()
 
 
+def for_pipeline(*, classes: int = 1, weights: str = "") -> nn.Module:
+    """The network as an experiment runs it (experiments/real_nanodet.yaml); classes: 1, people."""
+    from deltadistill.tasks.adapted import Adapted
+
+    if classes != 1:
+        raise ValueError(f"NanoDet's boxes are read for people alone, got {classes} classes")
+    return Adapted(build(weights), pictures, fixed=True, decode=decode, imitation=imitation).eval()
+
+
+def imitation(heads: Sequence[Tensor], teacher_heads: Sequence[Tensor]) -> Tensor:
+    """Relative squared errors of people's scores and of the whole heads, mean over heads and frames."""
+    pairs = list(zip(heads, teacher_heads, strict=True))
+    scores = [_relative(ours[:, :1].sigmoid(), theirs[:, :1].sigmoid()) for ours, theirs in pairs]
+    return torch.stack([*scores, *(_relative(ours, theirs) for ours, theirs in pairs)]).sum() / len(pairs)
+
+
+def _relative(ours: Tensor, theirs: Tensor) -> Tensor:
+    error = (ours - theirs).flatten(1).square().sum(1)
+    return (error / theirs.flatten(1).square().sum(1).clamp_min(1e-6)).mean()
+
+
 def decode(outputs: Sequence[np.ndarray]) -> Mapping[str, np.ndarray]:
     """Boxes of people, in pixels of the network's frame, from the three heads (1, 124, h, w)."""
     boxes, scores = map(np.concatenate, zip(*map(_of_head, outputs, STRIDES), strict=True))

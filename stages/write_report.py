@@ -43,6 +43,7 @@ def main() -> None:
             seed=params.seeds[0],
             variants=results.variants,
             period=max(params.write_report.picture_lengths),
+            task=params.task,
         )
         summary = summarise(results)
         page = render(results, summary, scenes)

@@ -17,6 +17,7 @@ EXTRAS = (
     "pipeline",
     "video",
     "detection",
+    "tracking",
     "onnx",
     "timm",
     "cluster",

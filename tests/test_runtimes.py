@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -91,3 +93,32 @@ def test_distributed_training_gives_the_gradients_of_one_process(network, clip, 
         assert (ours.grad is None) == (theirs.grad is None), name
         if ours.grad is not None:
             torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+CONVERTED_AND_TRAINED = """
+import sys
+import torch
+from torch import nn
+import deltadistill as dd
+from deltadistill.account.training_macs import TrainingMacs
+from deltadistill.training.optimiser import build
+
+network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1))
+second = dd.matching(lambda name, module: name == "2")
+network = dd.convert(network, dd.LinearStudent(gamma=2), second, example=torch.randn(1, 3, 8, 8))
+for name in ("adamw", "sgd", "adam"):
+    optimiser = build(name, [(network.parameters(), 0.1)], weight_decay=0.0, momentum=0.9)
+    optimiser.zero_grad(set_to_none=True)
+    with TrainingMacs():
+        network(torch.randn(2, 3, 8, 8)).square().mean().backward()
+    optimiser.step()
+    optimiser.load_state_dict(optimiser.state_dict())
+print(sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
+"""
+
+
+def test_converting_and_training_do_not_wait_for_pytorchs_compiler():
+    said = subprocess.run(
+        [sys.executable, "-c", CONVERTED_AND_TRAINED], capture_output=True, text=True, check=False
+    )
+    assert (said.stdout, said.returncode) == ("[]\n", 0), said.stderr

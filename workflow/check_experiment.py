@@ -25,7 +25,7 @@ from smoke import copy_working_tree
 
 from deltadistill.pipeline import experiments as overlay
 from deltadistill.pipeline import params
-from deltadistill.pipeline.params import NO_WEIGHTS, Params
+from deltadistill.pipeline.params import NO_WEIGHTS, OWN_WEIGHTS, Params
 
 
 def main() -> int:
@@ -102,6 +102,8 @@ def _start(parsed: Params, weights: Finding) -> str | None:
     start = parsed.pretrain_teacher.start_from
     if start == NO_WEIGHTS or not weights.is_fine:
         return None
+    if start == OWN_WEIGHTS:
+        return start
     return str(Path(start).absolute())
 
 

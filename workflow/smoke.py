@@ -20,6 +20,7 @@ from deltadistill.files import commented_yaml
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAY = "experiments/smoke.yaml"
 RUNS = {"dvc": ("dvc", "repro"), "snakemake": ("snakemake", "--quiet", "rules")}
+COMPILED = ("deltadistill", "networks", "stages", "workflow")
 TRACKING = {"dvc": "off", "snakemake": "on"}  # once is enough; MLflow's imports cost a minute
 CHECKS = {
     ("dvc", "status"): "Data and pipelines are up to date.",
@@ -75,9 +76,18 @@ def copy_working_tree(folder: Path, overlay: str = OVERLAY) -> None:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    copy_compiled(folder)
     call(folder, (sys.executable, "-m", "deltadistill.pipeline.experiments", "put", overlay))
     for command in ("init --quiet", "add --all", "commit --quiet --message copy"):
         call(folder, ("git", *command.split()))
+
+
+def copy_compiled(folder: Path) -> None:
+    """Copy what Python has compiled of the sources there: each copy would compile the library anew."""
+    for top in COMPILED:
+        for cache in (ROOT / top).rglob("__pycache__"):
+            unfinished = shutil.ignore_patterns("*.pyc.*")  # another process is writing them
+            shutil.copytree(cache, folder / cache.relative_to(ROOT), ignore=unfinished, dirs_exist_ok=True)
 
 
 def keep_variants(folder: Path, names: Collection[str]) -> None:

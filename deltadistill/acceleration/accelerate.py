@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from deltadistill.acceleration import kept, page, tracking
+from deltadistill.acceleration.adaptive import longest, usual
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.choice import Choice, choose
 from deltadistill.acceleration.course import Course
 from deltadistill.acceleration.scoring import Tested, seen_in_the_end
+from deltadistill.acceleration.stillness import Stillness
 from deltadistill.acceleration.timing import runner_speedup
 from deltadistill.acceleration.trial import Point, Trial
 from deltadistill.acceleration.ways import OfRunner
+from deltadistill.blocks.schedules import Adaptive
 from deltadistill.exporting.export import export_loaded
 from deltadistill.files import atomic
 from deltadistill.runtime.runner import Runner
@@ -28,7 +31,12 @@ _OF_FORM = {"boxes": "boxes", "label_map": "labels", "map": "map", "tensors": "t
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out. speedup: of the written runner, measured once more, over the best per-frame run."""
+    """What came out.
+
+    speedup: of the written runner, measured once more, over the best per-frame run. still: how far one answer
+    does for all frames. warnings: what makes the figures doubtful, in words. ended_by: the interruption that
+    ended the trials; None where none did.
+    """
 
     folder: Path
     choice: Choice
@@ -37,8 +45,15 @@ class Outcome:
     tested: Tested
     measure: str
     seconds: float
-    was_interrupted: bool
+    ended_by: BaseException | None = None
     notes: Sequence[str] = field(default_factory=tuple)
+    still: Stillness | None = None
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether an interruption ended the trials; what there was is written all the same."""
+        return self.ended_by is not None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -54,9 +69,12 @@ class Outcome:
                 "frames": self.tested.frames,
                 "fidelity": self.tested.fidelity,
                 "kept": self.tested.kept,
+                "key_share": self.tested.key_share,
                 "score": self.tested.score,
                 "per_frame_score": self.tested.plain_score,
             },
+            "one_answer_for_all_frames": None if self.still is None else self.still.kept,
+            "warnings": list(self.warnings),
             "seconds": self.seconds,
             "interrupted": self.was_interrupted,
             "trials": [trial.as_json() for trial in self.trials],
@@ -73,6 +91,8 @@ def told(point: Point) -> dict[str, Any]:
         "engine": trial.engine,
         "precision": trial.precision,
         "period": point.period,
+        "threshold": point.threshold,
+        "key_share": point.key_share,
         "between": trial.between.model_dump(),
         "speedup": point.speedup,
         "fidelity": point.fidelity,
@@ -106,8 +126,8 @@ def accelerate(
         course.trials, course.networks.students = list(earlier[0]), dict(earlier[1])
         tell(f"{folder}: going on from {len(course.trials)} trials")
     with course:
-        was_interrupted = _ran(course)
-        outcome = _written(course, folder, was_interrupted, beside or {})
+        ended_by = _ran(course)
+        outcome = _written(course, folder, ended_by, beside or {})
     kept.keep(folder, question, course.trials, course.networks.students)
     tracking.log(case, outcome)
     with atomic.file(folder / REPORT) as unfinished:
@@ -115,19 +135,21 @@ def accelerate(
     return outcome
 
 
-def _ran(course: Course) -> bool:
-    """Try what there is; whether that was interrupted."""
+def _ran(course: Course) -> BaseException | None:
+    """Try what there is; the interruption that ended it, if one did."""
     try:
         course.run()
     except BaseException as error:
         if isinstance(error, Exception) or not course.trials or course.base is None:
             raise
         course.tell("interrupted: the best so far is written")
-        return True
-    return False
+        return error
+    return None
 
 
-def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mapping[str, str]) -> Outcome:
+def _written(
+    course: Course, folder: Path, ended_by: BaseException | None, beside: Mapping[str, str]
+) -> Outcome:
     """Export what was chosen; where it proves slower once it is written, the per-frame network instead."""
     case = course.case
     choice = choose(course.trials, asked=case.asked)
@@ -146,13 +168,12 @@ def _written(course: Course, folder: Path, was_interrupted: bool, beside: Mappin
         course.known().measure,
         course.known().answers,
         OfRunner(runner),
-        period=choice.taken.period,
         most=_MOST_TESTED,
         stop=lambda: course.budget.now() > course.budget.seconds,
     )
     return Outcome(
         folder, choice, course.trials, speedup, outcome, course.known().measure.name, course.budget.now(),
-        was_interrupted, tuple(case.notes),
+        ended_by, tuple(case.notes), course.still, tuple(course.warnings()),
     )  # fmt: skip
 
 
@@ -162,11 +183,13 @@ def _exported(course: Course, point: Point, folder: Path, beside: Mapping[str, s
     case, loaded, between = course.case, course.graphs_of(point.trial), point.trial.between
     if between.kind == "moved":
         between = between.model_copy(update={"decoder": _decoder(course)})
-    export_loaded(loaded, folder, period=point.period, pictures=case.pictures, between=between)
+    schedule = None if point.threshold is None else Adaptive(point.threshold, longest=longest(case))
+    options = {"period": point.period, "schedule": schedule, "between": between}
+    export_loaded(loaded, folder, pictures=case.pictures, **options)
     for name, text in beside.items():
         (folder / name).write_text(text, encoding="utf-8")
-    options = {"threads": case.threads, "precision": point.trial.precision, "device": case.device}
-    return Runner(folder, engine=point.trial.engine, decode=case.decode, **options)
+    how = {"threads": case.threads, "precision": point.trial.precision, "device": case.device}
+    return Runner(folder, engine=point.trial.engine, decode=case.decode, **how)
 
 
 def _decoder(course: Course) -> str | None:
@@ -179,14 +202,13 @@ def _decoder(course: Course) -> str | None:
 
 
 def _measured(course: Course, runner: Runner, point: Point) -> float:
-    """The speed-up of the written runner, over a period of the choosing part."""
-    shot = max(course.case.parts.choosing, key=len)
-    frames = [shot.frames[number % len(shot)][None] for number in range(point.period)]
+    """The speed-up of the written runner, over a part of the choosing part that is as usual."""
+    frames = [frame[None] for frame in usual(course.case, point)]
 
-    def whole_period() -> None:
+    def whole_part() -> None:
         runner.refresh()
         for frame in frames:
             runner(frame)
 
     plain = partial(course.known().answers.computed, frames[0][0])
-    return runner_speedup(plain, whole_period, point.period, seconds=course.seconds_of_times())
+    return runner_speedup(plain, whole_part, len(frames), seconds=course.seconds_of_times())

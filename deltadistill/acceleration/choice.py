@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from deltadistill.acceleration.trial import Point, Trial
 
+FAR = 0.3  # below what is asked: a few sequences show that nothing will mend it
+_NEAR = (0.02, 0.05, 0.1, FAR)  # below what is asked: distillation may mend it, the less the likelier
 _FASTER = 1.02  # than per frame, or it is not worth having: times differ by as much from day to day
 
 
@@ -41,6 +43,20 @@ def fastest(points: Iterable[Point], asked: float) -> Point | None:
 def of_kinds(points: Iterable[Point], kinds: Collection[str]) -> list[Point]:
     """Those of these kinds."""
     return [point for point in points if point.trial.kind in kinds]
+
+
+def likeliest(trials: Sequence[Trial], *, asked: float) -> Trial | None:
+    """The delta network that is fastest where it keeps nearly what is asked; of these the most trained.
+
+    Alone or with filled frames; returned is the trial of it alone.
+    """
+    tried = sorted((trial for trial in trials if trial.design), key=lambda trial: -trial.steps)
+    points = [point for trial in tried for point in trial.points()]
+    for within in _NEAR:
+        found = fastest(points, asked - within)
+        if found is not None and found.speedup > 1:
+            return next(each for each in tried if each.kind == "delta" and each.has_students_of(found.trial))
+    return None
 
 
 def _exact(points: Sequence[Point]) -> Point:

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from deltadistill.acceleration.adaptive import watching
 from deltadistill.acceleration.baseline import Baseline
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.fills import fill_calls
-from deltadistill.acceleration.judging import Judge
+from deltadistill.acceleration.judging import Judge, Try
 from deltadistill.acceleration.sessions import open_sessions
 from deltadistill.acceleration.timing import Calls, Name, WayTimes, way_times
 from deltadistill.acceleration.trial import Trial
-from deltadistill.acceleration.ways import Delta, Filled
+from deltadistill.acceleration.ways import Delta, Filled, Way
 from deltadistill.exporting.running import Loaded
 from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import Session
@@ -36,8 +37,8 @@ class Tried:
         """The trial, timed, of the network alone."""
         return self._timed(trial, DELTA, None)
 
-    def filled(self, trial: Trial) -> Iterator[Trial]:
-        """Trials of the same network that fill frames, timed; those that are faster than per frame."""
+    def filled(self, trial: Trial) -> Iterator[tuple[str, Trial]]:
+        """Trials of the same network that fill frames, timed, by what fills; those that save time."""
         for fill, form in self.fills.items():
             for every in EVERY:
                 between = form.model_copy(update={"every": every})
@@ -45,7 +46,7 @@ class Tried:
                 found = replace(trial, name=name, kind=f"delta, {form.kind}", between=between, ended="")
                 found = self._timed(found, between, fill)
                 if self.is_faster(found):
-                    yield found
+                    yield fill, found
 
     def is_faster(self, trial: Trial) -> bool:
         """Whether any period is faster than the fastest per-frame run."""
@@ -56,8 +57,21 @@ class Tried:
         way = Delta(self.case, self.session, self.loaded.functions.structure)
         found = judge.judged(way, trial, others, prunes=True)
         yield found
-        for filled in () if found.ended else self.filled(trial):
-            yield judge.judged(Filled(way, filled.between), filled, prunes=True)
+        if found.ended:
+            return
+        tries = [self._try(found, None)]
+        for fill, filled in self.filled(trial):
+            tries.append(self._try(judge.judged(Filled(way, filled.between), filled, prunes=True), fill))
+            yield tries[-1].trial
+        yield from judge.by_change(tries, others)
+
+    def _try(self, trial: Trial, fill: str | None) -> Try:
+        def way() -> Way:
+            delta = Delta(self.case, self.session, self.loaded.functions.structure, keeps=False)
+            return delta if fill is None else Filled(delta, trial.between)
+
+        speedup = partial(self.times.speedup_by_change, self.name, between=trial.between, fill=fill)
+        return Try(trial, way, speedup)
 
     def _timed(self, trial: Trial, between: Between, fill: str | None) -> Trial:
         speedups = self.times.speedups(self.name, self.case.periods, between=between, fill=fill)
@@ -80,6 +94,7 @@ def tried(
         {name: _calls(case, session, loaded.functions.structure) for name, session in sessions.items()},
         fill_calls(fills, frames, base.answers.begin(frames[0])),
         seconds=seconds,
+        watching=watching(case),
     )
     best = max(sessions, key=lambda name: max(times.speedups(name, case.periods, between=DELTA).values()))
     return Tried(case, base, loaded, best, sessions[best], times, fills)

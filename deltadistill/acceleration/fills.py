@@ -45,8 +45,9 @@ def best_fills(trials: Sequence[Trial]) -> dict[str, Between]:
 
     At the shortest period, as computed frames are near; copies where nothing moves.
     """
-    tried = [trial for trial in trials if trial.kind == "moved" and trial.kept]
-    tried = tried or [trial for trial in trials if trial.kind == "copied" and trial.kept]
+    fixed = [trial for trial in trials if trial.kept and not trial.is_by_change]
+    tried = [trial for trial in fixed if trial.kind == "moved"]
+    tried = tried or [trial for trial in fixed if trial.kind == "copied"]
     if not tried:
         return {}
     nearest = min(min(trial.kept) for trial in tried)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -156,6 +157,19 @@ def samples(shots: Sequence[Shot], *, longest: int, most: int) -> list[Sample]:
     taken = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
     order = sorted(range(len(taken)), key=_reversed_bits)
     return [places[taken[index]] for index in order]
+
+
+def pieces(shots: Sequence[Shot], *, longest: int, frames: int) -> list[Shot]:
+    """Shots cut into pieces of at most `longest` frames, so many that there are `frames` of them, spread."""
+    cut = []
+    for shot in shots:
+        bounds = np.linspace(0, len(shot), -(-len(shot) // longest) + 1).round().astype(int)
+        cut += [shot.between(low, high) for low, high in pairwise(bounds)]
+    taken: list[Shot] = []
+    for index in sorted(range(len(cut)), key=_reversed_bits):
+        if sum(map(len, taken)) < frames:
+            taken.append(cut[index])
+    return taken
 
 
 def _reversed_bits(number: int) -> float:

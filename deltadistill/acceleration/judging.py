@@ -1,9 +1,10 @@
 """Fidelity of a way on the choosing part; what leads nowhere is ended after a few sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from deltadistill.acceleration import choice
+from deltadistill.acceleration.adaptive import ByChange, Speedup, tried_by_change
 from deltadistill.acceleration.baseline import Baseline
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
@@ -14,7 +15,19 @@ from deltadistill.acceleration.ways import Way
 
 SEQUENCES, FEW = 12, 3
 SHORT, SHORT_SEQUENCES = 5, 36  # frames of further sequences: of short periods the others show too little
-FAR = 0.3  # below what is asked: a few sequences show that nothing will mend it
+_NEAR, _BEHIND = (
+    0.02,
+    0.75,
+)  # below what is asked, times as fast as the fastest: key frames by change may help
+
+
+@dataclass(frozen=True)
+class Try:
+    """A trial that was judged; way: makes what answered once more; speedup: of sequences of such lengths."""
+
+    trial: Trial
+    way: Callable[[], Way]
+    speedup: Speedup
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class Judge:
     case: Case
     base: Baseline
     budget: Budget
+    stretches: ByChange | None = None
 
     def judged(self, way: Way, trial: Trial, others: Sequence[Trial] = (), *, prunes: bool = False) -> Trial:
         """The trial with its fidelity by period.
@@ -46,6 +60,30 @@ class Judge:
             scorer.add(short, way, sequence, most=SHORT)
         return replace(trial, ended=ended, **self._tables(scores, short))
 
+    def by_change(self, tries: Sequence[Try], others: Sequence[Trial]) -> Iterator[Trial]:
+        """The best of some ways once more, with key frames where the picture has changed.
+
+        Nothing where the video does not change, where none of them is near what is asked and near the fastest
+        of all, `others` with them, or where time is short.
+        """
+        best = choice.choose([*others, *(each.trial for each in tries)], asked=self.case.asked).taken
+        points = [(choice.fastest(each.trial.points(), self.case.asked - _NEAR), each) for each in tries]
+        near = [(point, each) for point, each in points if point and point.speedup >= _BEHIND * best.speedup]
+        if not near or self.stretches is None:
+            return
+        _, found = max(near, key=lambda pair: pair[0].speedup)
+        seconds = self.stretches.frames * found.trial.parts_ms["frame"] / 1e3
+        tried = tried_by_change(
+            self.stretches,
+            found.way(),
+            found.trial,
+            self.base.scorer(self.case),
+            found.speedup,
+            lambda: self.budget.allows(seconds),
+        )
+        if tried is not None:
+            yield tried
+
     def _tables(self, scores: Scores, short: Scores) -> dict[str, dict[int, float]]:
         """Of short periods by all sequences, of longer ones by those that are long enough.
 
@@ -59,7 +97,7 @@ class Judge:
         return {name: near[name] | far[name] for name in near}
 
     def _end(self, trial: Trial, others: Sequence[Trial]) -> str:
-        if choice.is_hopeless(trial, asked=self.case.asked, within=FAR):
+        if choice.is_hopeless(trial, asked=self.case.asked, within=choice.FAR):
             return "far from what is asked for, seen on a few sequences"
         dominated = choice.is_dominated(trial, others)
         return "others are as fast and more faithful, seen on a few sequences" if dominated else ""

@@ -22,14 +22,15 @@ _REMEDY = "delete it, and everything is tried anew"
 
 
 def question_of(case: Case) -> str:
-    """A digest of all that trials depend on but the time: network, video, pictures, engines, processor."""
+    """A digest of all that trials depend on but the time: network, video, truth, engines, processor …"""
     digest = hashlib.sha256()
     for name, tensor in case.network.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     for shot in (*case.parts.learning, *case.parts.choosing):
         digest.update(f"{shot.video} {list(shot.numbers)}".encode())
-        digest.update(shot.frames[0].tobytes())
+        for frame in shot.frames:
+            digest.update(frame.tobytes())
     said = {
         "pictures": asdict(case.pictures),
         "processor": describe_processor(),
@@ -43,7 +44,7 @@ def question_of(case: Case) -> str:
         ],
         "threshold": case.threshold,
         "decode": f"{case.decode.__module__}:{case.decode.__qualname__}",
-        "truth": None if case.truth is None else case.truth.name,
+        "truth": None if case.truth is None else case.truth.digest,
     }
     if case.memory_mib is not None:
         said["memory_mib"] = case.memory_mib

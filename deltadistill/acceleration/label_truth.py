@@ -25,6 +25,7 @@ class LabelTruth:
     name: str
     files: Mapping[int, Path]
     measure: str = "mean IoU"
+    digest: str = ""
 
     def covers(self, number: int) -> bool:
         """See `Truth`."""

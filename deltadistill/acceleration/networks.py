@@ -73,7 +73,7 @@ class Networks:
 
     def graphs_of(self, trial: Trial) -> Loaded:
         """The graphs of a delta trial; those of an earlier call are made again."""
-        if self.best is None or not same_students(self.best[0], trial):
+        if self.best is None or not self.best[0].has_students_of(trial):
             design = designs.by_key(trial.design, trial.compressed)
             self.keep(trial, self.loaded(self.made(design, trial.steps), trial.precision))
         assert self.best is not None
@@ -84,12 +84,3 @@ class Networks:
         if self.best is not None:
             self.best[1].__exit__()
         self.best = None
-
-
-def same_students(one: Trial, other: Trial) -> bool:
-    """Whether two trials are of the same delta network; those without one have the same."""
-    return (one.design, tuple(one.compressed), one.steps) == (
-        other.design,
-        tuple(other.compressed),
-        other.steps,
-    )

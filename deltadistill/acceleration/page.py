@@ -1,27 +1,24 @@
 """The page of an acceleration: one file with figure, choice, trials, worst moments, what to try next."""
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-import cv2
-import numpy as np
-
 from deltadistill.acceleration.advice import advice
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.figure import COLOURS, figure
-from deltadistill.acceleration.scoring import Moment
+from deltadistill.acceleration.side_by_side import film, moment
 from deltadistill.acceleration.trial import Trial
-from deltadistill.video.found import Showing, found_in
+from deltadistill.video.found import Showing
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222}
-svg,img{max-width:100%;height:auto} svg text{font:12px system-ui,sans-serif;fill:#444}
+svg,img,video{max-width:100%;height:auto} svg text{font:12px system-ui,sans-serif;fill:#444}
 h1,figcaption{overflow-wrap:anywhere} .wide{overflow-x:auto} .wide svg{min-width:34rem}
 table{border-collapse:collapse;font-size:14px}
 td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
 td:first-child,th:first-child{text-align:left}
+.warned{background:#fdecea;border-left:4px solid #c00;padding:.5rem .8rem}
 tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflow-wrap:anywhere}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(16rem,1fr));gap:.5rem} figure{margin:0 0 1rem}
 .key span{margin-right:1rem} figcaption{font-size:14px;color:#555}
@@ -36,8 +33,10 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
     kept = "share of the per-frame score kept" if case.truth else outcome.measure
     frame_ms = _frame_ms(outcome.trials)
     drawing = figure(outcome.trials, outcome.choice, frame_ms=frame_ms, asked=case.asked, what=kept)
+    showing = showing or Showing(threshold=case.threshold)
     body = [
         f"<h1>{escape(case.name)}</h1>",
+        *(f'<p class="warned">{escape(warned)}</p>' for warned in warned_of(outcome)),
         *(f"<p>{escape(sentence)}</p>" for sentence in sentences(case, outcome)),
         f"<p>To run it:<br><code>{escape(command)}</code></p>" if command else "",
         "<h2>Time and fidelity</h2>",
@@ -50,12 +49,11 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
         _table(outcome, frame_ms),
         "<h2>Where the milliseconds go</h2>",
         _milliseconds(outcome),
+        "<h2>Side by side</h2>",
+        "<p>The testing part: the per-frame network left, the runner right.</p>",
+        film(case, outcome.tested.shown, showing),
         "<h2>Worst moments</h2>",
-        "<p>Of the testing part: the per-frame network left, the runner right.</p>",
-        *(
-            _moment(case, moment, showing or Showing(threshold=case.threshold))
-            for moment in outcome.tested.worst
-        ),
+        *(moment(case, each, showing) for each in outcome.tested.worst),
         "<h2>What to try next</h2>",
         "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in advice(case, outcome)) + "</ul>",
         *_notes(outcome.notes),
@@ -70,6 +68,11 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
     )
 
 
+def warned_of(outcome: Any) -> list[str]:
+    """What makes the figures doubtful, in sentences."""
+    return [f"Warning: {warned}." for warned in outcome.warnings]
+
+
 def sentences(case: Case, outcome: Any) -> list[str]:
     """What came out, in words."""
     taken, seen = outcome.choice.taken, outcome.tested
@@ -77,7 +80,7 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     if outcome.choice.is_faster:
         said.append(
             f"The runner is ×{outcome.speedup:.2f} as fast as the best per-frame run at full precision"
-            f"{_against_fastest(outcome)}: {taken.trial.name}, a key frame every {taken.period} frames, "
+            f"{_against_fastest(outcome)}: {taken.trial.name}, {_key_frames(outcome)}, "
             f"{taken.trial.engine} {taken.trial.precision}; it was "
             f"×{taken.speedup:.2f} when it was tried."
         )
@@ -104,6 +107,16 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     return said
 
 
+def _key_frames(outcome: Any) -> str:
+    taken = outcome.choice.taken
+    if taken.threshold is None:
+        return f"a key frame every {taken.period} frames"
+    return (
+        f"a key frame where the picture has changed by {taken.threshold:g} grey levels, "
+        f"{taken.key_share:.0%} of the frames ({outcome.tested.key_share:.0%} on the testing part)"
+    )
+
+
 def _against_fastest(outcome: Any) -> str:
     """Where a lower precision is the fastest per-frame run, what is gained over that."""
     plain = outcome.choice.plain
@@ -126,12 +139,22 @@ def _colours() -> str:
 
 def _table(outcome: Any, frame_ms: float) -> str:
     has_scores = any(trial.scores for trial in outcome.trials)
-    names = ["way", "period", "ms a frame", "speed-up", "fidelity", *(["score"] if has_scores else [])]
+    names = [
+        "way",
+        "period",
+        "key frames",
+        "ms a frame",
+        "speed-up",
+        "fidelity",
+        *(["score"] if has_scores else []),
+    ]
     rows = []
     for trial in outcome.trials:
         for point in trial.points():
             mark = ' class="taken"' if point == outcome.choice.taken else ""
-            cells = [trial.name, point.period, f"{frame_ms / point.speedup:.2f}", f"×{point.speedup:.2f}"]
+            period = point.period if point.threshold is None else f"≈ {point.period}"
+            cells = [trial.name, period, f"{point.key_share:.0%}"]
+            cells += [f"{frame_ms / point.speedup:.2f}", f"×{point.speedup:.2f}"]
             cells += [f"{point.fidelity:.4f}"]
             cells += [f"{point.score:.4f}" if point.score is not None else ""] if has_scores else []
             rows.append(f"<tr{mark}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
@@ -146,42 +169,16 @@ def _milliseconds(outcome: Any) -> str:
     trial, period = outcome.choice.taken.trial, outcome.choice.taken.period
     rows = [("a frame in full", trial.parts_ms.get("frame", 0.0), 0.0 if outcome.choice.is_faster else 1.0)]
     if outcome.choice.is_faster:
-        computed = trial.between.computed(period)
-        shares = {"key": 1, "delta": computed - 1, "filled": period - computed}
-        rows += [(_PARTS[part], trial.parts_ms.get(part, 0.0), n / period) for part, n in shares.items() if n]
+        keys, between = outcome.choice.taken.key_share, trial.between
+        computed = keys if between.computes_keys_alone else between.computed(period) / period
+        shares = {"key": keys, "delta": computed - keys, "filled": 1 - computed}
+        rows += [(_PARTS[part], trial.parts_ms.get(part, 0.0), n) for part, n in shares.items() if n]
     cells = "".join(
         f"<tr><td>{name}</td><td>{value:.2f} ms</td><td>{share:.0%}</td><td>{value * share:.2f} ms</td></tr>"
         for name, value, share in rows
     )
     head = "<th></th><th>takes</th><th>of the frames</th><th>a frame on average</th>"
     return f'<div class="wide"><table><tr>{head}</tr>{cells}</table></div>'
-
-
-def _moment(case: Case, moment: Moment, showing: Showing) -> str:
-    pixels = moment.shot.frames[moment.place]
-    pictures = [_drawn(case, pixels, answer, showing) for answer in (moment.plain, moment.answer)]
-    images = "".join(
-        f'<img alt="{name}" src="data:image/jpeg;base64,{_jpeg(picture)}">'
-        for name, picture in zip(("per frame", "runner"), pictures, strict=True)
-    )
-    number = moment.shot.numbers[moment.place]
-    caption = f"{moment.shot.video}, frame {number}: {moment.agreement:.3f}"
-    return f'<figure><div class="pair">{images}</div><figcaption>{escape(caption)}</figcaption></figure>'
-
-
-def _drawn(case: Case, pixels: np.ndarray, answer: Any, showing: Showing) -> np.ndarray:
-    height, width = case.pictures.size
-    whole = (0.0, 0.0, float(width), float(height))
-    found = found_in(answer, picture=(height, width), frame=(height, width), where=whole, showing=showing)
-    return found.drawn(pixels)
-
-
-def _jpeg(pixels: np.ndarray) -> str:
-    scale = min(1.0, 640 / pixels.shape[1])
-    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert done
-    return base64.b64encode(data.tobytes()).decode()
 
 
 def _notes(notes: Sequence[str]) -> list[str]:

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.fidelity import Measure
 from deltadistill.acceleration.footage import Sample, Shot
-from deltadistill.acceleration.ways import PerFrame, Way
+from deltadistill.acceleration.ways import OfRunner, PerFrame, Way
 
-_WORST = 3  # moments that are shown
+_WORST, _SHOWN = 3, 50  # frames: the worst, and those that are shown as a video
 
 
 @dataclass
@@ -67,15 +65,14 @@ class Scorer:
 
     def add(self, scores: Scores, way: Way, sample: Sample, *, most: int | None = None) -> None:
         """Answer one sequence, of `most` frames at most, by default as long as the longest period."""
-        most = self._case.longest if most is None else most
-        frames, numbers = sample.frames(most), sample.numbers(most)
-        for distance, (frame, number) in enumerate(zip(frames, numbers, strict=True)):
+        frames = sample.frames(self._case.longest if most is None else most)
+        for distance, frame in enumerate(frames):
             answer = way.next_one(frame) if distance else way.begin(frame)
-            self._note(scores, distance, sample.shot, number, frame, answer)
+            self.note(scores, distance, sample.shot, sample.start + distance, answer)
 
-    def _note(
-        self, scores: Scores, distance: int, shot: Shot, number: int, frame: np.ndarray, answer: Any
-    ) -> None:
+    def note(self, scores: Scores, distance: int, shot: Shot, place: int, answer: Any) -> None:
+        """Take down an answer to the frame at a place of a shot, as one so far from its key frame."""
+        frame, number = shot.frames[place], shot.numbers[place]
         for table in (scores.agreement, scores.truth, scores.plain_truth):
             if len(table) == distance:
                 table.append([])
@@ -114,7 +111,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Tested:
-    """The choice on the testing part, run as a runner runs it. worst: the frames that agree least."""
+    """The choice on the testing part, run as a runner runs it.
+
+    worst: the frames that agree least. shown: the first frames, one after another. key_share: of the frames,
+    that were key frames.
+    """
 
     frames: int
     fidelity: float
@@ -122,29 +123,34 @@ class Tested:
     score: float | None
     plain_score: float | None
     worst: Sequence[Moment]
+    shown: Sequence[Moment] = ()
+    key_share: float = 1.0
 
 
 def seen_in_the_end(
     case: Case,
     measure: Measure,
     plain: PerFrame,
-    way: Way,
+    runner: OfRunner,
     *,
-    period: int,
     most: int,
     stop: Callable[[], bool] = lambda: False,
 ) -> Tested:
     """Answer the shots of the testing part, each from a key frame on, until there are `most` frames."""
-    scores, moments, count = Scores([[]], [[]], [[]]), [], 0
+    scores, count, keys = Scores([[]], [[]], [[]]), 0, 0
+    worst: list[Moment] = []
+    shown: list[Moment] = []
     for shot in case.parts.testing:
-        for place, (frame, number) in enumerate(zip(shot.frames, shot.numbers, strict=True)):
+        for place, frame in enumerate(shot.frames):
             if count >= most or (count > 1 and stop()):
                 break
-            answer = way.begin(frame) if place % period == 0 else way.next_one(frame)
-            Scorer(case, measure, plain)._note(scores, 0, shot, number, frame, answer)
+            answer = runner.next_one(frame) if place else runner.begin(frame)
+            keys += runner.was_key
+            Scorer(case, measure, plain).note(scores, 0, shot, place, answer)
             agreement = measure.total([scores.agreement[0][-1]])
-            moments.append(Moment(shot, place, agreement, plain.begin(frame), answer))
-            moments = sorted(moments, key=lambda moment: moment.agreement)[:_WORST]
+            moment = Moment(shot, place, agreement, plain.begin(frame), answer)
+            worst = sorted([*worst, moment], key=lambda each: each.agreement)[:_WORST]
+            shown += [moment] if count < _SHOWN else []
             count += 1
     plain_score = _against(case, scores.plain_truth)
     return Tested(
@@ -153,5 +159,7 @@ def seen_in_the_end(
         scores.fidelity(measure, 1) if (kept := scores.kept(case, measure, 1)) is None else kept,
         scores.score(case, 1),
         plain_score,
-        moments,
+        worst,
+        shown,
+        keys / count,
     )

@@ -40,13 +40,27 @@ class WayTimes:
 
     def speedup(self, name: Name, period: int, *, between: Between, fill: str | None = None) -> float:
         """Of a period of a network, over the best per-frame run: the median of each round's ratio."""
-        computed = between.computed(period)
-        total = self._of("key", name) + (0.0 if computed == 1 else (computed - 1) * self._of("delta", name))
+        return float(np.median(self._of("frame") * period / self._total(name, [period], between, fill)))
+
+    def speedup_by_change(
+        self, name: Name, lengths: Sequence[int], *, between: Between, fill: str | None = None
+    ) -> float:
+        """Of sequences of these lengths, where every frame is also looked at for what has changed."""
+        frames = sum(lengths)
+        total = self._total(name, lengths, between, fill) + frames * self._of("watching")
+        return float(np.median(self._of("frame") * frames / total))
+
+    def _total(self, name: Name, lengths: Sequence[int], between: Between, fill: str | None) -> np.ndarray:
+        """Milliseconds of sequences that begin with a key frame each, by round."""
+        frames, keys, computed = sum(lengths), len(lengths), sum(map(between.computed, lengths))
+        total = keys * self._of("key", name)
+        if computed > keys:
+            total = total + (computed - keys) * self._of("delta", name)
         if fill is not None:
             total = (
-                total + computed * self._of("begin", fill) + (period - computed) * self._of("filled", fill)
+                total + computed * self._of("begin", fill) + (frames - computed) * self._of("filled", fill)
             )
-        return float(np.median(self._of("frame") * period / total))
+        return total
 
     def speedups(
         self, name: Name, periods: Sequence[int], *, between: Between, fill: str | None = None
@@ -70,10 +84,17 @@ def way_times(
     fills: Mapping[str, FillCalls] | None = None,
     *,
     seconds: float,
+    watching: Call | None = None,
     measure: Measure = measure_turns,
 ) -> WayTimes:
-    """Time all of them in turns. plain: the answer of a frame in the best per-frame run."""
+    """Time all of them in turns.
+
+    plain: the answer of a frame in the best per-frame run. watching: what a schedule of key frames by change
+    does with each frame.
+    """
     turns: list[Turn] = [[("frame", plain)]]
+    if watching is not None:
+        turns.append([("watching", watching)] * _DELTAS)
     for name, calls in networks.items():
         turns.append([(("key", name), calls.key)])
         if calls.delta is not None:
@@ -92,13 +113,13 @@ def frame_times(
 
 
 def runner_speedup(
-    plain: Call, period_of_runner: Call, period: int, *, seconds: float, measure: Measure = measure_turns
+    plain: Call, part_of_runner: Call, frames: int, *, seconds: float, measure: Measure = measure_turns
 ) -> float:
-    """How many times as fast as per frame a written runner answers a whole period, in turns.
+    """How many times as fast as per frame a written runner answers a part of a video, in turns.
 
-    plain: the answer of one frame in the best per-frame run. period_of_runner: of one whole period.
+    plain: the answer of one frame in the best per-frame run. part_of_runner: of so many frames.
     """
-    turns: list[Turn] = [[("frame", plain)] * _DELTAS, [("period", period_of_runner)]]
+    turns: list[Turn] = [[("frame", plain)] * _DELTAS, [("part", part_of_runner)]]
     timings = measure(turns, runs=_ROUNDS, warmup=1, seconds=seconds)
-    frame, whole = (timings.samples_ms[name].mean(axis=1) for name in ("frame", "period"))
-    return float(np.median(frame * period / whole))
+    frame, whole = (timings.samples_ms[name].mean(axis=1) for name in ("frame", "part"))
+    return float(np.median(frame * frames / whole))

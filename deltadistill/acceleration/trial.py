@@ -21,6 +21,16 @@ class Point(NamedTuple):
     kept: float
     score: float | None
 
+    @property
+    def threshold(self) -> float | None:
+        """Of change, grey levels, that makes a key frame; None where these come at fixed distances."""
+        return self.trial.thresholds.get(self.period)
+
+    @property
+    def key_share(self) -> float:
+        """Of the frames, that are key frames."""
+        return self.trial.key_shares.get(self.period, 1 / self.period)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -30,6 +40,7 @@ class Trial:
     the layers that have students, where these were chosen by time. between: how frames that are not computed
     are answered. memory_mib: the peak of a stream by theory, weights apart; None where nothing asked for it.
     speedups, fidelities, kept, scores: by period; 1 is every frame in full. Fidelity is of the choosing part.
+    thresholds, key_shares: by period too, which is their mean distance where key frames come by change.
     parts_ms: medians in milliseconds: "frame", "key", "delta", "filled".
     ended: why it was not tried further; "" where it was. seconds: that it took.
     """
@@ -46,10 +57,22 @@ class Trial:
     fidelities: Mapping[int, float] = field(default_factory=dict)
     kept: Mapping[int, float] = field(default_factory=dict)
     scores: Mapping[int, float] = field(default_factory=dict)
+    thresholds: Mapping[int, float] = field(default_factory=dict)
+    key_shares: Mapping[int, float] = field(default_factory=dict)
     parts_ms: Mapping[str, float] = field(default_factory=dict)
     ended: str = ""
     seconds: float = 0.0
     memory_mib: float | None = None
+
+    @property
+    def is_by_change(self) -> bool:
+        """Whether key frames come where the picture has changed."""
+        return bool(self.thresholds)
+
+    def has_students_of(self, other: "Trial") -> bool:
+        """Whether both are of the same delta network; those without one have the same."""
+        mine, others = ((each.design, tuple(each.compressed), each.steps) for each in (self, other))
+        return mine == others
 
     def points(self) -> Iterator[Point]:
         """Every period at which both time and fidelity are known."""
@@ -72,7 +95,7 @@ class Trial:
 
 def from_json(values: Mapping[str, Any]) -> Trial:
     """A trial as it was written; ValueError for anything else."""
-    tables = ("speedups", "fidelities", "kept", "scores")
+    tables = ("speedups", "fidelities", "kept", "scores", "thresholds", "key_shares")
     try:
         read = {name: {int(key): float(each) for key, each in values[name].items()} for name in tables}
         between = Between.model_validate(values["between"])

@@ -14,9 +14,10 @@ Record = Any
 
 
 class Truth(Protocol):
-    """name: of the file. measure: of the score, in words."""
+    """name: of the file. digest: of its content. measure: of the score, in words."""
 
     name: str
+    digest: str
     measure: str
 
     def covers(self, number: int) -> bool:
@@ -45,6 +46,7 @@ class BoxTruth:
     frames: Collection[int] | None = None
     sizes: Mapping[int, tuple[int, int]] | None = None
     measure: str = "AP at IoU 0.5"
+    digest: str = ""
 
     def covers(self, number: int) -> bool:
         """See `Truth`."""

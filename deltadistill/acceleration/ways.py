@@ -46,10 +46,14 @@ class PerFrame:
 
 
 class Delta:
-    """A delta network; answers are kept, as frames between them may be filled in several ways."""
+    """A delta network; answers are kept, as frames between them may be filled in several ways.
 
-    def __init__(self, case: Case, session: Session, structure: Any):
+    keeps: whether they are; where other frames are key frames each time, none is asked for again.
+    """
+
+    def __init__(self, case: Case, session: Session, structure: Any, *, keeps: bool = True):
         self._case, self._session, self._structure = case, session, structure
+        self._keeps = keeps
         self._maps: Any = None
         self._key: np.ndarray | None = None
         self._maps_of: np.ndarray | None = None
@@ -66,6 +70,8 @@ class Delta:
 
     def _known(self, frame: np.ndarray) -> Decoded:
         assert self._key is not None
+        if not self._keeps:
+            return self._computed(frame)
         name = id(self._key), id(frame)
         if name not in self._kept:
             self._kept[name] = self._key, frame, self._computed(frame)
@@ -107,6 +113,11 @@ class OfRunner:
 
     def __init__(self, runner: Runner):
         self._runner = runner
+
+    @property
+    def was_key(self) -> bool:
+        """Whether the frame that was answered last was a key frame."""
+        return self._runner.is_key_frame
 
     def begin(self, frame: np.ndarray) -> Decoded:
         """See `Way`."""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import PER_ELEMENT
+from deltadistill.forward.watching import OperatorWatch
 
 _BATCH_NORMS = {name for name in PER_ELEMENT if "batch_norm" in name}
 _ASKING_SHAPES = {  # they look at a tensor's shape and type, not at what it holds
@@ -83,11 +83,11 @@ def watched(network: nn.Module, inputs: Any) -> Iterator[Dataflow]:
         yield watch.flow
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(OperatorWatch):
     """Sees every operator and the memory that it reads and makes; `running` names the running modules."""
 
     def __init__(self, inputs: Any) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.flow = Dataflow()
         self.running = [""]
         self._storages: list[StorageWeakRef] = []  # no two have one address while these are there
@@ -201,20 +201,9 @@ def _naming(network: nn.Module, running: list[str]) -> Iterator[None]:
 
 @contextmanager
 def _ending(network: nn.Module, end: Callable[[Any], None]) -> Iterator[None]:
-    """Call `end` with what the network returns, and let it return that whatever other hooks make of it."""
-    returned: list[Any] = []
-
-    def first(_module: nn.Module, _inputs: Any, outputs: Any) -> None:
-        end(outputs)
-        returned.append(outputs)
-
-    before = network.register_forward_hook(first, prepend=True)
-    after = network.register_forward_hook(lambda *_: returned.pop())
-    try:
+    """Call `end` with what the network returns."""
+    with network.register_forward_hook(lambda _module, _inputs, outputs: end(outputs)):
         yield
-    finally:
-        before.remove()
-        after.remove()
 
 
 def _begin(running: list[str], name: str, *_: Any) -> None:

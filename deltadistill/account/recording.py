@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import INPUT_ARGUMENT, WITHOUT_WORK, Convention, operator_macs
 from deltadistill.forward.modes import without_histories
+from deltadistill.forward.watching import OperatorWatch
 
 _FEW = 64  # elements of whole numbers or flags: bookkeeping up to here, listed as work beyond
 
@@ -97,11 +97,11 @@ def record(
     return recorder.recording
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(OperatorWatch):
     """Sees every operator on its way to the device; `running` is the stack of names of running modules."""
 
     def __init__(self, convention: Convention) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.convention = convention
         self.recording = Recording()
         self.running = [""]
@@ -149,6 +149,10 @@ def _naming(model: nn.Module, recorder: _Recorder, watch: Callable[[nn.Module], 
     watched = [module for module in model.modules() if watch(module)]
     hidden = {id(inner) for module in watched for inner in module.modules() if inner is not module}
     handles = []
+
+    def leave(*_: Any) -> None:
+        recorder.running.pop()  # never the hook's result, which would stand in for the module's
+
     for name, module in model.named_modules():
         if id(module) in hidden:
             continue
@@ -159,7 +163,7 @@ def _naming(model: nn.Module, recorder: _Recorder, watch: Callable[[nn.Module], 
                 recorder.recording.arguments.append((name, (*args, *named.values())))
 
         handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
-        handles.append(module.register_forward_hook(lambda *_: recorder.running.pop() and None))
+        handles.append(module.register_forward_hook(leave))
     try:
         yield
     finally:

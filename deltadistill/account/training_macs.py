@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import operator_macs
+from deltadistill.forward.watching import OperatorWatch
 
 
-class TrainingMacs(TorchDispatchMode):
+class TrainingMacs(OperatorWatch):
     """Counts what is computed inside the with statement, backward passes too, on values or meta tensors.
 
     `macs` has the sum so far. Operators take a little longer while they are counted.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.macs = 0
 
     def __torch_dispatch__(

@@ -63,6 +63,20 @@ def set_second_factor(student: nn.Sequential, factor: Tensor) -> None:
     weight.copy_(kernel.permute(0, 2, 1, 3).reshape(weight.shape))
 
 
+def factor_product(student: nn.Sequential) -> Tensor:
+    """The matrix (groups, inputs·k_h, outputs·k_w) that a student's factors make, with gradient.
+
+    In the order of `kernel_matrices`; a Linear is one group and a 1×1 kernel.
+    """
+    first, second = _weights(student)
+    if first.dim() == 2:
+        return (second @ first).T[None]
+    groups = first.shape[0] // second.shape[1]
+    into = first.unflatten(0, (groups, -1)).flatten(2)  # (groups, rank, inputs·k_h)
+    out_of = second.unflatten(0, (groups, -1)).transpose(1, 2).flatten(2)  # (groups, rank, outputs·k_w)
+    return into.mT @ out_of
+
+
 def initialise_by_svd(student: nn.Sequential, teacher: Teacher) -> None:
     """Set `student` to the best factorisation of the teacher's kernel, group by group.
 

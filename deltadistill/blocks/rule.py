@@ -70,6 +70,19 @@ class Rule:
         """
         raise NotImplementedError
 
+    def predict_along(
+        self, parts: Parts, x: Tensor, x_key: Tensor, z_key: Tensor, choice: Choice, motion: Motion
+    ) -> Tensor:
+        """As `predict`, where training knows how each later frame's picture moved since its key frame.
+
+        motion: of the M later frames. What is predicted is relative to `reference`.
+        """
+        return self.predict(parts, x, x_key, z_key, choice)
+
+    def reference(self, z_key: Tensor, motion: Motion) -> Tensor:
+        """What predictions are relative to, from the key frames' outputs: these, or where they have moved."""
+        return z_key
+
     def predict_steps(self, parts: Parts, x: Tensor, z_key: Tensor, choice: Choice) -> Tensor:
         """What the candidate predicts from each frame to the next, as `predict` does from the key frame.
 

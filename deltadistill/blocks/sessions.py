@@ -98,14 +98,20 @@ class ClipSession:
         self.frames = frames
         self.relative_to = _known_reference(relative_to)
         self.clips: int | None = None
+        self._motion: Motion | None = None
         self.errors: dict[Call, CallError] = {}
         self._choose = choose or (lambda block: block.choice)
         self._targets = targets
         self._counter = _CallCounter()
 
-    def begin(self, *, clips: int) -> None:
-        """Say how many clips the next forward has; a new forward counts its calls anew."""
-        self.clips = clips
+    def begin(self, *, clips: int, motion: Motion | None = None) -> None:
+        """Say how many clips the next forward has; a new forward counts its calls anew.
+
+        motion: of the (T − 1)·N later frames, since their key frames; None: not known.
+        """
+        if motion is not None and self.relative_to != "key":
+            raise ValueError("motion is since the key frame; it goes with relative_to='key'")
+        self.clips, self._motion = clips, motion
         self._counter = _CallCounter()
 
     def run(self, block: DeltaBlock, x: Tensor) -> Tensor:
@@ -125,13 +131,18 @@ class ClipSession:
             return z_key
         rule, choice = block.rule, self._choose(block)
         assert rule.prediction is not None  # a rule with candidates has one
+        reference = z_key
         if self.relative_to == "previous":
             prediction = rule.predict_steps(block, x, z_key, choice)
             later = rule.prediction.integrate_steps(prediction, z_key)
-        else:
+        elif self._motion is None:
             prediction = rule.predict(block, x_later, x_key, z_key, choice)
             later = rule.prediction.integrate(prediction, z_key)
-        self._compare(block, prediction, z_key.detach())
+        else:
+            prediction = rule.predict_along(block, x_later, x_key, z_key, choice, self._motion)
+            reference = rule.reference(z_key, self._motion)
+            later = rule.prediction.integrate(prediction, reference)
+        self._compare(block, prediction, reference.detach())
         return torch.cat([z_key, later])
 
     def _frame_by_frame(self, block: DeltaBlock, x_key: Tensor, x_later: Tensor) -> Iterator[Tensor]:

@@ -13,8 +13,9 @@ from deltadistill.blocks.delta_network import seat_of
 from deltadistill.blocks.rule import Motion
 from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
 from deltadistill.blocks.sessions import ClipSession, StreamSession, hint_at_channels, require_frames
-from deltadistill.forward.clip_axes import clip_axes
+from deltadistill.forward.clip_axes import all_frames, clip_axes
 from deltadistill.forward.outputs import called
+from deltadistill.motion.warp import Warp
 
 _log = logging.getLogger(__name__)
 
@@ -206,6 +207,7 @@ def forward_clip(
     session: ClipSession | None = None,
     relative_to: str | None = None,
     run: Run | None = None,
+    motion: Tensor | None = None,
 ) -> Any:
     """Run clips (N, T, C, H, W), the first frame of each as key frame; outputs are (N, T, …).
 
@@ -214,6 +216,7 @@ def forward_clip(
     with one entry per frame (detections) as N lists of T entries (see `clip_axes`).
     relative_to: "key" or "previous", the frame that deltas refer to; by default the session's, else "key".
     run: how the network is run on frames; None: called.
+    motion: of later frames since their key frame, (N, T − 1, 2, h, w), for rules that move what they keep.
     The backward pass raises RuntimeError where it runs blocks again (gradient checkpointing).
     """
     require_frames(clip, "(N, T, C, H, W)")
@@ -227,7 +230,7 @@ def forward_clip(
         )
     if session.frames != frames:
         raise ValueError(f"the session is for clips of {session.frames} frames; this clip has {frames}")
-    session.begin(clips=clips)
+    session.begin(clips=clips, motion=None if motion is None else Warp(all_frames(motion)))
     time_major = clip.transpose(0, 1).flatten(0, 1)
     seat = seat_of(network)
     with seat.taken_by(session):

@@ -16,10 +16,10 @@ from deltadistill.acceleration.accelerate import REPORT, Outcome, accelerate
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.footage import read_footage, split
-from deltadistill.acceleration.page import sentences
+from deltadistill.acceleration.page import sentences, warned_of
 from deltadistill.acceleration.truth_file import open_truth
 from deltadistill.command import network_arguments
-from deltadistill.command.exits import UsageError
+from deltadistill.command.exits import UnfinishedError, UsageError
 from deltadistill.command.opened_runner import OWN_ADAPTER
 from deltadistill.runtime.picture_form import PictureForm
 from deltadistill.runtime.registry import ENGINES
@@ -44,14 +44,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         command=lambda outcome: _complete(command, outcome),
     )
     if not arguments.json:
-        print(
-            "\n".join(
-                [*sentences(case, outcome), f"Page: {outcome.folder / REPORT}", _complete(command, outcome)]
-            )
-        )
-    if outcome.was_interrupted:
-        raise KeyboardInterrupt
-    return outcome.as_json() | {"command": _complete(command, outcome)}
+        page = f"Page: {outcome.folder / REPORT}"
+        told = [*warned_of(outcome), *sentences(case, outcome), page, _complete(command, outcome)]
+        print("\n".join(told))
+    result = outcome.as_json() | {"command": _complete(command, outcome)}
+    if outcome.ended_by is not None:
+        raise UnfinishedError(result, outcome.ended_by)
+    return result
 
 
 def _case(arguments: argparse.Namespace, tell: Callable[[str], None]) -> tuple[Case, Adapter]:
@@ -74,6 +73,8 @@ def _case(arguments: argparse.Namespace, tell: Callable[[str], None]) -> tuple[C
     footage, notes = read_footage(
         arguments.videos, size=pictures.size, fit=pictures.fit, scene_cut=arguments.scene_cut or None
     )
+    for note in (*named.notes, *notes):
+        tell(f"note: {note}")
     case = Case(
         network=named.network,
         pictures=pictures,

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from deltadistill.files.atomic import CANNOT_WRITE
 
@@ -36,8 +37,21 @@ class TerminatedError(BaseException):
     """SIGTERM came: everything is closed on the way out, as after Ctrl-C."""
 
 
+class UnfinishedError(BaseException):
+    """Something interrupted a command that has a result all the same: what it had done until then.
+
+    result: as the command would have returned it. by: what came, KeyboardInterrupt or TerminatedError.
+    """
+
+    def __init__(self, result: Mapping[str, Any], by: BaseException):
+        super().__init__(str(by))
+        self.result, self.by = dict(result), by
+
+
 def ended(error: BaseException) -> tuple[int, str]:
     """The exit code and the sentence for an error that ended a command."""
+    if isinstance(error, UnfinishedError):
+        return ended(error.by)
     if isinstance(error, TerminatedError):
         return TERMINATED, "ended by SIGTERM"
     if isinstance(error, KeyboardInterrupt):
@@ -56,11 +70,20 @@ def ended(error: BaseException) -> tuple[int, str]:
     )
 
 
-def tell(code: int, sentence: str, *, as_json: bool) -> None:
-    """Say how a command ended, on stderr, and on stdout too where JSON is expected there."""
+def result_of(error: BaseException) -> Mapping[str, Any] | None:
+    """What an interrupted command had done until then; None for every other error."""
+    return error.result if isinstance(error, UnfinishedError) else None
+
+
+def tell(code: int, sentence: str, *, as_json: bool, result: Mapping[str, Any] | None = None) -> None:
+    """Say how a command ended, on stderr, and on stdout too where JSON is expected there.
+
+    result: what it had done until it was interrupted; JSON is this then, and not an error.
+    """
     print(f"deltadistill: {sentence}", file=sys.stderr)
     if as_json:
-        print(json.dumps({"error": sentence, "exit": code}, ensure_ascii=False))
+        said = {"error": sentence} if result is None else {**result, "interrupted": True}
+        print(json.dumps({**said, "exit": code}, ensure_ascii=False))
 
 
 def wants_traceback() -> bool:

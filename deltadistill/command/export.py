@@ -14,7 +14,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--format", required=True, choices=FORMATS,
         help="onnx; openvino: its own .xml and .bin; pt2: packages of PyTorch, where the runner keeps some",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="the folder to write")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", help="to write; by default RUNNER-FORMAT beside the runner"
+    )
     parser.add_argument(
         "--precision",
         default="fp32",

@@ -23,7 +23,8 @@ _ROLES = {
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do what the command line asks for; return what is in the folder, as `interface.json` has it."""
-    source, target = (Path(name).expanduser() for name in (arguments.runner, arguments.output))
+    source = Path(arguments.runner).expanduser()
+    target = Path(arguments.output or _beside(source, arguments.format)).expanduser()
     _require_a_place(target, source)
     description = read_description(source)
     graphs = _graphs(description, arguments.format, arguments.precision, source)
@@ -36,6 +37,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.json:
         print(f"{', '.join(files.values())} and {INTERFACE} in {target}")
     return {"folder": str(target), **interface}
+
+
+def _beside(source: Path, name: str) -> Path:
+    """The folder of a format beside a runner's, which may be the folder that we are in."""
+    whole = source.absolute()
+    return whole.with_name(f"{whole.name}-{name}")
 
 
 @contextmanager

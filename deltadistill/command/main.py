@@ -26,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with exits.closing_on_sigterm():
             return _run(line)
-    except (Exception, KeyboardInterrupt, exits.TerminatedError) as error:
+    except (Exception, KeyboardInterrupt, exits.TerminatedError, exits.UnfinishedError) as error:
         if exits.wants_traceback():
             raise
         code, sentence = exits.ended(error)
-        exits.tell(code, sentence, as_json=as_json)
+        exits.tell(code, sentence, as_json=as_json, result=exits.result_of(error))
         return code
 
 

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from deltadistill.command.exits import OutputError, UsageError
+from deltadistill.command.exits import OutputError, TerminatedError, UnfinishedError, UsageError
 from deltadistill.command.opened_runner import OnVideo, Told, open_runner
 from deltadistill.video.json_lines import JsonLines
 from deltadistill.video.pipelined import Pipelined, Step
@@ -33,9 +33,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     on_video = open_runner(arguments)
     with closing(open_source(arguments.video, patience=patience)) as source, ExitStack() as files:
         targets = _targets(arguments, source, files)
-        result = run_on(on_video, source, targets, max_frames=arguments.max_frames)
+        result, ended_by = _ran(on_video, source, targets, max_frames=arguments.max_frames)
     if not arguments.json:
         print(_summary(result, arguments))
+    if ended_by is not None:
+        raise UnfinishedError(result, ended_by)
     return result
 
 
@@ -75,34 +77,69 @@ def run_on(
     Returns frames, key frames, those that were forced by reason, seconds until the last one is written,
     frames a second (wall clock), seconds of work by step, and what was noticed.
     """
+    result, ended_by = _ran(on_video, source, targets, max_frames=max_frames)
+    if ended_by is not None:
+        raise ended_by
+    return result
+
+
+Ended = BaseException | None
+"""The interruption that ended a run before its source did, if one came."""
+
+
+def _ran(
+    on_video: OnVideo, source: Source, targets: Targets, *, max_frames: int | None
+) -> tuple[dict[str, Any], Ended]:
+    """See `run_on`; what was done until an interruption, and that."""
     count, begun = _Count(), time.perf_counter()
+    ahead = _AHEAD_LIVE if source.is_live else _AHEAD
+    expected = _fewer(source.expected(), max_frames)
+    frames = closing_after(source, max_frames)
+    steps = _steps(on_video, source, targets)
+    with Pipelined(frames, steps, ahead=ahead) as results, _bar(expected) as bar:
+        spent = results.spent | {"writing": 0.0}
+        try:
+            ended_by = _written(results, targets, count, spent, bar, max_frames)
+        finally:
+            source.close()  # frames that a thread waits for do not come any more
+        spent |= results.spent
+    spent["writing"] += targets.finish()
+    seconds = time.perf_counter() - begun
+    return _result(count, seconds, spent, source, targets), ended_by
+
+
+def _steps(on_video: OnVideo, source: Source, targets: Targets) -> dict[str, Step]:
     steps: dict[str, Step] = {"preparing": on_video.prepare, "network": on_video.answer}
     if source.is_live:  # every step between makes a frame later by as long as the network takes
         steps = {"network": lambda frame: on_video.answer(on_video.prepare(frame))}
     steps["decoding"] = on_video.tell
     if targets.video is not None:
         steps["drawing"] = _drawn
-    ahead = _AHEAD_LIVE if source.is_live else _AHEAD
-    expected = _fewer(source.expected(), max_frames)
-    frames = closing_after(source, max_frames)
-    with Pipelined(frames, steps, ahead=ahead) as results, _bar(expected) as bar:
-        spent = results.spent | {"writing": 0.0}
-        try:
-            for result in results:
-                told, picture = result if targets.video is not None else (result, None)
-                started = time.perf_counter()
-                _write(targets, told, picture)
-                spent["writing"] += time.perf_counter() - started
-                count.note(told)
-                bar.update()
-                if max_frames is not None and count.frames >= max_frames:
-                    break
-        finally:
-            source.close()  # frames that a thread waits for do not come any more
-        spent |= results.spent
-    spent["writing"] += targets.finish()
-    seconds = time.perf_counter() - begun
-    return _result(count, seconds, spent, source, targets)
+    return steps
+
+
+def _written(
+    results: Iterable[Any],
+    targets: Targets,
+    count: _Count,
+    spent: dict[str, float],
+    bar: tqdm,
+    most: int | None,
+) -> Ended:
+    """Write and count what the steps give."""
+    try:
+        for result in results:
+            told, picture = result if targets.video is not None else (result, None)
+            started = time.perf_counter()
+            _write(targets, told, picture)
+            spent["writing"] += time.perf_counter() - started
+            count.note(told)
+            bar.update()
+            if most is not None and count.frames >= most:
+                break
+    except (KeyboardInterrupt, TerminatedError) as error:
+        return error
+    return None
 
 
 def closing_after(source: Source, max_frames: int | None) -> Iterator[VideoFrame]:

@@ -1,6 +1,7 @@
 """Any network to a delta network: choose blocks, put students beside them, and drop the unused ones again."""
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -17,7 +18,13 @@ from deltadistill.conversion.comparison import require_same, run_before
 from deltadistill.conversion.data_aware import Run
 from deltadistill.conversion.example import Example
 from deltadistill.conversion.replacing import replace_modules
-from deltadistill.conversion.report import conversion_report, keep_report, nothing_converted, report_of
+from deltadistill.conversion.report import (
+    Conversion,
+    conversion_report,
+    keep_report,
+    nothing_converted,
+    report_of,
+)
 from deltadistill.conversion.requirements import copied, known_names
 from deltadistill.conversion.selectors import Selector, inner_convolutions
 from deltadistill.forward.modes import copy_with_modes
@@ -57,36 +64,48 @@ def convert(
     layers without weights as yet, and when nothing could be converted.
     """
     _require_convertible(network, students, where, predicts, clips)
-    original, network = network, copied(network)
-    names = known_names(where(network), network)
-    selected = {id(network.get_submodule(name)) for name in names}
-    chosen, reasons, rows_per_frame = outermost(network, selected, students, example)
-    report = tuple(report_of(network, chosen, reasons))
+    copy = copied(network)
+    names = known_names(where(copy), copy)
+    selected = {id(copy.get_submodule(name)) for name in names}
+    chosen, reasons, rows_per_frame = outermost(copy, selected, students, example)
+    report = tuple(report_of(copy, chosen, reasons))
     if not chosen:
-        raise nothing_converted(network, names, report, reasons)
-    before = None if example is None else run_before(network, chosen, example)
+        raise nothing_converted(copy, names, report, reasons)
+    before = None if example is None else run_before(copy, chosen, example)
     seat = Seat()
     blocks = {
         id(module): passing_for(DeltaBlock, module)(module, students, seat, predicts=predicts)
         for module in chosen.values()
     }
-    for module in chosen.values():
-        blocks[id(module)].rows_per_frame = rows_per_frame.get(id(module), 1)
-        blocks[id(module)].probed = id(module) in rows_per_frame
+    copy = _with_blocks(copy, blocks, rows_per_frame)
+    keep_report(copy, report)
+    if example is not None and before is not None:
+        require_same(copy, seat, before, network, example)
+    if clips is not None:
+        starts = data_aware.initialise_from_data(
+            copy, list(blocks.values()), clips, run=run, progress=progress
+        )
+        keep_report(copy, _with_starts(report, starts))
+    return copy
+
+
+def _with_blocks(
+    network: nn.Module, blocks: dict[int, DeltaBlock], rows_per_frame: Mapping[int, int]
+) -> nn.Module:
+    """The network with blocks in the place of modules, by their ids, which know their names and rows."""
+    for module, block in blocks.items():
+        block.rows_per_frame = rows_per_frame.get(module, 1)
+        block.probed = module in rows_per_frame
     network = replace_modules(network, blocks)
     for name, block in delta_blocks(network).items():
         block.name = name
-    keep_report(network, report)
-    if example is not None and before is not None:
-        require_same(network, seat, before, original, example)
-    if clips is not None:
-        starts = data_aware.initialise_from_data(
-            network, list(blocks.values()), clips, run=run, progress=progress
-        )
-        begins = {block.name: start for block, start in starts.items()}
-        rows = (replace(row, start=begins[row.block]) if row.converted else row for row in report)
-        keep_report(network, tuple(rows))
     return network
+
+
+def _with_starts(report: Sequence[Conversion], starts: Mapping[DeltaBlock, str]) -> tuple[Conversion, ...]:
+    """The report with how each converted layer's students begin."""
+    begins = {block.name: start for block, start in starts.items()}
+    return tuple(replace(row, start=begins[row.block]) if row.converted else row for row in report)
 
 
 def _require_convertible(

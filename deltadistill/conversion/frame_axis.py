@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map, tree_map_only
 
 from deltadistill.conversion.example import Example, first_frame, run_on_example
 from deltadistill.forward.modes import evaluation_mode
+from deltadistill.forward.watching import OperatorWatch
 
 # Operators whose number of rows depends on values.
 _COUNTING = {
@@ -141,11 +141,11 @@ def _sampled(x: Tensor) -> Tensor:
     return rows[:, :: max(1, rows.shape[1] // _SAMPLES)].clone()  # what follows may change x in place
 
 
-class _ContentWatch(TorchDispatchMode):
+class _ContentWatch(OperatorWatch):
     """Remembers the operators so far whose rows depend on what the tensors hold."""
 
     def __init__(self) -> None:
-        TorchDispatchMode.__init__(self)
+        super().__init__()
         self.counting: set[str] = set()
         self.choosing: set[str] = set()
 

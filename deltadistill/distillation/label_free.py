@@ -1,7 +1,7 @@
 """Distillation of any delta network on clips without labels: the teacher stays, students and gates learn."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from math import isfinite
 from numbers import Integral
 from typing import Any
@@ -15,6 +15,7 @@ from deltadistill.account.candidate_costs import CostTable, macs_of_blocks
 from deltadistill.account.macs import count_macs
 from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
+from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.distillation.clip_batches import ClipBatches, Clips
 from deltadistill.distillation.safeguard import Safeguard
 from deltadistill.distillation.search import learning_parameters
@@ -49,6 +50,8 @@ def distill(
     run: Run | None = None,
     progress: bool = True,
     objectives: Mapping[str, Mapping[str, Any]] | None = None,
+    motion: Callable[[Tensor], Tensor] | None = None,
+    coarsest: float | None = None,
 ) -> list[float]:
     """Train the students of a converted network in place, by the teacher's own deltas (Eq. 2).
 
@@ -67,6 +70,11 @@ def distill(
     objectives: what to learn from beside the teacher's deltas, by a name of objectives.registry or as
         package.module:name: {"weight": 1.0, "options": {…}} each. They may look at what the network returns.
 
+    motion: trains students of changes under motion, for streams that move what the key frame left
+        (blocks/moved_rule.py): makes the motion of later frames since their key frame, (N, T − 1, 2, h,
+        w), of a batch's clips, such as `motion.of_clips.ClipMotion()`. None: nothing moves.
+    coarsest: with motion, as of MovedDeltaRule.
+
     No label is needed; the teacher's weights and batch norm statistics stay as they are. Blocks are decided
     afterwards, ready for `deploy`. Returns the distillation loss of every step.
     A second call goes on with the students: with `cost` it searches anew from the gates, without it blocks
@@ -83,10 +91,14 @@ def distill(
     batches = ClipBatches(clips, network, batch=batch, seed=seed)
     _require_candidates(network)
     target = None if cost is None else AmortisedTarget(cost, length)
-    with torch.inference_mode(False), torch.enable_grad(), _only_students_learn(network):
+    moving = nullcontext() if motion is None else maps_moved(network, coarsest=coarsest)
+    with torch.inference_mode(False), torch.enable_grad(), _only_students_learn(network), moving:
         first = batches.at(0)
         setting = Setting(network, first[:, 0], tuple(first.shape[-2:]), run=run or frame_outputs)
-        terms = {**equation_5(setting, alpha=1.0, task="none"), **further_terms(objectives or {}, setting)}
+        terms = {
+            **equation_5(setting, alpha=1.0, task="none"),
+            **further_terms(objectives or {}, setting, steps=steps),
+        }
         costs = _costs(network, first.shape[2:], target, costs, run)
         trainee = DistillTraining(
             _optimised(network, terms, learning_rate, steps),
@@ -98,6 +110,7 @@ def distill(
             tune_score=lambda between: 0.0,
             clip_of=lambda frames: frames,
             run=setting.run,
+            motion_of=motion,
         )
         judging = [first, *(batches.at(step) for step in range(1, min(_JUDGED, steps)))]
         return _trained(trainee, batches, judging, steps, progress)

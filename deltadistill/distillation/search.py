@@ -9,11 +9,11 @@ from torch import nn
 
 from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable, delta_cost
+from deltadistill.account.knapsack import greedy_selection, optimal_selection
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.straight_through import Choice
-from deltadistill.distillation.knapsack import greedy_selection, optimal_selection
 
 _log = logging.getLogger(__name__)
 _CLOSE = 0.98  # a search may end this far below its target

@@ -24,6 +24,8 @@ from deltadistill.training.optimised_network import OptimisedNetwork
 from deltadistill.training.passes import Batch
 
 _NEVER = float("inf")
+MOTION = "motion"
+"""Of a batch's later frames, beside their clips."""
 
 
 @dataclass
@@ -35,6 +37,8 @@ class DistillTraining:
     terms: the weighted objectives; `optimised` has those with modules of their own as companions.
     beta: weight of what the search charges for the expected cost. search: None where blocks are decided.
     clip_of: from a batch's clips to what the network takes. run: how the network is run on frames.
+    motion_of: from a batch's clips to the motion of later frames since their key frame, (N, T − 1, 2, h, w),
+    for blocks that are trained under it (blocks/moved_rule.py); None: without.
     Raises ValueError, before anything is trained, where the search's bound is out of reach.
     """
 
@@ -47,6 +51,7 @@ class DistillTraining:
     tune_score: Callable[[Callable[[], None]], float]
     clip_of: Callable[[Tensor], Tensor] = normalise
     run: Run = frame_outputs
+    motion_of: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self):
         if self.search is not None:
@@ -83,6 +88,8 @@ class DistillTraining:
         return totals | {"compressed_share": compressed_share(self.network)}
 
     def _prepared(self, part: Batch, terms: Terms) -> Batch:
+        if self.motion_of is not None:
+            part = {**part, MOTION: self.motion_of(part["clip"])}
         for term in terms.values():
             part = term.objective.prepared(part, self.network)
         return part
@@ -117,6 +124,7 @@ class DistillTraining:
             run=self.run,
             precision=self.optimised.precision,
             only_extents=only_extents,
+            motion=part.get(MOTION),
         )
 
     def _losses(self, index: int, part: Batch, extent: BatchExtent, terms: Terms) -> dict[str, Tensor]:
@@ -148,7 +156,9 @@ class DistillTraining:
         terms = {name: term for name, term in self.terms.items() if term.at(last) > 0}
         taps = Taps.of_all(term.objective.taps for term in terms.values())
         part = self._prepared(batch, terms)
-        seen = Observation(self.network, part, self.clip_of(part["clip"]), taps, run=self.run)
+        seen = Observation(
+            self.network, part, self.clip_of(part["clip"]), taps, run=self.run, motion=part.get(MOTION)
+        )
         return sum(term.at(last) * self._term(term.objective, seen, None).item() for term in terms.values())
 
     def judged_weights(self) -> AbstractContextManager[None]:

@@ -15,24 +15,39 @@ from deltadistill.objectives.teacher_output import TeacherOutput
 
 TASK, DISTILLATION = "task", "distillation"  # the terms of Eq. 5, and columns of every training's curve
 
+_SCHEDULE = ("starts", "until", "last")
 _TASK_TERMS = {"labels": TaskLoss, "teacher": TeacherOutput}
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """An objective and its weight, which holds for so many steps and is 0 after them; None: to the end."""
+    """An objective and its weight, which is 0 outside its steps.
+
+    steps: it holds up to this step; None: to the end. begin: from this step on. last: at its last step the
+    weight is this, and changes evenly on the way there; None: it stays. That needs `steps`.
+    """
 
     objective: Objective
     weight: float = 1.0
     steps: int | None = None
+    begin: int = 0
+    last: float | None = None
 
     def __post_init__(self):
-        if not (isfinite(self.weight) and self.weight >= 0):
-            raise ValueError(f"the weight of an objective is {self.weight}; expected a number from 0 on")
+        for weight in (self.weight, self.last or 0.0):
+            if not (isfinite(weight) and weight >= 0):
+                raise ValueError(f"the weight of an objective is {weight}; expected a number from 0 on")
+        if self.last is not None and self.steps is None:
+            raise ValueError("a weight that changes up to its last step needs to know which that is")
 
     def at(self, step: int) -> float:
         """The weight at a step."""
-        return self.weight if self.steps is None or step < self.steps else 0.0
+        if step < self.begin or (self.steps is not None and step >= self.steps):
+            return 0.0
+        if self.last is None or self.steps is None:
+            return self.weight
+        way = (step - self.begin) / max(self.steps - 1 - self.begin, 1)
+        return self.weight + way * (self.last - self.weight)
 
 
 Terms = Mapping[str, Weighted]
@@ -62,16 +77,39 @@ def task_terms(setting: Setting, task: Literal["labels", "teacher", "none"]) -> 
     return {} if task == "none" else {TASK: Weighted(_TASK_TERMS[task](setting))}
 
 
-def further_terms(chosen: Mapping[str, Mapping[str, Any]], setting: Setting) -> Terms:
+def further_terms(
+    chosen: Mapping[str, Mapping[str, Any]], setting: Setting, *, steps: int | None = None
+) -> Terms:
     """Terms beside those of Eq. 5, by their names in OBJECTIVES or their paths package.module:name.
 
-    chosen: {"weight": …, "options": {…}} of each; both may be left out (1, none).
+    chosen: {"weight": …, "options": {…}, "starts": …, "until": …, "last": …} of each; all may be left out (1,
+        none, 0, 1, none). It counts from the share `starts` of the steps to the share `until`, with a weight
+        that changes evenly to `last`.
+    steps: of the training, which shares are of.
     """
     for name, how in chosen.items():
-        if unknown := set(how) - {"weight", "options"}:
-            raise ValueError(f"objective {name} has {sorted(unknown)}; allowed: weight, options")
+        if unknown := set(how) - {"weight", "options", *_SCHEDULE}:
+            raise ValueError(
+                f"objective {name} has {sorted(unknown)}; allowed: weight, options, starts, until, last"
+            )
     made = {name: make_objective(name, setting, how.get("options")) for name, how in chosen.items()}
-    return {name: Weighted(objective, chosen[name].get("weight", 1.0)) for name, objective in made.items()}
+    return {name: _scheduled(name, objective, chosen[name], steps) for name, objective in made.items()}
+
+
+def _scheduled(name: str, objective: Objective, how: Mapping[str, Any], steps: int | None) -> Weighted:
+    weight, starts, until = how.get("weight", 1.0), how.get("starts", 0.0), how.get("until", 1.0)
+    last = how.get("last")
+    if not 0 <= starts < until <= 1:
+        raise ValueError(
+            f"objective {name} counts from {starts} to {until} of the steps; expected 0 ≤ … < … ≤ 1"
+        )
+    if starts == 0 and until == 1 and last is None:
+        return Weighted(objective, weight)
+    if steps is None:
+        raise ValueError(
+            f"objective {name} has a schedule in shares of the steps, and their number is not known"
+        )
+    return Weighted(objective, weight, round(until * steps), round(starts * steps), last)
 
 
 def own_modules(terms: Terms) -> dict[str, nn.Module]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deltadistill.blocks.stream import forward_clip
 from deltadistill.data.frames import FrameStore
@@ -51,18 +51,21 @@ def clip_score(
     batch: int = 4,
     group: Group = ALONE,
     between: Callable[[], None] = lambda: None,
+    motion_of: Callable[[Tensor], Tensor] | None = None,
 ) -> Metric:
     """The task's metric of a delta network over windows whose first frame is the key frame.
 
     group: processes that take the batches in turns; each gets all that was counted.
     between: called after every turn, in all of them.
+    motion_of: from clips (N, T, 3, H, W) to the motion of later frames, for blocks that move what they keep.
     """
     metric = task.metric()
     batches = [windows[start : start + batch] for start in range(0, len(windows), batch)]
     for turn in group.turns(batches):
         for some in turn:
             clip = torch.stack([inputs(store, window) for window in some]).to(device_of(network))
-            output = all_frames(forward_clip(network, clip, run=frame_outputs))
+            motion = None if motion_of is None else motion_of(clip)
+            output = all_frames(forward_clip(network, clip, run=frame_outputs, motion=motion))
             predictions = task.predict(output, network=network)
             frames = (frame for together in zip(*some, strict=True) for frame in together)
             for frame, prediction in zip(frames, predictions, strict=True):

@@ -19,7 +19,8 @@ from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.predictor import Predictor
 
 TEACHER = "teacher"
-PERIOD = 3  # frames from one key frame to the next while times are taken
+PERIOD = 3
+"""Frames from one key frame to the next while times are taken, at least; whole cycles of a predictor."""
 
 Part = Literal["network", "end_to_end"]
 """What is timed: the network alone, on frames that lie ready; or reading the pictures, preparing them, and
@@ -48,16 +49,20 @@ class AsTheyAre:
         return output
 
 
-def sources(store: FrameStore, *, streams: int) -> Mapping[Part, Sequence[Source]]:
-    """By part, where PERIOD frames in a row come from, of a test clip per stream; few clips are taken again.
+def period_of(predictor: Predictor) -> int:
+    """Frames from one key frame to the next while this predictor is timed."""
+    cycle = getattr(predictor, "cycle", 1)
+    return 1 + cycle * -(-(PERIOD - 1) // cycle)
+
+
+def sources(store: FrameStore, streams: int, frames: int = PERIOD) -> Mapping[Part, Sequence[Source]]:
+    """By part, where so many frames in a row come from, of a test clip per stream; few clips are taken again.
 
     store: reads them. With a time end to end in view it keeps no decoded frames.
     """
     clips = list(store.manifest.clips("test").values())
-    frames = [
-        [_at(clips[stream % len(clips)], index) for stream in range(streams)] for index in range(PERIOD)
-    ]
-    read = [partial(frame_batch, store, each) for each in frames]
+    rows = [[_at(clips[stream % len(clips)], index) for stream in range(streams)] for index in range(frames)]
+    read = [partial(frame_batch, store, each) for each in rows]
     return {"network": [partial(_same, source()) for source in read], "end_to_end": read}
 
 
@@ -73,7 +78,8 @@ def _same(ready: FrameBatch) -> FrameBatch:
 def turn(of: tuple[str, str, Part], predictor: Predictor, frames: Sequence[Source]) -> Turn:
     """What a variant does in a round: answer a key frame and those after it; one frame if all are alike.
 
-    of: engine, variant and part. The streams begin here and have seen no frame yet.
+    of: engine, variant and part. frames: `period_of` the predictor. The streams begin here and have seen no
+    frame yet.
     """
     predictor.begin(stream_of(frames[0](), FixedPeriod(len(frames))))
     kinds: list[Kind] = ["key"] + ["delta"] * (len(frames) - 1) if predictor.uses_history else ["frame"]

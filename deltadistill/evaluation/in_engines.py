@@ -12,6 +12,7 @@ from deltadistill.exporting.running import Loaded, Running, load
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.predictors import predictor as predictors
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
+from deltadistill.predictors.moved_between import MovedBetween
 from deltadistill.predictors.predictor import MAIN, Predictor
 from deltadistill.predictors.registry import PREDICTORS
 from deltadistill.predictors.streamed import Streamed
@@ -131,8 +132,9 @@ def build(
 ) -> Predictor:
     """Make the predictor `predict` of predictors.predictor.build with its networks run by an engine.
 
-    The streamed predictor has key and delta graphs; any other is given the network as one that runs every
-    frame in full. ValueError for one that changes its network while it answers: no engine would see that.
+    The streamed predictor has key and delta graphs, also with moved answers between its frames; any other is
+    given the network as one that runs every frame in full. ValueError for one that changes its network while
+    it answers: no engine would see that.
     """
     kind = PREDICTORS.find(predict)
     if getattr(kind, "learns", False):
@@ -140,4 +142,8 @@ def build(
     of = _OfNetwork(task)
     if kind is Streamed:
         return EngineStream(network, of)
+    if kind is MovedBetween:
+        moving = dict(options or {})
+        inner, of_inner = moving.pop("predict", "stream"), moving.pop("options", None)
+        return MovedBetween.around(build(inner, network, task, options=of_inner), **moving)
     return predictors.build(predict, network, of, networks=networks, options=options)

@@ -64,7 +64,7 @@ def _ms_by_length(entry: Mapping[str, Any]) -> dict[int, float]:
 
 
 def _candidates(teacher: Variant, store: FrameStore, condition: Condition, graphs: Graphs) -> list[str]:
-    example = sources(store, streams=condition.batch)["network"][0]().normalised
+    example = sources(store, condition.batch)["network"][0]().normalised
     try:
         found = graphs[teacher.network].loaded(example).engines(precision=condition.precision)
     except Exception:  # then one engine is tried all the same, so that the reason is told of every variant

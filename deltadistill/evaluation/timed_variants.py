@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from deltadistill.evaluation.frame_times import (
     Part,
     Source,
     describe,
+    period_of,
     sources,
     turn,
 )
@@ -151,7 +152,7 @@ def time_variants(
     variants: the teacher among them, which runs on every frame. store: keeps no decoded frames.
     """
     torch.set_num_threads(condition.threads)
-    frames = sources(store, streams=condition.batch)
+    frames = cache(partial(sources, store, condition.batch))  # most take equally many
     build = partial(_predictors, task=task, condition=condition, graphs=graphs)
     ready, left_out = _made_ready(variants, engines, frames, build)
     if not any(name == TEACHER for _, name in ready):
@@ -179,7 +180,7 @@ Ready = dict[tuple[str, str], tuple[list[Turn], Predictor]]
 def _made_ready(
     variants: Mapping[str, Variant],
     engines: Sequence[str],
-    frames: Mapping[Part, Sequence[Source]],
+    frames: Callable[[int], Mapping[Part, Sequence[Source]]],
     build: Callable[[str, str, Variant], dict[Part, Predictor]],
 ) -> tuple[Ready, list[dict[str, str]]]:
     ready: Ready = {}
@@ -187,7 +188,9 @@ def _made_ready(
     for engine, (name, variant) in product(engines, variants.items()):
         try:
             made = build(engine, name, variant)
-            turns = [turn((engine, name, part), made[part], frames[part]) for part in PARTS]
+            turns = [
+                turn((engine, name, part), made[part], frames(period_of(made[part]))[part]) for part in PARTS
+            ]
             _try(turns)
         except Exception as error:  # of an engine, or of code of a user's own: others are timed all the same
             left_out.append({"engine": engine, "variant": name, "reason": _in_words(error)})

@@ -20,26 +20,32 @@ from deltadistill.tasks.task import Metric, Predictions, Reference, Task
 
 
 class Course:
-    """What every answered frame of a video cost, and which were key frames; a counter of one video."""
+    """What every answered frame of a video cost, and which were key frames; a counter of one video.
+
+    updates: steps of an optimiser on each frame, where the predictor is one that learns.
+    """
 
     def __init__(self):
         self.costs: list[Cost] = []
         self.are_key: list[bool] = []
+        self.updates: list[int] = []
 
-    def note(self, cost: Cost, *, is_key: bool) -> None:
+    def note(self, cost: Cost, *, is_key: bool, updates: int = 0) -> None:
         """Take down the next frame."""
         self.costs.append(cost)
         self.are_key.append(is_key)
+        self.updates.append(updates)
 
     def state(self) -> dict[str, Any] | None:
         """See `metrics.counters.Counter`."""
         costs = [[cost.macs, cost.milliseconds, cost.bytes] for cost in self.costs]
-        return {"costs": costs, "are_key": self.are_key} if costs else None
+        return {"costs": costs, "are_key": self.are_key, "updates": self.updates} if costs else None
 
     def add(self, state: Mapping[str, Any]) -> None:
         """See `metrics.counters.Counter`."""
         self.costs = self.costs + [Cost(*values) for values in state["costs"]]
         self.are_key = self.are_key + list(state["are_key"])
+        self.updates = self.updates + list(state["updates"])
 
 
 @dataclass
@@ -101,7 +107,11 @@ class _Run:
         self.predictor.begin(stream_of(first, self.schedule, frames_per_second=rate_of([frames])))
         for frame, metric in zip(frames, metrics, strict=True):
             (prediction,), milliseconds = self._answer(frame_batch(self.store, [frame], since=frames[:1]))
-            course.note(self._cost(milliseconds), is_key=self.predictor.is_key_frame)
+            course.note(
+                self._cost(milliseconds),
+                is_key=self.predictor.is_key_frame,
+                updates=self.predictor.last_updates,
+            )
             if self.counts is None or self.counts(frame):
                 metric.update(prediction, self.reference(frame))
 
@@ -120,13 +130,16 @@ def describe_videos(task: Task, videos: Mapping[str, Video]) -> dict[str, Any]:
     """Over all videos together and of each: the main score in percent, the cost per frame, and curves.
 
     The score of several frames is that of all they count, as for a data set, not the mean of theirs. The
-    curve's n-th entry is over the n-th frames of all videos that have one. None where nothing is known.
+    curve's n-th entry is over the n-th frames of all videos that have one. "worst" is the lowest score of a
+    single frame. None where nothing is known.
     """
     longest = max((len(video.metrics) for video in videos.values()), default=0)
     frames = [[(video, n) for video in videos.values() if n < len(video.metrics)] for n in range(longest)]
     every = [place for places in frames for place in places]
+    singly = [task.score(video.metrics[n]) for video, n in every]
     return {
         **_described(task, every),
+        "worst": min((100 * score for score in singly if not math.isnan(score)), default=None),
         "curve": [_described(task, places) for places in frames],
         "videos": {
             name: {**_described(task, places := [(video, n) for n in range(len(video.metrics))])}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deltadistill.account.cost import Cost, mean
+from deltadistill.data.manifest import Frame
 from deltadistill.evaluation.videos import Video
 from deltadistill.tasks.task import Metric
 
@@ -16,6 +17,7 @@ class Window:
 
     begins: of the window, seconds from the first frame. score: of all frames that count together, 0 to 1,
     NaN where none does. key_frames: share of frames that were key frames, or labelled. cost: of a frame.
+    updates: steps of an optimiser on a frame, the mean.
     """
 
     begins: float
@@ -23,6 +25,18 @@ class Window:
     score: float
     key_frames: float
     cost: Cost
+    updates: float = 0.0
+
+
+def times(frames: Sequence[Frame]) -> list[float]:
+    """When the frames of a video are shown, seconds; ValueError where the data set does not say."""
+    known = [frame.seconds for frame in frames if frame.seconds is not None]
+    if len(known) < len(frames):
+        raise ValueError(
+            f"{frames[0].clip}: its frames have no times, so it has no windows of seconds; leave "
+            "evaluate_videos.schedules.….windows out"
+        )
+    return known
 
 
 def windows(
@@ -52,4 +66,5 @@ def _window(begins: float, video: Video, frames: Sequence[int], score: Callable[
         score(functools.reduce(operator.add, (video.metrics[n] for n in frames))),
         sum(course.are_key[n] for n in frames) / len(frames),
         mean([course.costs[n] for n in frames]),
+        sum(course.updates[n] for n in frames) / len(frames),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from deltadistill.blocks.schedules import Adaptive, FixedPeriod, KeySchedule
 from deltadistill.exporting import any_size as any_size_axes
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.int8_graphs import write_int8
@@ -18,7 +19,7 @@ from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
-from deltadistill.runtime.runner_file import Description, GraphFile, Schedule
+from deltadistill.runtime.runner_file import FUNCTIONS, AdaptiveSchedule, Description, GraphFile, Schedule
 from deltadistill.runtime.versions import installed_versions
 
 
@@ -28,6 +29,7 @@ def export(
     *,
     example: Tensor,
     period: int = 10,
+    schedule: KeySchedule | None = None,
     run: Run | None = None,
     pictures: PictureForm | None = None,
     any_batch: bool = False,
@@ -39,9 +41,13 @@ def export(
     """Write a delta network as a runner, which `dd.Runner(folder)` runs without PyTorch.
 
     network: deployed or not, in evaluation mode; of a network without blocks every frame is computed in full.
+        Graphs that the runner never runs are left out: all but the per-frame network's where frames between
+        key frames are not computed, or are computed as key frames are.
     folder: replaced as a whole where it is there; nothing is left behind by an error.
     example: a frame (N, C, H, W) as the network takes it, or with `pictures` one (N, H, W, 3) of uint8.
-    period: every so many frames there is a key frame.
+    period: every so many frames there is a key frame. schedule: an `Adaptive` one (blocks/schedules.py), by
+        which key frames come where the picture has changed; `period` is then what to expect of it, by which
+        an engine is chosen.
     run: how the network is run on frames, where not just called. pictures: how pictures become its frames.
     any_batch: the runner takes any number of frames side by side, not the example's alone.
     any_size: the runner takes frames of any height and width that the network takes, not the example's alone.
@@ -50,8 +56,10 @@ def export(
     packages: also compile for this machine ahead of time, for the engine "package" (minutes).
     between: how frames between key frames are answered, where not by the delta graph (runtime/between.py).
     Raises ExportError for an operator that has no form in a graph, or none for frames of any size; ValueError
-    for a network in training mode, for outputs that are no tensors, and for any_size beside one size.
+    for a network in training mode, for outputs that are no tensors, for any_size beside one size, and for a
+    schedule that a folder cannot say.
     """
+    said = _said(schedule, period)
     if any_size:
         _require_no_other_size(pictures=pictures is not None, packages=packages)
     functions = delta_functions(network, example, run=run, pictures=pictures)
@@ -62,10 +70,10 @@ def export(
         if calibration is not None:
             frames = [frame.numpy() for frame in calibration]
             narrow = write_int8(graphs, frames, unfinished, period=period)
-        written = write_packages(functions, unfinished) if packages else {}
+        written = write_packages(functions, unfinished, _run(functions, between)) if packages else {}
         _describe(
             unfinished, graphs, functions, pictures,
-            period=period, between=between, int8=narrow, packages=written,
+            schedule=said, between=between, int8=narrow, packages=written,
         )  # fmt: skip
     return functions
 
@@ -75,21 +83,36 @@ def export_loaded(
     folder: str | Path,
     *,
     period: int = 10,
+    schedule: KeySchedule | None = None,
     pictures: PictureForm | None = None,
     between: Between = DELTA,
 ) -> None:
     """Write what `load` made ready as a runner, without tracing it again; graphs in 8 bits where it has them.
 
-    folder, period, between: as of `export`. pictures: those that `load` was given.
+    folder, period, schedule, between: as of `export`. pictures: those that `load` was given.
     """
+    names, said = _run(loaded.functions, between), _said(schedule, period)
     with atomic.folder(Path(folder)) as unfinished:
-        onnx, int8 = (_copies(paths, unfinished) for paths in (loaded.graphs.onnx, loaded.graphs.int8))
+        onnx, int8 = (_copies(paths, unfinished, names) for paths in (loaded.graphs.onnx, loaded.graphs.int8))
         graphs = replace(loaded.graphs, onnx=onnx)
-        _describe(unfinished, graphs, loaded.functions, pictures, period=period, between=between, int8=int8)
+        _describe(unfinished, graphs, loaded.functions, pictures, schedule=said, between=between, int8=int8)
 
 
-def _copies(paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    return {name: Path(shutil.copyfile(path, folder / path.name)) for name, path in paths.items()}
+def _copies(paths: Mapping[str, Path], folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    wanted = {name: path for name, path in paths.items() if name in names}
+    return {name: Path(shutil.copyfile(path, folder / path.name)) for name, path in wanted.items()}
+
+
+def _run(functions: DeltaFunctions, between: Between) -> Sequence[str]:
+    """Names of the functions that a runner runs."""
+    return ("frame",) if functions.is_plain or between.computes_keys_alone else FUNCTIONS
+
+
+def _kept(paths: Mapping[str, Path], names: Sequence[str]) -> dict[str, Path]:
+    """The files of these functions; the others are deleted."""
+    for name in set(paths) - set(names):
+        paths[name].unlink()
+    return {name: path for name, path in paths.items() if name in names}
 
 
 def _describe(
@@ -98,28 +121,45 @@ def _describe(
     functions: DeltaFunctions,
     pictures: PictureForm | None,
     *,
-    period: int,
+    schedule: Schedule,
     between: Between = DELTA,
     int8: Mapping[str, Path] | None = None,
     packages: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write runner.json beside the graphs."""
+    """Write runner.json beside the graphs that the runner runs, and delete the others."""
+    names = _run(functions, between)
+    narrow = _kept(int8 or {}, names)
     description = Description(
         format=runner_file.FORMAT,
         frame=graphs.frame,
         pictures=None if pictures is None else runner_file.Pictures(**asdict(pictures)),
         outputs=list(graphs.outputs),
         structure=dict(functions.structure),
-        maps=list(graphs.maps),
-        schedule=Schedule(period=period),
+        maps=list(graphs.maps) if "key" in names else [],
+        schedule=schedule,
         between=between,
-        graphs=_files(graphs.onnx),
-        int8=_files(int8 or {}),
+        graphs=_files(_kept(graphs.onnx, names)),
+        int8=_files(narrow),
         packages=_files(packages or {}),
         sizes=dict(graphs.sizes),
         made_by=installed_versions(),
     )
     (folder / runner_file.NAME).write_text(description.model_dump_json(indent=2) + "\n")
+
+
+def _said(schedule: KeySchedule | None, period: int) -> Schedule:
+    """A schedule as runner.json has it."""
+    if schedule is None:
+        return Schedule(period=period)
+    if type(schedule) is FixedPeriod:
+        return Schedule(period=schedule.period)
+    if type(schedule) is not Adaptive:
+        raise ValueError(
+            f"runner.json has a form for Adaptive and FixedPeriod, and none for {type(schedule).__name__}; "
+            "give that where the runner is opened: dd.Runner(folder, schedule=…)"
+        )
+    adaptive = AdaptiveSchedule(threshold=schedule.threshold, longest=schedule.longest)
+    return Schedule(period=period, adaptive=adaptive)
 
 
 def _require_no_other_size(**given: bool) -> None:

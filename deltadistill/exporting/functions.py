@@ -38,7 +38,8 @@ class DeltaFunctions:
     example: a frame as the functions take it: float (N, C, H, W), or uint8 (N, H, W, 3) with `pictures`.
     maps: the key frame's maps for the example, by name, in the order of `key` and `delta`.
     outputs: names of the outputs; structure: the form in which the network returns them.
-    folded: the batch norms that are no longer there.
+    folded: the batch norms that are no longer there. is_plain: whether the network has no blocks, so that all
+        three functions are the same.
     """
 
     frame: nn.Module
@@ -49,6 +50,7 @@ class DeltaFunctions:
     outputs: list[str]
     structure: Structure
     folded: list[str]
+    is_plain: bool = False
 
     @property
     def state_bytes(self) -> int:
@@ -94,6 +96,7 @@ def delta_functions(
         outputs=names(structure),
         structure=structure,
         folded=folded,
+        is_plain=not calls.forms,
     )
 
 

@@ -12,24 +12,28 @@ from typing import Any
 import onnx
 
 
-def join_maps(key: Path, delta: Path, maps: Iterable[str]) -> list[str]:
-    """Join maps in the files of both graphs, in place, and return the names of those that are left, in order.
+def join_maps(key: Path, delta: Path, maps: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Join maps in the files of both graphs, in place; those that are left, and what each stands for.
 
-    A map that stands for two has the name of one of them.
+    A map that stands for several has the name of one of them.
     """
     models = {path: onnx.load(path) for path in (key, delta)}
-    left = list(maps)
-    while (gone := _join_two(models[key].graph, models[delta].graph, left)) is not None:
-        left.remove(gone)
-    if left != list(maps):
+    left = {name: (name,) for name in maps}
+    while (joined := _join_two(models[key].graph, models[delta].graph, list(left))) is not None:
+        one, gone = joined
+        left[one] += left.pop(gone)
+    if any(len(names) > 1 for names in left.values()):
         for path, model in models.items():
             onnx.checker.check_model(model)
             onnx.save(model, path)
     return left
 
 
-def _join_two(key: Any, delta: Any, maps: list[str]) -> str | None:
-    """Join two maps that a delta frame only adds, as a key frame does too; the name that is no longer one."""
+def _join_two(key: Any, delta: Any, maps: list[str]) -> tuple[str, str] | None:
+    """Join two maps that a delta frame only adds, as a key frame does too; its name, and the other's.
+
+    The other is no map any longer.
+    """
     readers = Counter(name for node in delta.node for name in node.input)
     shapes = {each.name: each.type.tensor_type for each in delta.input}
     for in_delta in delta.node:
@@ -41,7 +45,7 @@ def _join_two(key: Any, delta: Any, maps: list[str]) -> str | None:
         if (in_key := _sum_of(key, one, other)) is not None:
             _hand_over(key, in_key, one, other)
             _take(delta, in_delta, one, other)
-            return other
+            return one, other
     return None
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.module_tracker import ModuleTracker
+
+from deltadistill.forward.watching import OperatorWatch
 
 
 def layers_that_call(operator: str, module: nn.Module, inputs: Sequence[Tensor]) -> list[str]:
@@ -60,7 +61,7 @@ class _Functions(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(OperatorWatch):
     """Tells the names of the operators that those functions come to."""
 
     def __init__(self, look: Callable[[str], None]):

@@ -98,6 +98,7 @@ def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: Mapping[str, Axe
         frame=forms["frame"],
         outputs=forms["outputs"],
         maps=tuple(form for form in forms["maps"] if form.name in kept),
+        joined=kept,
         onnx=paths,
         functions={"frame": functions.frame, "key": functions.key, "delta": functions.delta},
         sizes=_sizes(functions, axes or {}),

@@ -83,7 +83,10 @@ TOP1 = Measure(
     also_names=("top-5", "calibration error"),
     bounds=Bounds(compute={3: 0.50}, kept=1.0, feature=1, copy={3: 1, 10: 2}, small=1, teacher=70),
 )
-BUILT_IN = (MIOU, MAP50, TOP1)
+MAP_AGREEMENT = Measure(
+    "map_agreement", "map agreement", "map_agreement_of_class", "map agreement"
+)  # 1 − relative squared error; what is good enough hangs on what the maps are for
+BUILT_IN = (MIOU, MAP50, TOP1, MAP_AGREEMENT)
 MEASURES = {measure.key: measure for measure in BUILT_IN}
 
 

@@ -9,6 +9,7 @@ MODELS = Registry(
         "ddrnet23": "deltadistill.models.ddrnet:build_23",
         "ddrnet39": "deltadistill.models.ddrnet:build_39",
         "efficientdet_d0": "deltadistill.models.efficientdet:build_d0",
+        "flow_scale": "deltadistill.models.flow_scale:build",
         "faster_rcnn_r101": "deltadistill.models.faster_rcnn:build_r101",
         "hrnet_w18_small": "deltadistill.models.hrnet:build_w18_small",
         "jitnet": "deltadistill.models.jitnet:build",

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.forward.modes import evaluation_mode
+from deltadistill.objectives.matched_maps import last_block_at_each_size
 from deltadistill.objectives.setting import Setting
 from deltadistill.objectives.taps import Taps
 
@@ -49,7 +49,7 @@ class ComparedMaps:
     @property
     def taps(self) -> Taps:
         """What an objective must ask to see."""
-        return Taps(modules=self.modules, taught_by=self.taught_by)
+        return Taps(own_modules=self.modules, teacher_modules=self.taught_by)
 
     def channels(self, setting: Setting) -> list[tuple[int, int]]:
         """Channels of each pair, the student's and the teacher's."""
@@ -90,21 +90,12 @@ def last_at_each_size(setting: Setting) -> list[str]:
     the student has by the same name.
     """
     if setting.teacher is None:
-        return list(_last_blocks(setting).values())
+        return last_block_at_each_size(setting)
     own = dict(setting.network.named_modules())
     last = {
         size: name for name, size in _maps_made(setting, setting.teacher) if name in own and size.numel() > 1
     }
     return sorted(last.values(), key=[name for name, _ in _maps_made(setting, setting.teacher)].index)
-
-
-def _last_blocks(setting: Setting) -> dict[tuple[int, ...], str]:
-    return {
-        tuple(made.shape[2:]): name
-        for name in delta_blocks(setting.network)
-        for made in setting.maps(name)
-        if made.dim() == 4
-    }
 
 
 @torch.no_grad()

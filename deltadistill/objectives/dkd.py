@@ -1,13 +1,9 @@
 """Decoupled knowledge distillation (DKD, Zhao et al., CVPR 2022): the true class apart from all others."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from deltadistill.forward.clip_axes import all_frames
 from deltadistill.objectives.logits import require_logits
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
@@ -62,21 +58,21 @@ class DKD(Objective):
         """Both outputs."""
         return Taps(output=True, teacher_output=True)
 
-    def prepared(self, batch: Mapping[str, Any], network: nn.Module) -> Mapping[str, Any]:
-        """The true classes, under "target", below 0 where there is none."""
-        return {**batch, "target": self.task.targets(all_frames(batch["label"]), network=network)}
-
     def extent(self, seen: Observation) -> Tensor:
         """The frames that have a class."""
-        return (seen.compared(seen.batch["target"]) >= 0).sum().double()
+        return (self._classes(seen) >= 0).sum().double()
 
     def loss(self, seen: Observation, of: Tensor) -> Tensor:
         """The mean over frames that have a class."""
-        classes = seen.compared(seen.batch["target"])
-        outputs = require_logits("dkd", seen.compared(all_frames(seen.output)), seen.teacher_output)
+        classes = self._classes(seen)
+        outputs = require_logits("dkd", seen.taught_frames(seen.output), seen.teacher_output)
         known = classes >= 0
         if not known.any():
             return outputs[0].sum() * 0
         own, taught = (each[known] for each in outputs)
         weights = {"alpha": self.alpha, "beta": self.beta, "temperature": self.temperature}
         return decoupled_divergence(own, taught, classes[known], **weights) * (known.sum() / float(of))
+
+    def _classes(self, seen: Observation) -> Tensor:
+        """The true classes of the frames that the teacher answers too, below 0 where there is none."""
+        return self.task.targets(seen.taught_frames(seen.batch["label"]), network=seen.network)

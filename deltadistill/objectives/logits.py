@@ -3,7 +3,6 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from deltadistill.forward.clip_axes import all_frames
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -46,5 +45,5 @@ class Logits(Objective):
 
     def loss(self, seen: Observation, of: Tensor) -> Tensor:
         """The mean over frames, by the part's share of the clips."""
-        outputs = require_logits("logits", seen.compared(all_frames(seen.output)), seen.teacher_output)
+        outputs = require_logits("logits", seen.taught_frames(seen.output), seen.teacher_output)
         return softened_divergence(*outputs, self.temperature) * (seen.clips / float(of))

@@ -19,21 +19,36 @@ class Taps:
 
     blocks: the error of every block's students (Eq. 1 or 2). modules: names of modules whose outputs, of the
     delta network and of the teacher, are seen; their first axis is frames, and what a later layer changes
-    in place is seen as changed. taught_by: names of modules that are seen in the teacher alone, where they go
-    by other names there. output: the network's output. teacher_output: the teacher's own, for the later
-    frames.
+    in place is seen as changed. own_modules, teacher_modules: those of one of the two alone, where a teacher
+    is another network. output: the network's output. teacher_output: the teacher's own, for the later frames.
     """
 
     blocks: bool = False
     modules: tuple[str, ...] = ()
-    taught_by: tuple[str, ...] = ()
+    own_modules: tuple[str, ...] = ()
+    teacher_modules: tuple[str, ...] = ()
     output: bool = False
     teacher_output: bool = False
 
     @property
     def need_teacher(self) -> bool:
         """Whether the teacher must run on the later frames by itself."""
-        return self.blocks or bool(self.modules or self.taught_by) or self.teacher_output
+        return self.blocks or bool(self.of_teacher) or self.teacher_output
+
+    @property
+    def need_network(self) -> bool:
+        """Whether the network that learns must run."""
+        return self.blocks or bool(self.of_network) or self.output
+
+    @property
+    def of_network(self) -> tuple[str, ...]:
+        """Names of all modules that are seen in the network that learns."""
+        return tuple(dict.fromkeys(self.modules + self.own_modules))
+
+    @property
+    def of_teacher(self) -> tuple[str, ...]:
+        """Names of all modules that are seen in the teacher."""
+        return tuple(dict.fromkeys(self.modules + self.teacher_modules))
 
     @classmethod
     def of_all(cls, several: Iterable["Taps"]) -> "Taps":
@@ -41,11 +56,16 @@ class Taps:
         several = list(several)
         return cls(
             blocks=any(taps.blocks for taps in several),
-            modules=tuple(dict.fromkeys(name for taps in several for name in taps.modules)),
-            taught_by=tuple(dict.fromkeys(name for taps in several for name in taps.taught_by)),
+            modules=_joined(taps.modules for taps in several),
+            own_modules=_joined(taps.own_modules for taps in several),
+            teacher_modules=_joined(taps.teacher_modules for taps in several),
             output=any(taps.output for taps in several),
             teacher_output=any(taps.teacher_output for taps in several),
         )
+
+
+def _joined(several: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in several for name in names))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from deltadistill.forward.clip_axes import all_frames
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -23,5 +22,6 @@ class TeacherOutput(Objective):
 
     def loss(self, seen: Observation, of: Tensor) -> Tensor:
         """The mean over the later frames, by the part's share of the clips."""
-        output, share = seen.compared(all_frames(seen.output)), seen.clips / float(of)
-        return share * self.task.imitation_loss(output, seen.teacher_output, network=seen.network)
+        output, taught = seen.taught_frames(seen.output), seen.teacher_output
+        share = seen.clips / float(of)
+        return share * self.task.imitation_loss(output, taught, network=seen.network, teacher=seen.teacher)

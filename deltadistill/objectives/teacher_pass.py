@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.blocks.delta_network import seat_of
+from deltadistill.blocks.rule import Motion
 from deltadistill.blocks.sessions import Call, ProbeSession, energy
 from deltadistill.forward.clip_axes import later_frames
 from deltadistill.forward.outputs import frame_outputs
@@ -38,11 +39,18 @@ def probe_teacher(network: nn.Module, later_frames: Tensor, run: Run = frame_out
 
 
 @torch.no_grad()
-def probed_energies(network: nn.Module, clips: Tensor, run: Run = frame_outputs) -> Tensor:
+def probed_energies(
+    network: nn.Module, clips: Tensor, run: Run = frame_outputs, *, motion: Motion | None = None
+) -> Tensor:
     """Energy of every call's target on clips (N, T, C, H, W), by the teacher alone, in the calls' order.
 
     What must be known of a whole batch before the first part of it can be learnt from.
+    motion: of the later frames, time first, where blocks are trained under it.
     """
     keys = probe_teacher(network, clips[:, 0], run).targets
     later = probe_teacher(network, later_frames(clips), run).targets
-    return torch.stack([energy(call[0].target(later[call], keys[call])) for call in keys])
+    found = []
+    for call, z_key in keys.items():
+        reference = z_key if motion is None else call[0].rule.reference(z_key, motion)
+        found.append(energy(call[0].target(later[call], reference)))
+    return torch.stack(found)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from deltadistill.account.training_macs import TrainingMacs
 from deltadistill.forward.kept_bytes import kept_bytes
+from deltadistill.online.parts import largest_gradients
 
 Result = TypeVar("Result")
 
@@ -17,6 +18,8 @@ class Learner:
     """The parameters and buffers that updates change, by momentum SGD.
 
     kept: further tensors of the network that updates change, such as batch norm's statistics.
+    share: of all values of the parameters that are changed by the steps on a frame: those whose gradient is
+        largest at the first one (`online.parts`).
     macs: multiply-accumulates so far of what `counted` ran.
     """
 
@@ -27,8 +30,10 @@ class Learner:
         *,
         learning_rate: float,
         momentum: float,
+        share: float = 1.0,
     ):
-        self._parameters = list(parameters)
+        self._parameters, self._share = list(parameters), share
+        self._masks: list[Tensor | None] | None = None
         self._tensors = [*self._parameters, *kept]
         self._optimiser = torch.optim.SGD(self._parameters, lr=learning_rate, momentum=momentum)
         self._initial = self.snapshot()
@@ -50,8 +55,25 @@ class Learner:
         """Do one step by the gradient of a loss over a frame of `shape`."""
         self._optimiser.zero_grad(set_to_none=True)
         self.counted(("backward", shape), loss.backward)
-        self._optimiser.step()
+        if self._share < 1:
+            self._step_of_a_share()
+        else:
+            self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
+
+    def begin_frame(self) -> None:
+        """The next step is the first on another frame."""
+        self._masks = None
+
+    @torch.no_grad()
+    def _step_of_a_share(self) -> None:
+        gradients = [parameter.grad for parameter in self._parameters]
+        self._masks = largest_gradients(gradients, self._share) if self._masks is None else self._masks
+        before = [parameter.clone() for parameter in self._parameters]
+        self._optimiser.step()
+        for parameter, old, mask in zip(self._parameters, before, self._masks, strict=True):
+            if mask is not None:
+                parameter.copy_(torch.where(mask, parameter, old))
 
     def is_finite(self) -> bool:
         """Whether every parameter and buffer is."""

@@ -9,7 +9,7 @@ from deltadistill.files import atomic
 from deltadistill.files.tensors import read_tensors
 from deltadistill.online.stream import OnlineStream
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_stream(path: Path, stream: OnlineStream) -> None:

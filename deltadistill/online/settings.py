@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from deltadistill.online.batch_norm import BatchNorm, require_known
 from deltadistill.online.goals import Loss, require_loss
+from deltadistill.online.parts import Part, require_part
 from deltadistill.online.stride import Strides
 
 Answers = Literal["teacher", "student"]
@@ -21,6 +22,12 @@ class Settings:
     loss, background, foreground: see `online.goals`. batch_norm: see `online.batch_norm`; None: "running",
         and of a delta network, whose batch norm is its teacher's, "frozen".
     answers: see `Answers`. teacher_failures: so many frames in a row on which the teacher may fail.
+    Not published, and off: part, share: of the parameters that learn (`online.parts`). replay: so many
+    labelled frames are kept, and after every step one of them is learned from (`online.replay`). unsure:
+    teacher frames by the student's uncertainty above this (`online.uncertainty`); None: by the stride rule.
+    lag: the label comes so many frames late, from a thread of its own (`online.late`); 0: at once. scenes: so
+    many scenes' students are kept, scene_change: from where on a frame is another scene (`online.scenes`).
+    learns_until: from this frame on nothing is labelled or learned; None: there is none.
     Raises ValueError for what cannot be meant.
     """
 
@@ -36,6 +43,14 @@ class Settings:
     batch_norm: BatchNorm | None = None
     answers: Answers = "teacher"
     teacher_failures: int = 8
+    part: Part = "all"
+    share: float = 1.0
+    replay: int = 0
+    unsure: float | None = None
+    lag: int = 0
+    scenes: int = 0
+    scene_change: float = 0.4
+    learns_until: int | None = None
 
     def __post_init__(self) -> None:
         Strides(self.shortest, self.longest)
@@ -48,5 +63,12 @@ class Settings:
             raise ValueError(
                 f"updates {self.updates} and teacher_failures {self.teacher_failures} cannot be below 0"
             )
+        require_part(self.part, self.share)
+        if min(self.replay, self.lag, self.scenes) < 0:
+            raise ValueError(
+                f"replay {self.replay}, lag {self.lag} and scenes {self.scenes} cannot be below 0"
+            )
+        if self.learns_until is not None and self.learns_until < 1:
+            raise ValueError(f"learns_until {self.learns_until}: one frame at least is learned from")
         if self.answers not in get_args(Answers):
             raise ValueError(f"answers {self.answers!r} is unknown; allowed: {', '.join(get_args(Answers))}")

@@ -3,46 +3,24 @@
 import logging
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.forward.outputs import frame_outputs
-from deltadistill.online.goals import goals_of
+from deltadistill.online.extras import Extras
+from deltadistill.online.goals import Goal, goals_of
+from deltadistill.online.lesson import KEPT_LESSONS, Lesson
+from deltadistill.online.making import student_of, supervision_of
 from deltadistill.online.settings import Settings
-from deltadistill.online.stride import Strides, Supervision
-from deltadistill.online.students import DeltaStudent, NetworkStudent
+from deltadistill.online.students import DeltaStudent
 from deltadistill.online.updates import Updated, update
 from deltadistill.tasks.task import Task
 
 _log = logging.getLogger(__name__)
-
-KEPT_LESSONS = 4096
-"""So many of the last lessons a stream remembers, for memory to stay as it is."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What became of a frame that the teacher was asked for.
-
-    frame: its number in the stream. before, after: the student's score on it, without and with the updates;
-    None where there was nothing to score: no answer yet (of a delta network's first frame), or no label.
-    steps: of the optimiser. stride: frames until the next one. macs: of the student, updates included.
-    undone: why updates were undone; failed: why the teacher gave no label; None: they were not, it did.
-    """
-
-    frame: int
-    before: float | None
-    after: float | None
-    steps: int
-    stride: int
-    macs: int
-    undone: str | None = None
-    failed: str | None = None
 
 
 class OnlineStream:
@@ -53,9 +31,9 @@ class OnlineStream:
     student: any network, which is copied: nobody else's changes; a delta network's students learn, labelled
         by its own teacher. teacher: labels frames, and may be shared by any number of streams; it is not
         changed. None: a delta network's own.
-    position: number of frames answered. lessons: the last KEPT_LESSONS of them. is_labelled: whether the
-    teacher labelled the last frame. macs: of the student on the last frame, updates included; the teacher's
-    come on top.
+    position: number of frames answered. lessons: the last KEPT_LESSONS of them. is_labelled: whether a label
+    came with the last frame. by_teacher: whether the teacher answered it. macs: of the student on the last
+    frame, updates included; the teacher's come on top. steps: of the optimiser on the last frame.
     Raises ValueError for what does not fit together.
     """
 
@@ -71,17 +49,19 @@ class OnlineStream:
         self._goal = goals_of(
             task, loss=settings.loss, background=settings.background, foreground=settings.foreground
         )
-        self._student = _student(student, teacher, settings)
+        self._student = student_of(student, teacher, settings)
         self._teacher = teacher
-        self._supervision = Supervision(Strides(settings.shortest, settings.longest))
+        self._supervision = supervision_of(settings, task)
+        self._extras = Extras(settings, self._label)
         self.reset()
 
     def reset(self) -> None:
         """Begin another stream: what was learned is forgotten."""
         self._student.forget()
         self._supervision.reset()
-        self.position = self.macs = self._failures = 0
-        self.is_labelled = True
+        self._extras.forget()
+        self.position = self.macs = self.steps = self._failures = 0
+        self.is_labelled = self.by_teacher = True
         self.lessons: deque[Lesson] = deque(maxlen=KEPT_LESSONS)
 
     @property
@@ -96,8 +76,8 @@ class OnlineStream:
 
     @property
     def state_bytes(self) -> int:
-        """Memory that is kept for the next frame, bytes: what learns, its momentum, maps of a key frame."""
-        return self._student.state_bytes
+        """Memory kept for the next frame, bytes: what learns, its momentum, maps of a key frame, extras."""
+        return self._student.state_bytes + self._extras.bytes
 
     def __call__(self, frame: Tensor, *, labelled: bool | None = None) -> Any:
         """Answer the next frame.
@@ -107,39 +87,78 @@ class OnlineStream:
         where it has failed on more frames in a row than settings.teacher_failures, and where without it
         nothing can be answered.
         """
-        before = self._student.learner.macs
-        is_due = self._supervision.is_due if labelled is None else labelled
-        output = self._labelled(frame, before) if is_due else self._alone(frame)
+        before, self.steps = self._student.learner.macs, 0
+        self._look_for_a_cut(frame)
+        if self._extras.late:
+            output = self._ahead(frame, before, is_due=self._is_due(labelled))
+        else:
+            output = self._labelled(frame, before) if self._is_due(labelled) else self._alone(frame)
         self.macs = self._student.learner.macs - before
         self.position += 1
         return output
 
+    def _is_due(self, labelled: bool | None) -> bool:
+        until = self.settings.learns_until
+        if until is not None and self.position >= until:
+            return False
+        return self._supervision.is_due if labelled is None else labelled
+
+    def _look_for_a_cut(self, frame: Tensor) -> None:
+        scenes = self._extras.scenes
+        if scenes is None or not scenes.is_cut(frame):
+            return
+        if (learned := scenes.change(self._student.snapshot())) is not None:
+            self._student.restore(learned)
+        self._supervision.ask_now()
+
     def _alone(self, frame: Tensor) -> Any:
         output = self._student.answer(frame)
-        self.is_labelled = False
+        self.is_labelled = self.by_teacher = False
         self._supervision.not_labelled()
+        self._supervision.answered(output)
+        return output
+
+    def _ahead(self, frame: Tensor, macs_before: int, *, is_due: bool) -> Any:
+        """Answer without waiting for the teacher; learn from the frame that it was given, once it is due."""
+        output, late = self._alone(frame), self._extras.late
+        assert late is not None  # __call__ asks
+        if found := late.passed():
+            labelled_frame, taught = found
+            try:
+                self._learn(labelled_frame, taught.result(), macs_before)
+            except Exception as error:  # of whatever kind: the video goes on
+                self._fail(error)
+        elif is_due and not late.is_busy:
+            late.ask(frame)
         return output
 
     def _labelled(self, frame: Tensor, macs_before: int) -> Any:
         try:
             taught = self._label(frame)
         except Exception as error:  # of whatever kind: the video goes on
-            return self._without_label(frame, error)
+            self._fail(error)
+            return self._student.answer(frame)
+        updated = self._learn(frame, taught, macs_before)
+        self.by_teacher = self.settings.answers == "teacher" or updated is None
+        return taught if self.by_teacher else updated.output  # type: ignore[union-attr]  # see by_teacher
+
+    def _learn(self, frame: Tensor, taught: Any, macs_before: int) -> Updated | None:
         updated = self._updated(frame, taught)
         self._student.adopt(frame)
+        if self._extras.replay:
+            self._extras.replay.add(frame.detach().clone(), taught)
         self._failures, self.is_labelled = 0, True
         passed = updated is not None and updated.after >= self.settings.threshold
         self._supervision.labelled(passed=passed)
         self._note(updated, self._student.learner.macs - macs_before)
-        own = self.settings.answers == "student" and updated is not None
-        return updated.output if own else taught  # type: ignore[union-attr]  # see own
+        return updated
 
     @torch.no_grad()
     def _label(self, frame: Tensor) -> Any:
         if isinstance(self._student, DeltaStudent):
             output = self._student.label(frame)
         else:
-            assert self._teacher is not None  # _student asks for one
+            assert self._teacher is not None  # student_of asks for one
             output = frame_outputs(self._teacher, frame)
         if not all(bool(leaf.isfinite().all()) for leaf in tree_leaves(output) if isinstance(leaf, Tensor)):
             raise FloatingPointError("the teacher's output is not finite")
@@ -148,12 +167,25 @@ class OnlineStream:
     def _updated(self, frame: Tensor, taught: Any) -> Updated | None:
         if not self._student.can_answer:
             return None
-        network = self._student.network
-        goal = self._goal(taught, network=network, teacher=self._teacher or network)
-        settings = self.settings
-        return update(self._student, goal, frame, threshold=settings.threshold, at_most=settings.updates)
+        settings, goal = self.settings, self._goal_of(taught)
+        return update(
+            self._student,
+            goal,
+            frame,
+            threshold=settings.threshold,
+            at_most=settings.updates,
+            rehearse=self._rehearsed,
+        )
 
-    def _without_label(self, frame: Tensor, error: Exception) -> Any:
+    def _goal_of(self, taught: Any) -> Goal:
+        network = self._student.network
+        return self._goal(taught, network=network, teacher=self._teacher or network)
+
+    def _rehearsed(self, step: int) -> tuple[Tensor, Goal] | None:
+        kept = self._extras.replay.draw(step) if self._extras.replay else None
+        return None if kept is None else (kept[0], self._goal_of(kept[1]))
+
+    def _fail(self, error: Exception) -> None:
         self._failures += 1
         reason = f"{type(error).__name__}: {error}"
         if self._failures > self.settings.teacher_failures or not self._student.can_answer:
@@ -163,11 +195,9 @@ class OnlineStream:
         _log.warning(
             "the teacher failed on frame %d and is asked again on the next: %s", self.position, reason
         )
-        output = self._student.answer(frame)
-        self.is_labelled = False
+        self.is_labelled = self.by_teacher = False
         self._supervision.failed()
         self.lessons.append(Lesson(self.position, None, None, 0, self.stride, 0, failed=reason))
-        return output
 
     def _note(self, updated: Updated | None, macs: int) -> None:
         if updated is None:
@@ -175,6 +205,7 @@ class OnlineStream:
             return
         if updated.undone:
             _log.warning("updates on frame %d were undone: %s", self.position, updated.undone)
+        self.steps = updated.steps
         scores = updated.before, updated.after, updated.steps
         self.lessons.append(Lesson(self.position, *scores, self.stride, macs, updated.undone))
 
@@ -186,29 +217,13 @@ class OnlineStream:
             "supervision": self._supervision.state(),
             "student": self._student.state(),
             "lessons": [astuple(lesson) for lesson in self.lessons],
+            "extras": self._extras.state(),
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned; ValueError for that of another student."""
         self._student.resume(state["student"])
         self._supervision.restore(state["supervision"])
+        self._extras.resume(state["extras"])
         self.position, self._failures = state["position"], state["failures"]
         self.lessons = deque((Lesson(*values) for values in state["lessons"]), maxlen=KEPT_LESSONS)
-
-
-def _student(network: nn.Module, teacher: nn.Module | None, settings: Settings) -> NetworkStudent:
-    rates = {"learning_rate": settings.learning_rate, "momentum": settings.momentum}
-    if teacher is not None:
-        if delta_blocks(network):
-            raise ValueError(
-                "a delta network is labelled by its own teacher, relative to which its students answer"
-            )
-        return NetworkStudent(network, batch_norm=settings.batch_norm or "running", **rates)
-    if not delta_blocks(network):
-        raise ValueError("a student that is no delta network has no teacher of its own; give one: teacher=…")
-    if settings.batch_norm not in (None, "frozen"):
-        raise ValueError(
-            f"batch_norm {settings.batch_norm!r}: a delta network's batch norm is its teacher's, which stays "
-            "as it is; leave it out"
-        )
-    return DeltaStudent(network, **rates)

@@ -6,6 +6,7 @@ it does not, δ halves, both within bounds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,15 @@ class Supervision:
         """The student alone answered the frame."""
         self._frames_left = max(0, self._frames_left - 1)
 
+    def answered(self, output: Any) -> None:
+        """See what the student said of a frame; the stride rule does not look at it."""
+
     def failed(self) -> None:
         """The teacher failed on the frame: it is asked again on the next one, and the stride stays."""
+        self.ask_now()
+
+    def ask_now(self) -> None:
+        """Have the next frame labelled, whatever the stride is."""
         self._frames_left = 0
 
     def state(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ from deltadistill.forward.outputs import frame_outputs
 from deltadistill.online.batch_norm import BatchNorm, learning, prepare
 from deltadistill.online.key_session import LearningSession
 from deltadistill.online.learner import Learner
+from deltadistill.online.parts import Part, last_parameters
 
 
 class NetworkStudent:
@@ -24,16 +25,28 @@ class NetworkStudent:
     can_answer = True
 
     def __init__(
-        self, network: nn.Module, *, learning_rate: float, momentum: float, batch_norm: BatchNorm = "frozen"
+        self,
+        network: nn.Module,
+        *,
+        learning_rate: float,
+        momentum: float,
+        batch_norm: BatchNorm = "frozen",
+        part: Part = "all",
+        share: float = 1.0,
     ):
         self.network = copy_with_modes(network).eval().requires_grad_(True)
+        chosen = list(self.network.parameters())
+        if part == "last":
+            self.network.requires_grad_(False)
+            chosen = [each.requires_grad_(True) for each in last_parameters(self.network, share)]
         self._batch_norm = prepare(self.network, batch_norm)
         self.learns_as_it_answers = self._batch_norm == "frozen"
         self.learner = Learner(
-            self.network.parameters(),
+            chosen,
             () if self.learns_as_it_answers else self.network.buffers(),
             learning_rate=learning_rate,
             momentum=momentum,
+            share=share if part == "largest" else 1.0,
         )
 
     @torch.no_grad()
@@ -51,6 +64,10 @@ class NetworkStudent:
         self._shape = frame.shape
         run = lambda: frame_outputs(self.network, frame)  # noqa: E731
         return self.learner.counted(("forward", frame.shape), run)
+
+    def begin_frame(self) -> None:
+        """See `updates.Student`."""
+        self.learner.begin_frame()
 
     def step(self, loss: Tensor) -> None:
         """See `updates.Student`."""
@@ -99,10 +116,12 @@ class DeltaStudent(NetworkStudent):
 
     learns_as_it_answers = True
 
-    def __init__(self, network: nn.Module, *, learning_rate: float, momentum: float):
+    def __init__(self, network: nn.Module, *, learning_rate: float, momentum: float, share: float = 1.0):
         self.network = copy_with_modes(network).eval().requires_grad_(False)
         self._seat = seat_of(self.network)
-        self.learner = Learner(self._learning(), (), learning_rate=learning_rate, momentum=momentum)
+        self.learner = Learner(
+            self._learning(), (), learning_rate=learning_rate, momentum=momentum, share=share
+        )
         self._session: LearningSession | None = None
         self._next: LearningSession | None = None
         self._key_frame: Tensor | None = None

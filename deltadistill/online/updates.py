@@ -1,5 +1,6 @@
 """The updates on a frame that the teacher labelled: steps until the student agrees, within a bound."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Protocol
@@ -34,6 +35,9 @@ class Student(Protocol):
     def learning_answer(self, frame: Tensor) -> Any:
         """The output for a frame, with gradient."""
 
+    def begin_frame(self) -> None:
+        """Updates on another frame begin."""
+
     def step(self, loss: Tensor) -> None:
         """Do one step of the optimiser."""
 
@@ -62,25 +66,44 @@ class Updated:
     undone: str | None = None
 
 
-def update(student: Student, goal: Goal, frame: Tensor, *, threshold: float, at_most: int) -> Updated:
+Rehearse = Callable[[int], tuple[Tensor, Goal] | None]
+"""Maps the number of a step to another frame, with its goal, to be learned from after it; None: to none."""
+
+
+def update(
+    student: Student,
+    goal: Goal,
+    frame: Tensor,
+    *,
+    threshold: float,
+    at_most: int,
+    rehearse: Rehearse = lambda step: None,
+) -> Updated:
     """Take up to `at_most` steps on a frame (N, C, H, W), none once the score has reached the threshold.
 
-    A loss, or weights after a step, that are not finite give the weights and the optimiser of before the
-    first step back.
+    After each comes a step on what `rehearse` says, which counts as one too, beyond `at_most`. A loss, or
+    weights after a step, that are not finite give back the weights and the optimiser of before the first.
     """
-    before, kept = None, None
+    before, kept, further = None, None, 0
+    student.begin_frame()
     for steps in range(at_most + 1):
         output = student.learning_answer(frame) if student.learns_as_it_answers else student.answer(frame)
         score = goal.score(output)
         before = score if before is None else before
         if score >= threshold or steps == at_most:
-            return Updated(before, score, steps, _without_gradient(output))
+            return Updated(before, score, steps + further, _without_gradient(output))
         kept = student.snapshot() if kept is None else kept
         with torch.enable_grad():  # whoever asks for an answer may have switched it off
             loss = goal.loss(output if student.learns_as_it_answers else student.learning_answer(frame))
-        if undone := _broken_step(student, loss):
+        undone = _broken_step(student, loss)
+        if not undone and (again := rehearse(steps)):
+            further += 1
+            with torch.enable_grad():
+                loss = again[1].loss(student.learning_answer(again[0]))
+            undone = _broken_step(student, loss)
+        if undone:
             student.restore(kept)
-            return Updated(before, before, steps + 1, student.answer(frame), undone)
+            return Updated(before, before, steps + 1 + further, student.answer(frame), undone)
     raise AssertionError("the last round returns")
 
 

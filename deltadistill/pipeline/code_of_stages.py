@@ -27,7 +27,7 @@ from deltadistill.tasks.registry import TASKS
 STAGES = Path("stages")
 OWN_CODE = Path(EXTENSIONS, "code")
 # What the stage trace_code depends on; not all of extensions/, where DVC writes a dvc.lock per dvc.yaml.
-LOOKED_AT = (Path("deltadistill"), OWN_CODE, Path("networks"), STAGES)
+LOOKED_AT = (Path("deltadistill"), Path("examples"), OWN_CODE, Path("networks"), STAGES)
 _PER_TRAINING = ("distill",)
 _PER_VARIANT = ("sweep_sequence_length", "analyze_consistency", "evaluate_videos")
 

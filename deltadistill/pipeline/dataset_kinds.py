@@ -10,10 +10,11 @@ from tqdm import tqdm
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import SPLITS, Manifest
 from deltadistill.pipeline.params import PrepareDataset
-from deltadistill.pipeline.params.dataset import CocoVideo, Masks
+from deltadistill.pipeline.params.dataset import CocoVideo, GeneratedStreets, Masks, Video
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
+from deltadistill.preparation.davis import read_davis
 from deltadistill.preparation.division import Division
 from deltadistill.preparation.extraction import Reading
 from deltadistill.preparation.fashion_mnist import fashion_mnist_to_folders
@@ -25,8 +26,10 @@ from deltadistill.preparation.moving_shapes import Clips, write_shapes
 from deltadistill.preparation.stl10 import stl10_to_folders
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
+from deltadistill.preparation.street.long_clip import Course
 from deltadistill.preparation.street.objects import write_objects
-from deltadistill.preparation.video import extract_videos
+from deltadistill.preparation.street.streams import StreamJob, write_streams
+from deltadistill.preparation.video import BoxesOf, extract_videos
 
 Place = TypeVar("Place")
 
@@ -40,19 +43,35 @@ def make_dataset(section: PrepareDataset, folder: Path) -> Manifest:
 
 
 def _make_generated(section: PrepareDataset, folder: Path) -> Manifest:
-    """Generate clips into `folder` and read them back as any folder in the layout of Cityscapes."""
+    """Generate clips into `folder` and read them back as any folder in the layout of Cityscapes.
+
+    Videos of minutes are described as they were written, and stand in the place of the clips of their split.
+    """
     p = section.generated
+    jobs = _stream_jobs(p, folder)
     clips = {"train": p.train_clips, "tune": p.tune_clips, "test": p.test_clips}
-    with tqdm(total=sum(clips.values()) * p.frames, unit="frame", desc="street clips") as bar:
+    clips = {split: count for split, count in clips.items() if split not in {job.split for job in jobs}}
+    frames = sum(clips.values()) * p.frames + sum(job.frames for job in jobs)
+    with tqdm(total=frames, unit="frame", desc="street clips") as bar:
         write_street(
             folder, clips, frames=p.frames, height=p.height, width=p.width,
             seed=p.seed, noise=p.noise, workers=p.workers, progress=bar.update,
         )  # fmt: skip
+        rows = write_streams(jobs, workers=p.workers, progress=bar.update)
     layout = Layout(frames=p.frames, labelled=None)
-    return read_cityscapes(
-        folder, kind="generated", classes=table("street_8"), layout=layout,
-        train=["train"], tune=["tune"], test=["test"],
-    )  # fmt: skip
+    folders = {split: [split] if split in clips else [] for split in SPLITS}
+    read = read_cityscapes(folder, kind="generated", classes=table("street_8"), layout=layout, **folders)
+    return Manifest.of([*read.frames, *rows], read.info)
+
+
+def _stream_jobs(section: GeneratedStreets, folder: Path) -> list[StreamJob]:
+    look = {name: getattr(section, name) for name in ("height", "width", "seed", "noise")}
+    jobs = []
+    for name, of in section.streams.items():
+        course = Course(of.camera, of.scenes, of.hold, of.day)
+        given = {"frames": of.frames, "labelled_every": of.labelled_every, "course": course, **look}
+        jobs += [StreamJob(folder, of.split, name, number, **given) for number in range(of.videos)]
+    return jobs
 
 
 def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:
@@ -68,14 +87,27 @@ def _read_in_place(section: PrepareDataset, folder: Path) -> Manifest:
 def _extract_video(section: PrepareDataset, folder: Path) -> Manifest:
     """Take frames and shots out of video files into `folder`."""
     p = section.video
+    _require_files(p)
     division = Division(p.train_fraction, p.tune_fraction, p.min_frames)
-    reading = Reading(p.max_frames, p.damaged, p.folder_numbers, p.max_step)
+    reading = Reading(p.max_frames, p.damaged, p.folder_numbers, p.max_step, p.fit)
     with tqdm(unit="frame", desc="video frames") as bar:
         return extract_videos(
             p.paths, folder, size=(p.height, p.width), division=division, reading=reading,
             scene_cut_threshold=p.scene_cut_threshold, classes=open_label_table(p.label_table),
+            ranges=p.frames.model_dump() if p.frames else None, each_shot=p.each_shot,
+            truth=BoxesOf(Path(p.truth.file).expanduser(), p.truth.name) if p.truth else None,
             progress=bar.update,
         )  # fmt: skip
+
+
+def _require_files(video: Video) -> None:
+    """Say where files come from, where the parameters know it and one is not there."""
+    if video.where_from is None:
+        return
+    named = [*video.paths, *([video.truth.file] if video.truth else [])]
+    lacking = [name for name in named if ":" not in name and not Path(name).expanduser().exists()]
+    if lacking:
+        raise ValueError(f"{', '.join(lacking)}: not there; {video.where_from}")
 
 
 def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
@@ -86,6 +118,16 @@ def _read_masks_in_place(section: PrepareDataset, folder: Path) -> Manifest:
         return read_masks(
             folders, kind="masks", classes=open_label_table(p.label_table), ignore=p.ignore,
             every_frame=p.every_frame, tune_every=p.tune_every, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+
+
+def _read_davis_in_place(section: PrepareDataset, folder: Path) -> Manifest:
+    """Describe the data set at `root`, which stays where it is."""
+    p = section.davis
+    with tqdm(unit="frame", desc="frames and masks") as bar:
+        return read_davis(
+            _place(p.root), train=p.train, tune=p.tune, test=p.test, resolution=p.resolution, lists=p.lists,
+            tune_every=p.tune_every, workers=p.workers, progress=bar.update,
         )  # fmt: skip
 
 
@@ -197,6 +239,7 @@ _MAKERS = {
     "cityscapes": _read_in_place,
     "video": _extract_video,
     "masks": _read_masks_in_place,
+    "davis": _read_davis_in_place,
     "generated_detection": _make_generated_detection,
     "imagenet_vid": _read_vid_in_place,
     "coco_video": _read_coco_in_place,

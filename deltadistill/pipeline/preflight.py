@@ -24,7 +24,7 @@ from deltadistill.models import sources
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.kept_costs import COUNTED, require_cost_options
-from deltadistill.pipeline.params.distill import NetworkTraining
+from deltadistill.pipeline.params.distill import Distill, NetworkTraining
 from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
 from deltadistill.pipeline.recipe_of_student import early_student
 from deltadistill.pipeline.stage_names import require_stages
@@ -77,17 +77,23 @@ def _require_workable(params: parameters.Params) -> None:
     _require_weights(params, classes)
     network = _built("model", params.model.name, classes, params.model.options)
     _require_detector(network, params)
+    reached: set[str] = set()  # trainings that differ in neither students nor search are looked at once
     for name, training in params.distill.trainings.items():
         key = f"distill.trainings.{name}"
         if training.method == "small":
             named, options = training.network(params.model.name, params.model.options)
             _require_loadable(key, named, params)
             _built(key, named, classes, options)
+            _require_objectives(key, params, name)
         elif training.predicts:
             _require_boxes(key, params, training)
             _require_objectives(key, params, name)
             _require_cost(key, params, name)
-            _require_reach(key, network, params, name)
+            settings = params.distill.of_training(name)
+            decides = settings.model_dump_json(include={"students", "search", "steps"})
+            if decides not in reached:
+                _require_reach(key, network, params, settings)
+            reached.add(decides)
 
 
 def _require_students(params: parameters.Params) -> None:
@@ -139,6 +145,8 @@ def _classes(params: parameters.Params) -> int | None:
         return None
     if dataset.kind in ("generated_detection", "imagenet_vid"):
         return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))
+    if _has_boxes(params):
+        return 1  # what a video's truth calls its boxes
     return len(_label_table(params))
 
 
@@ -167,7 +175,7 @@ def _require_labels_can_be_made(params: parameters.Params) -> None:
 def _frame_size(params: parameters.Params) -> tuple[int, int] | None:
     dataset = params.prepare_dataset
     known = getattr(dataset, dataset.kind)
-    return None if dataset.kind in ("cityscapes", "masks") else (known.height, known.width)
+    return None if dataset.kind in ("cityscapes", "masks", "davis") else (known.height, known.width)
 
 
 def _require_weights(params: parameters.Params, classes: int) -> None:
@@ -182,7 +190,7 @@ def _require_weights(params: parameters.Params, classes: int) -> None:
 def _require_detector(network: nn.Module, params: parameters.Params) -> None:
     """Boxes ask for a detector, and the anchors of some lie in frames of one size."""
     kind, size = params.prepare_dataset.kind, _frame_size(params)
-    if kind not in KINDS_OF_BOXES:
+    if not _has_boxes(params):
         return
     try:
         taken = detector_of(network).image_size(network)
@@ -204,6 +212,11 @@ def _require_detector(network: nn.Module, params: parameters.Params) -> None:
                 f"{section}.augment.crop: {[*augment.crop]}, but the network's anchors are for frames of "
                 f"{size[0]}×{size[1]}; crop to {[*size]}"
             )
+
+
+def _has_boxes(params: parameters.Params) -> bool:
+    dataset = params.prepare_dataset
+    return dataset.kind in KINDS_OF_BOXES or (dataset.kind == "video" and dataset.video.truth is not None)
 
 
 def _require_boxes(key: str, params: parameters.Params, training: NetworkTraining) -> None:
@@ -237,8 +250,8 @@ def _built(key: str, name: str, classes: int, options: dict) -> nn.Module:
         raise ValueError(f"{key}: {error}") from None
 
 
-def _require_reach(key: str, network: nn.Module, params: parameters.Params, training: str) -> None:
-    settings, size = params.distill.of_training(training), _frame_size(params)
+def _require_reach(key: str, network: nn.Module, params: parameters.Params, settings: Distill) -> None:
+    size = _frame_size(params)
     if size is None:
         return
     try:

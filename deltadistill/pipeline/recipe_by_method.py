@@ -10,8 +10,14 @@ from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
+from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
 from deltadistill.pipeline.recipe_of_student import distill_pair
-from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame
+from deltadistill.pipeline.recipe_per_frame import (
+    finetune,
+    learn_by_objectives,
+    specialise,
+    train_per_frame,
+)
 from deltadistill.pipeline.training_run import Trained, TrainingRun
 from deltadistill.tasks.task import Task
 
@@ -42,8 +48,16 @@ def train_network(
         small.to(run.group.device)
         steps = params.pretrain_teacher.steps + settings.steps
         longer = params.pretrain_teacher.model_copy(update={"steps": steps})
-        imitated = {"teacher": teacher, "labels": settings.loss.task == "labels"}
-        return Trained(small, train_per_frame(small, task, store, longer, **imitated, **common)), model
+        shared = {"labels": settings.loss.task == "labels", **common}
+        if further := settings.loss.further:
+            outcome = learn_by_objectives(small, teacher, task, store, longer, further, **shared)
+        else:
+            outcome = train_per_frame(small, task, store, longer, teacher=teacher, **shared)
+        if training.specialise:
+            outcome = specialise(small, teacher, task, store, longer, training.specialise, **common)
+        return Trained(small, outcome), model
+    if training.method == "flow_scale":
+        return train_flow_scale(teacher, task, store, settings, training.options, **common)
     if training.method == "pooled":
         if training.student.start == "random":
             blank = models.build(model["name"], classes=model["classes"], **model["options"])

@@ -1,6 +1,7 @@
 """The recipe of delta distillation (Eq. 5), and of its rivals, feature distillation and FGFI."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 
 import torch
@@ -11,6 +12,7 @@ from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.blocks.designs import student_design
+from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.batches import TrainingBatches
@@ -24,6 +26,7 @@ from deltadistill.distillation.training import DistillTraining
 from deltadistill.distillation.weighted import Terms, equation_5, further_terms, own_modules
 from deltadistill.evaluation.clips import clip_score, tune_windows
 from deltadistill.evaluation.frames import inputs, teacher_reference
+from deltadistill.motion.of_clips import ClipMotion
 from deltadistill.objectives.near_objects import NearObjects
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline.kept_costs import COUNTED, kept_costs
@@ -75,8 +78,10 @@ def distill(
     errors_before = layer_errors(network, probe)
     groups = parameter_groups(network, settings.optimiser, companions.values())
 
+    motion = None if settings.motion is None else ClipMotion(settings.motion.preset)
+
     def tune_score(between: Callable[[], None]) -> float:
-        shared = {"group": run.group, "between": between}
+        shared = {"group": run.group, "between": between, "motion_of": motion}
         return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
 
     size = (3, *store.size)
@@ -91,8 +96,10 @@ def distill(
         costs=costs,
         seed=seed,
         tune_score=tune_score,
+        motion_of=motion,
     )
-    outcome = train_on_clips(trainee, store, settings, run, seed=seed)
+    with _moving(network, settings):
+        outcome = train_on_clips(trainee, store, settings, run, seed=seed)
     layers = layer_table(network, errors_before, layer_errors(network, probe))
     deployed = deploy(network)
     return Trained(
@@ -103,6 +110,11 @@ def distill(
         layers,
         costs=None if settings.search.cost == COUNTED else costs,
     )
+
+
+def _moving(network: nn.Module, settings: Distill) -> AbstractContextManager[None]:
+    motion = settings.motion
+    return nullcontext() if motion is None else maps_moved(network, coarsest=motion.coarsest)
 
 
 def start_gates(network: nn.Module, *, logit: float, temperature: float) -> None:
@@ -141,8 +153,7 @@ def loss_terms(settings: Distill, setting: Setting, *, fgfi: bool = False) -> Te
     until = None if loss.alpha_until == 1 else round(loss.alpha_until * settings.steps)
     alpha = loss.fgfi.weight if fgfi else loss.alpha
     terms = equation_5(setting, alpha=alpha, task=loss.task, alpha_steps=until, imitated=imitated)
-    chosen = {name: further.model_dump() for name, further in loss.objectives.items()}
-    return {**terms, **further_terms(chosen, setting)}
+    return {**terms, **further_terms(loss.further, setting, steps=settings.steps)}
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:

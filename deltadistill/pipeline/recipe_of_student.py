@@ -12,7 +12,7 @@ from deltadistill.conversion.red_blocks import (
     red_place,
 )
 from deltadistill.data.frames import FrameStore
-from deltadistill.distillation.pair_training import PairTraining
+from deltadistill.distillation.per_frame import PerFrameDistillation
 from deltadistill.distillation.weighted import further_terms, own_modules, task_terms
 from deltadistill.evaluation.frames import labelled_frames
 from deltadistill.models.pool_earlier import earlier_strides, pool_earlier
@@ -53,17 +53,20 @@ def distill_pair(
         teacher=teacher,
         pairs=tuple((red_place(each)[0], each.taught_by) for each in attachments),
     )
-    objectives = {name: further.model_dump() for name, further in settings.loss.objectives.items()}
-    terms = {**task_terms(setting, settings.loss.task), **further_terms(objectives, setting)}
+    further = further_terms(settings.loss.further, setting, steps=settings.steps)
+    terms = {**task_terms(setting, settings.loss.task), **further}
     companions = own_modules(terms)
     learning = [made, *companions.values()]
     rate = settings.optimiser.learning_rate_student
     groups = [([p for module in learning for p in module.parameters()], rate)]
     made = synchronised_batch_norm(made, run.group)
     by_labels = settings.loss.task != "teacher" and labelled_frames(store, "tune")
-    trainee = PairTraining(
+    trainee = PerFrameDistillation(
         optimise(made, groups, settings, run=run, companions=companions),
         terms,
+        beta=0.0,
+        search=None,
+        costs=None,
         seed=seed,
         tune_score=per_frame_tune_score(made, task, store, run, None if by_labels else teacher),
         teacher=teacher,

@@ -1,13 +1,27 @@
 """The recipes of per-frame networks: the teacher, the teacher trained on, and a cheaper network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
+from deltadistill.data.beginnings import beginnings
 from deltadistill.data.frames import FrameStore
-from deltadistill.evaluation.frames import labelled_frames, per_frame_score, split_frames, teacher_reference
+from deltadistill.distillation.per_frame import PerFrameDistillation
+from deltadistill.distillation.weighted import Terms, equation_5, further_terms, own_modules
+from deltadistill.evaluation.frames import (
+    inputs,
+    labelled_frames,
+    per_frame_score,
+    split_frames,
+    teacher_reference,
+)
+from deltadistill.objectives.setting import Setting
+from deltadistill.objectives.teacher_output import TeacherOutput
 from deltadistill.pipeline.params import Distill, PretrainTeacher
+from deltadistill.pipeline.params.distill import Specialise
 from deltadistill.pipeline.training_run import (
     Trained,
     TrainingRun,
@@ -15,6 +29,7 @@ from deltadistill.pipeline.training_run import (
     run_training,
     train_on_clips,
 )
+from deltadistill.processes.group import device_of
 from deltadistill.tasks.task import Task
 from deltadistill.training.batch_norm import synchronised_batch_norm
 from deltadistill.training.loop import Outcome
@@ -51,6 +66,77 @@ def train_per_frame(
         labels=labels,
     )
     return run_training(trainee, store, settings, run, clip_length=1, max_distance=0, seed=seed)
+
+
+def specialise(
+    network: nn.Module,
+    teacher: nn.Module,
+    task: Task,
+    store: FrameStore,
+    settings: PretrainTeacher,
+    videos: Specialise,
+    *,
+    seed: int,
+    run: TrainingRun,
+) -> Outcome:
+    """Train `network` on, in place, on the first frames of the test videos, by the teacher's output alone.
+
+    No label is there to be read (data/beginnings.py), and the last weights are kept: nothing is chosen on
+    these videos. Has no checkpoint: an interrupted run does these steps again.
+    """
+    begun = FrameStore(beginnings(store.manifest, videos.frames))
+    shorter = settings.model_copy(update={"steps": videos.steps, "evaluate_every": videos.steps})
+    alone = {"teacher": teacher, "labels": False, "run": replace(run, checkpoint=None)}
+    return train_per_frame(network, task, begun, shorter, seed=seed, **alone)
+
+
+def learn_by_objectives(
+    network: nn.Module,
+    teacher: nn.Module,
+    task: Task,
+    store: FrameStore,
+    settings: PretrainTeacher,
+    further: Mapping[str, Mapping[str, Any]],
+    *,
+    seed: int,
+    run: TrainingRun,
+    labels: bool = True,
+) -> Outcome:
+    """As `train_per_frame` with a teacher, and by weighted objectives beside labels and teacher.
+
+    further: as distillation.weighted.further_terms takes them.
+    """
+    frozen = settings.batch_norm == "frozen"
+    if not frozen:
+        network = synchronised_batch_norm(network, run.group)
+    frames = inputs(store, split_frames(store, "tune")[:4]).to(device_of(network))
+    setting = Setting(network, frames, tuple(settings.augment.crop), task, teacher=teacher)
+    terms = per_frame_terms(setting, further, labels=labels, steps=settings.steps)
+    companions, rate = own_modules(terms), settings.optimiser.learning_rate
+    groups = [(module.parameters(), rate) for module in (network, *companions.values())]
+    trainee = PerFrameDistillation(
+        optimise(network, groups, settings, run=run, companions=companions),
+        terms,
+        beta=0.0,
+        search=None,
+        costs=None,
+        seed=seed,
+        tune_score=per_frame_tune_score(network, task, store, run, None if labels else teacher),
+        teacher=teacher,
+        frozen_batch_norm=frozen,
+    )
+    return run_training(trainee, store, settings, run, clip_length=1, max_distance=0, seed=seed)
+
+
+def per_frame_terms(
+    setting: Setting, further: Mapping[str, Mapping[str, Any]], *, labels: bool, steps: int
+) -> Terms:
+    """Labels where there are any, the teacher's output, and what is weighted beside them."""
+    task, imitated = "labels" if labels else "none", TeacherOutput(setting)
+    return {
+        **equation_5(setting, alpha=1.0, task=task, imitated=imitated),
+        **further_terms(further, setting, steps=steps),
+    }
 
 
 def finetune(

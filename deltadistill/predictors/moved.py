@@ -1,20 +1,17 @@
 """The moved predictor: the network on key frames, its labels, boxes or maps moved along with the picture."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deltadistill.account.cost import Cost, FrameCosts
-from deltadistill.data.boxes import Detections
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.motion.dis import Preset
 from deltadistill.motion.flow_macs import BILINEAR
-from deltadistill.motion.from_key import FromKey
-from deltadistill.motion.moved import moved_boxes, moved_labels, moved_maps
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.motions import Motions
+from deltadistill.predictors.moved_answers import elements, moved_answers
 from deltadistill.predictors.predictor import MAIN, Predictor
 from deltadistill.processes.group import device_of
 from deltadistill.tasks.task import Predictions, Task, on_processor
@@ -42,7 +39,7 @@ class Moved(Predictor):
         self._device = device_of(network)
         self._task = task
         self._motions = Motions(motion, preset=preset, longest=longest)
-        self._elements = 0  # of a moved map, per frame
+        self._elements = 0  # of a moved map, per frame; known once there is an answer
 
     def begin(self, stream: StreamInfo) -> None:
         """See `Predictor`."""
@@ -58,28 +55,12 @@ class Moved(Predictor):
         if self.is_key_frame:
             output = frame_outputs(self._network, frame.normalised.to(self._device))
             self._prediction = on_processor(self._task.predict(output, network=self._network))
+            self._elements = elements(self._prediction)
         self._schedule.note(frame.pictures, is_key=self.is_key_frame)
         assert self._prediction is not None  # the first frame of a stream is a key frame
-        return self._prediction if self.is_key_frame else self._moved(self._prediction)
-
-    def _moved(self, predictions: Predictions) -> Predictions:
-        moved = [self._of_one(*each) for each in zip(predictions, self._motions, strict=True)]
-        return torch.stack(moved) if isinstance(predictions, Tensor) else moved
-
-    def _of_one(self, prediction: Any, motion: FromKey) -> Any:
-        if isinstance(prediction, Detections):
-            boxes = moved_boxes(prediction.boxes, motion.forth(), self._size)
-            return Detections(boxes, prediction.scores, prediction.classes)
-        if not isinstance(prediction, Tensor) or prediction.dim() not in (2, 3):
-            raise ValueError(
-                f"a prediction of type {type(prediction).__name__} has no places that could be moved; "
-                "expected labels (H, W), maps (C, H, W) or boxes; predict: copy repeats it"
-            )
-        if not prediction.is_floating_point():
-            return torch.from_numpy(moved_labels(prediction.numpy(), motion.back()))
-        self._elements = prediction.numel()
-        maps = prediction.float().reshape(1, -1, *prediction.shape[-2:])
-        return torch.from_numpy(moved_maps(maps.numpy(), motion.back())).reshape(prediction.shape)
+        if self.is_key_frame:
+            return self._prediction
+        return moved_answers(self._prediction, self._motions, self._size)
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Between key frames motion, and what moves maps; labels and boxes are copied."""

@@ -79,6 +79,10 @@ class MovedStream(Predictor):
         self._schedule.note(frame.pictures, is_key=is_key)
         return on_processor(self._task.predict(output, network=self._network))
 
+    def pass_over(self, frame: FrameBatch) -> None:
+        """See `Predictor`."""
+        self._motions.see(frame, is_key=False)
+
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Those of the network, on key frames with g(x_0), between them with motion and what it moves."""
         if self._size not in self._costs:

@@ -8,8 +8,9 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.cost import Cost, FrameCosts
+from deltadistill.online.lesson import Lesson
 from deltadistill.online.settings import Settings
-from deltadistill.online.stream import Lesson, OnlineStream
+from deltadistill.online.stream import OnlineStream
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
 from deltadistill.predictors.predictor import MAIN, Predictor
 from deltadistill.processes.group import device_of
@@ -67,6 +68,11 @@ class Online(Predictor):
         return sum(stream.state_bytes for stream in self._streams)
 
     @property
+    def last_updates(self) -> int:  # type: ignore[override]  # the streams', only read here
+        """Steps on the last frame, of all streams."""
+        return sum(stream.steps for stream in self._streams)
+
+    @property
     def lessons(self) -> list[list[Lesson]]:
         """What became of labelled frames, stream by stream."""
         return [list(stream.lessons) for stream in self._streams]
@@ -103,8 +109,7 @@ class Online(Predictor):
 
     def _read_by(self, stream: OnlineStream) -> nn.Module:
         """The network whose output the last one was."""
-        of_teacher = stream.is_labelled and self._settings.answers == "teacher"
-        return self._teacher if of_teacher and self._teacher is not None else stream.network
+        return self._teacher if stream.by_teacher and self._teacher is not None else stream.network
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Of teacher and student without updates, whose number depends on the video: see `last_cost`."""

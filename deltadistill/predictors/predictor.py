@@ -29,10 +29,12 @@ class Predictor(Protocol):
     has_delta_frames: whether frames other than key frames run a network, and so have a time of their own.
     works_on_predictions: whether it computes with what the task says, not with outputs of its network alone;
         then its time without the rest has that in it too.
-    costs_vary: whether what a frame costs depends on the picture; then `costs` is the most that it can be,
-        and `last_cost` what it was.
+    costs_vary: whether what a frame costs depends on the picture, or on its place in the sequence; then
+        `costs` is the most that it can be, and `last_cost` what it was.
+    cycle: after how many later frames what is done on them begins again, where it is not always the same.
     is_key_frame: whether the last answer was made as on a key frame.
     state_bytes: memory that is kept for the next frame.
+    last_updates: steps of an optimiser that the last answer took, of all streams together.
     """
 
     uses_history: bool = True
@@ -40,8 +42,10 @@ class Predictor(Protocol):
     has_delta_frames: bool = False
     works_on_predictions: bool = False
     costs_vary: bool = False
+    cycle: int = 1
     is_key_frame: bool = True
     state_bytes: int = 0
+    last_updates: int = 0
 
     @abstractmethod
     def begin(self, stream: StreamInfo) -> None:
@@ -58,6 +62,10 @@ class Predictor(Protocol):
         Networks may be on any device; predictions are on the processor. Gradients are on where the caller
         has not switched them off; who needs none does that here.
         """
+
+    def pass_over(self, frame: FrameBatch) -> None:
+        """Take notice of a later frame that somebody else answers; its motion may be needed afterwards."""
+        return None
 
     @abstractmethod
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:

@@ -9,10 +9,13 @@ PREDICTORS = Registry(
         "stream": "deltadistill.predictors.streamed:Streamed",
         "copy": "deltadistill.predictors.copy:Copy",
         "moved": "deltadistill.predictors.moved:Moved",
+        "tracked": "deltadistill.predictors.tracked:Tracked",
         "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
         "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",
+        "checked_stream": "deltadistill.predictors.checked_stream:CheckedStream",
+        "moved_between": "deltadistill.predictors.moved_between:MovedBetween",
         "online": "deltadistill.predictors.online:Online",
     },
 )
@@ -24,5 +27,6 @@ SCHEDULES = Registry(
         "gaps": "deltadistill.blocks.schedules:Gaps",
         "on_demand": "deltadistill.blocks.schedules:OnDemand",
         "adaptive": "deltadistill.blocks.schedules:Adaptive",
+        "at_rate": "deltadistill.blocks.schedules:AtRate",
     },
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,19 +24,40 @@ _SMALLEST = 2  # pixels a side of a window that can show anything
 _SHOWN = 5  # long steps named; the rest is only counted
 
 
+Fit = Literal["window", "stretch"]
+
+
+class Window(NamedTuple):
+    """Part of a picture, pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+class Taken(NamedTuple):
+    """Where a frame is from: its number in the video, from 0, and the part of the picture that it shows."""
+
+    number: int
+    window: Window
+
+
 @dataclass(frozen=True)
 class Reading:
     """How videos are read.
 
     `max_frames` of each, None for all. `damaged` "skip" leaves out frames that cannot be decoded. `numbers`
     is what the numbers in the names of a folder's pictures count. A frame that comes more than `max_step`
-    median steps after the one before begins a new clip; None: only where frames were left out.
+    median steps after the one before begins a new clip; None: only where frames were left out. `fit`
+    "window": of each frame the largest centred window of the working size's shape; "stretch": all of it.
     """
 
     max_frames: int | None = None
     damaged: Damaged = "stop"
     numbers: Numbers = "frames"
     max_step: float | None = 4.0
+    fit: Fit = "window"
 
 
 READ_WHOLE = Reading()
@@ -46,7 +68,7 @@ class Extracted:
     """Frames of a video that were written, by shot, with their times (of all or none) and what was noticed.
 
     `after_loss` are those before which some were left out, `long_steps` those that come so many seconds
-    after the one before that something is missing.
+    after the one before that something is missing. `taken` says where each is from.
     """
 
     shots: list[list[Path]] = field(default_factory=lambda: [[]])
@@ -54,6 +76,7 @@ class Extracted:
     after_loss: set[Path] = field(default_factory=set)
     long_steps: dict[Path, float] = field(default_factory=dict)
     noticed: Noticed = field(default_factory=Noticed)
+    taken: dict[Path, Taken] = field(default_factory=dict)
 
     def frames_per_second(self) -> float | None:
         """1 / the median step; None without times."""
@@ -87,13 +110,15 @@ def extract(
     options = {"max_frames": reading.max_frames, "damaged": reading.damaged, "numbers": reading.numbers}
     times: list[tuple[Path, float | None]] = []
     for frame in read_video(source, **options, noticed=found.noticed):
-        _require_something(source, frame.pixels, size)
-        small = fit(frame.pixels, size)
+        window = window_of(frame.pixels.shape[:2], size, reading.fit)
+        _require_something(source, frame.pixels, window, size)
+        small = scaled(frame.pixels, window, size)
         if detector.begins_shot(small):
             found.shots.append([])
         path = folder / f"shot_{len(found.shots) - 1:02d}" / f"{len(found.shots[-1]):06d}.png"
         write_picture(path, small, [cv2.IMWRITE_PNG_COMPRESSION, 3])
         found.shots[-1].append(path)
+        found.taken[path] = Taken(frame.number, window)
         times.append((path, frame.seconds))
         if frame.follows_gap:
             found.after_loss.add(path)
@@ -117,28 +142,29 @@ def _rising(times: list[tuple[Path, float | None]], source: Path) -> dict[Path, 
     return since
 
 
-def _require_something(source: Path, frame: np.ndarray, size: tuple[int, int]) -> None:
+def _require_something(source: Path, frame: np.ndarray, window: Window, size: tuple[int, int]) -> None:
     height, width = frame.shape[:2]
-    tall, wide = _window(frame, size)
-    if min(tall, wide) < _SMALLEST:
+    if min(window.height, window.width) < _SMALLEST:
         raise ValueError(
             f"{source} is {height}×{width} pixels; its largest window of the shape {size[0]}×{size[1]} is "
-            f"{tall}×{wide}, and at least {_SMALLEST} pixels a side are needed; give a larger video"
+            f"{window.height}×{window.width}, and at least {_SMALLEST} pixels a side are needed; give a "
+            "larger video"
         )
 
 
-def fit(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The largest centred window of the shape of `size`, scaled to it: uint8 (H, W, 3) → (h, w, 3)."""
-    height, width = frame.shape[:2]
-    tall, wide = _window(frame, size)
-    top, left = (height - tall) // 2, (width - wide) // 2
-    window = np.ascontiguousarray(frame[top : top + tall, left : left + wide])
-    way = cv2.INTER_AREA if tall > size[0] else cv2.INTER_CUBIC
-    return cv2.resize(window, size[::-1], interpolation=way)
+def scaled(frame: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
+    """The window of a frame, scaled to `size`: uint8 (H, W, 3) → (h, w, 3)."""
+    left, top, width, height = window
+    shown = np.ascontiguousarray(frame[top : top + height, left : left + width])
+    way = cv2.INTER_AREA if height > size[0] else cv2.INTER_CUBIC
+    return cv2.resize(shown, size[::-1], interpolation=way)
 
 
-def _window(frame: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of the largest window of the shape of `size`."""
-    height, width = frame.shape[:2]
+def window_of(picture: tuple[int, int], size: tuple[int, int], fit: Fit = "window") -> Window:
+    """What of a picture (height, width) frames of `size` show: see `Reading`."""
+    height, width = picture
+    if fit == "stretch":
+        return Window(0, 0, width, height)
     scale = min(height / size[0], width / size[1])
-    return min(height, round(size[0] * scale)), min(width, round(size[1] * scale))
+    tall, wide = min(height, round(size[0] * scale)), min(width, round(size[1] * scale))
+    return Window((width - wide) // 2, (height - tall) // 2, wide, tall)

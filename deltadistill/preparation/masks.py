@@ -23,10 +23,15 @@ from deltadistill.video.picture_folder import PICTURES, not_read, unread_picture
 
 @dataclass(frozen=True)
 class MaskFolders:
-    """A folder of clips, and the one with their label images."""
+    """A folder of clips, and the one with their label images; `clips`: those that are meant, None: all."""
 
     frames: Path
     labels: Path
+    clips: tuple[str, ...] | None = None
+
+    def is_meant(self, place: Path) -> bool:
+        """Whether a folder is one of them."""
+        return self.clips is None or place.name in self.clips
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,13 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _clips(folders: MaskFolders, split: str, every_frame: bool, faults: list[str]) -> list[_Clip]:
-    places = _subfolders(folders.frames)
+    places = [place for place in _subfolders(folders.frames) if folders.is_meant(place)]
+    lacking = sorted({*(folders.clips or ())} - {place.name for place in places})
+    faults += [f"{folders.frames / name}, a clip that a list names, is missing" for name in lacking]
     if not places:
         faults.append(f"no folder of a clip in {folders.frames} ({split})")
-    without = sorted({place.name for place in _subfolders(folders.labels)} - {place.name for place in places})
+    labelled = {place.name for place in _subfolders(folders.labels) if folders.is_meant(place)}
+    without = sorted(labelled - {place.name for place in places})
     faults += [f"{folders.labels / name} has labels of no clip in {folders.frames}" for name in without]
     return [
         _Clip(place.name, split, _frames(place, folders.labels / place.name, every_frame, faults))

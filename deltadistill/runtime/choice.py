@@ -9,12 +9,14 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from deltadistill.account.latency import measure_turns
+import numpy as np
+
+from deltadistill.account.latency import Turn, measure_turns
 from deltadistill.account.machine import describe_processor
 from deltadistill.files import atomic
 from deltadistill.files.strict_json import read_json
@@ -82,7 +84,10 @@ def choose(
     between = description.between
     moving_ms = _moving_ms(description) if between.kind == "moved" and period > 1 else 0.0
     choice = decided(times, period=period, precision=precision, between=between, moving_ms=moving_ms)
-    if choice.per_frame and period > 1:
+    if description.computes_every_frame:
+        told = f"{times['frame'][choice.engine]:.1f} ms ({choice.engine})"
+        choice = replace(choice, reason=f"the per-frame network is all there is: every frame takes {told}")
+    elif choice.per_frame and period > 1:
         _log.warning("%s", choice.reason)
     return choice
 
@@ -92,23 +97,33 @@ Times = Mapping[str, Mapping[str, float]]
 
 
 def measured(sessions: Mapping[str, Session], description: Description, *, seconds: float) -> Times:
-    """Time all three functions of every session in turns, for so many seconds, at least three rounds."""
+    """Time the functions of every session in turns, for so many seconds, at least three rounds.
+
+    Where there is the per-frame network alone, its times stand for all three.
+    """
     frame = noise(description.frame, sizes=description.sizes)
-    maps = {name: session.key(frame)[1] for name, session in sessions.items()}
-    turns = []
+    turns: list[Turn] = []
     for name, session in sessions.items():
-        spare = session.key(frame)[1]
         turns.append([(("frame", name), partial(session.frame, frame))])
-        turns.append([(("key", name), partial(session.key, frame, into=spare))])
-        turns.append([(("delta", name), partial(session.delta, frame, maps[name]))] * _DELTAS)
+        if not description.has_frame_graphs_alone:
+            turns += _turns_of_deltas(name, session, frame)
     begun = perf_counter()
     measure_turns(turns, runs=1, warmup=1)
     rounds = min(max(3, int(2 * seconds / (perf_counter() - begun))), _MOST_ROUNDS)
     timings = measure_turns(turns, runs=rounds, warmup=0)
+    there = ["frame"] * 3 if description.has_frame_graphs_alone else ["frame", "key", "delta"]
     return {
-        what: {name: timings.median_ms((what, name)) for name in sessions}
-        for what in ("frame", "key", "delta")
+        what: {name: timings.median_ms((timed, name)) for name in sessions}
+        for what, timed in zip(("frame", "key", "delta"), there, strict=True)
     }
+
+
+def _turns_of_deltas(name: str, session: Session, frame: np.ndarray) -> list[Turn]:
+    maps, spare = session.key(frame)[1], session.key(frame)[1]
+    return [
+        [(("key", name), partial(session.key, frame, into=spare))],
+        [(("delta", name), partial(session.delta, frame, maps))] * _DELTAS,
+    ]
 
 
 def decided(

@@ -17,8 +17,9 @@ class Graphs:
 
     onnx, int8, packages: files of the functions; int8: ONNX too, in 8 bits.
     functions: PyTorch modules of them, in a process that has it.
-    frame, outputs, maps: forms of what they take and return. sizes: what the axes of any size have in frames
-        that the graphs were made with, by name.
+    frame, outputs, maps: forms of what they take and return. joined: by map, the maps that it stands for,
+        where some are only ever summed. sizes: what the axes of any size have in frames that the graphs were
+        made with, by name.
     """
 
     frame: TensorForm
@@ -29,6 +30,7 @@ class Graphs:
     packages: Mapping[str, Path] = field(default_factory=dict)
     functions: Mapping[str, Any] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def state_bytes(self) -> int:

@@ -70,7 +70,7 @@ class Runner:
                 device=device,
             )
             if engine == "auto"
-            else Choice(engine=engine, precision=precision, per_frame=False)
+            else Choice(engine, precision, per_frame=self.description.computes_every_frame)
         )
         session = open_session(
             graphs, self.choice.engine, threads=threads, precision=self.choice.precision, device=device

@@ -135,7 +135,8 @@ class Description(_Strict):
         made, else as the network takes it. outputs, maps: what `key` returns, in this order; `delta` takes
         frame and maps and returns outputs. structure: the form of the outputs (runtime/structure.py).
     between: how frames between key frames are answered (between.py).
-    graphs: the file of each function. int8: the same in 8 bits; packages: compiled for one machine.
+    graphs: the file of each function; of "frame" alone where the others are never run. int8: the same in 8
+        bits; packages: compiled for one machine.
     sizes: what axes of any size have in the frames that the graphs were made with, by their names.
     made_by: versions of what wrote the folder.
     """
@@ -154,6 +155,16 @@ class Description(_Strict):
     sizes: dict[str, Side] = {}
     made_by: dict[str, str]
 
+    @property
+    def has_frame_graphs_alone(self) -> bool:
+        """Whether there is the per-frame network alone: every frame that is computed is computed in full."""
+        return set(self.graphs) == {"frame"}
+
+    @property
+    def computes_every_frame(self) -> bool:
+        """Whether every frame is computed, and in full."""
+        return self.has_frame_graphs_alone and self.between.kind == "delta"
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Description":
         names = [tensor.name for tensor in (self.frame, *self.outputs, *self.maps)]
@@ -162,9 +173,16 @@ class Description(_Strict):
         for tensor in (self.frame, *self.maps):
             if math.prod(tensor.shape_at(self.sizes)) > _MOST_BYTES:
                 raise ValueError(f"sizes make {tensor.name!r} of shape {tensor.shape} larger than any memory")
+        expected = {"frame"} if self.has_frame_graphs_alone else set(FUNCTIONS)
         for files in (self.graphs, self.int8, self.packages):
-            if files and set(files) != set(FUNCTIONS):
+            if files and set(files) != expected:
                 raise ValueError(f"expected a file for each of {', '.join(FUNCTIONS)}, got {sorted(files)}")
+        if self.has_frame_graphs_alone and self.maps:
+            raise ValueError(
+                "maps are handed from the key graph to the delta graph, and there are no such graphs"
+            )
+        if self.has_frame_graphs_alone and self.between.every is not None:
+            raise ValueError("between: frames are computed by the delta graph, and there is none")
         if problems := faults(self.structure, len(self.outputs)):
             raise ValueError(f"structure: {problems[0]}")
         if self.between.kind == "moved" and (self.pictures is None or self.frame.shape[:1] != [1]):

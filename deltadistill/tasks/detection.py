@@ -21,6 +21,7 @@ from deltadistill.models.faster_rcnn import FasterRCNN
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
+from deltadistill.tasks.own_boxes import OwnBoxes
 from deltadistill.tasks.regions import Regions
 from deltadistill.tasks.suppression import Suppression
 from deltadistill.tasks.task import Form, Reference, Scores
@@ -165,13 +166,15 @@ def detector_of(network: nn.Module) -> Detector[nn.Module]:
     """How the network's outputs are read. ValueError for a network that is no detector."""
     if hasattr(network, "anchors"):
         return AnchorMaps()
+    if getattr(network, "decode", None) is not None:
+        return OwnBoxes()
     if hasattr(network, "propose"):
         regions: Detector[FasterRCNN] = Regions()
         return cast(Detector[nn.Module], regions)  # whatever proposes is taken for a FasterRCNN
     raise ValueError(
         f"{type(network).__name__} is no detector that can be read: the data set has boxes, and the network "
-        "neither carries `anchors` (models.anchor_layout) nor proposes regions (models.faster_rcnn); choose "
-        "one of the models for detection"
+        "neither carries `anchors` (models.anchor_layout), proposes regions (models.faster_rcnn) nor brings "
+        "`decode` of its own (tasks.adapted); choose one of the models for detection"
     )
 
 

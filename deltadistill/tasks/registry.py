@@ -8,5 +8,6 @@ TASKS = Registry(
         "segmentation": "deltadistill.tasks.segmentation:Segmentation",
         "detection": "deltadistill.tasks.detection:Detection",
         "classification": "deltadistill.tasks.classification:Classification",
+        "maps": "deltadistill.tasks.maps:Maps",
     },
 )

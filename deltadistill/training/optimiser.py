@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from deltadistill.training.eager_optimiser import eager
 from deltadistill.training.schedule import annealed, multiplier
 
 Groups = Iterable[tuple[Iterable[nn.Parameter], float]]
@@ -17,13 +18,13 @@ def build(name: str, groups: Groups, *, weight_decay: float, momentum: float) ->
     listed = [group for group in listed if group["params"]]
     if name == "adamw":
         # fused: with many small tensors a loop over them takes a noticeable part of a step on a processor
-        return torch.optim.AdamW(listed, weight_decay=weight_decay, fused=True)
+        return eager(torch.optim.AdamW)(listed, weight_decay=weight_decay, fused=True)
     if name == "sgd":
         # not fused: that one cannot take parameters that have momentum beside some that learn for the first
         # time, such as a candidate that a gate draws later than others
-        return torch.optim.SGD(listed, weight_decay=weight_decay, momentum=momentum)
+        return eager(torch.optim.SGD)(listed, weight_decay=weight_decay, momentum=momentum)
     if name == "adam":
-        return torch.optim.Adam(listed, weight_decay=weight_decay)
+        return eager(torch.optim.Adam)(listed, weight_decay=weight_decay)
     raise ValueError(f"optimiser {name!r} is unknown; allowed: 'adamw', 'sgd', 'adam'")
 
 

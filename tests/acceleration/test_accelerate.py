@@ -5,26 +5,32 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from acceleration.conftest import shot
 
 from deltadistill.acceleration import course as courses
-from deltadistill.acceleration import delta_trials, designs
+from deltadistill.acceleration import delta_trials, designs, fill_trials, kept
 from deltadistill.acceleration.accelerate import accelerate
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.designs import Design
 from deltadistill.acceleration.fills import FLOWS
+from deltadistill.acceleration.footage import split
+from deltadistill.acceleration.truth import BoxTruth
 from deltadistill.runtime.runner import Runner
 
 ONE = (Design(4, "spatial"),)
 
 
 class Times:
-    """Times that are said: delta frames save some, filled frames none unless `filled` says so."""
+    """Times that are said: delta frames save some; filled frames, and key frames by change, as told."""
 
-    def __init__(self, filled=0.01):
-        self._filled = filled
+    def __init__(self, filled=0.01, by_change=0.01):
+        self._filled, self._by_change = filled, by_change
 
     def speedups(self, name, periods, *, between, fill=None):
         return {each: self._filled * each if fill else 1 + each / 10 for each in periods}
+
+    def speedup_by_change(self, name, lengths, *, between, fill=None):
+        return self._by_change * sum(lengths) / len(lengths)
 
     def parts_ms(self, name, fill=None):
         return {"frame": 2.0, "key": 2.4, "delta": 1.0, **({"filled": 0.1} if fill else {})}
@@ -36,7 +42,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(courses, "DESIGNS", ONE)
 
     def say(times):
-        for module in (courses, delta_trials):
+        for module in (fill_trials, delta_trials):
             monkeypatch.setattr(module, "way_times", lambda *given, **options: times)
 
     say(Times())
@@ -105,6 +111,26 @@ def test_a_delta_network_may_compute_some_frames_and_answers_be_moved_between(ca
     assert description.maps
     again = run(replace(case, asked=0.0), tmp_path / "runner").choice.taken  # its graphs are made again
     assert (again.trial.kind, again.trial.design) == (taken.trial.kind, taken.trial.design)
+
+
+def test_key_frames_by_change_that_are_fastest_become_the_schedule_of_the_runner(case, tmp_path, quick):
+    quick(Times(by_change=5.0))
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner")
+    taken = outcome.choice.taken
+    assert taken.trial.name.endswith("key frames by change")
+    runner = Runner(tmp_path / "runner", engine="onnxruntime")
+    said = runner.description.schedule
+    assert (said.period, said.adaptive.threshold, said.adaptive.longest) == (4, taken.threshold, 8)
+    choice = outcome.as_json()["choice"]
+    assert (choice["threshold"], choice["key_share"]) == (taken.threshold, taken.key_share)
+    page = (tmp_path / "runner" / "report.html").read_text()
+    assert f"changed by {taken.threshold:g} grey levels, {taken.key_share:.0%} of the frames" in page
+    assert "≈ 4" in page
+    frames = [frame[None] for frame in case.parts.testing[0].frames]
+    keys = [(runner(frame), runner.is_key_frame)[1] for frame in frames]
+    assert outcome.tested.key_share == sum(keys) / len(keys)
+    again = run(replace(case, asked=0.0), tmp_path / "runner").choice.taken
+    assert (again.trial.name, again.threshold) == (taken.trial.name, taken.threshold)
 
 
 def test_an_interruption_among_the_fills_keeps_what_there_is(case, tmp_path, quick, monkeypatch):
@@ -192,7 +218,7 @@ def test_the_same_call_goes_on_from_its_trials_and_chooses_the_same_design(case,
     second = run(case, tmp_path / "runner", tell=told.append)
     assert any("going on from" in text for text in told)
     assert second.choice.taken.trial.design == first.choice.taken.trial.design
-    steps = [trial.steps for trial in second.trials if trial.kind == "delta"]
+    steps = [trial.steps for trial in second.trials if trial.kind == "delta" and not trial.is_by_change]
     assert steps.count(0) == 1
 
 
@@ -212,6 +238,29 @@ def test_trials_of_another_network_are_not_gone_on_with(case, tmp_path, quick):
     assert not any("going on from" in text for text in told)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda case: replace(case, truth=BoxTruth("gt.txt", {}, {}, digest="b")),
+        lambda case: replace(case, parts=split([[brighter(case)]])),
+    ],
+)
+def test_trials_against_another_truth_or_on_other_frames_are_not_gone_on_with(case, changed):
+    case = replace(case, truth=BoxTruth("gt.txt", {}, {}, digest="a"))
+    assert kept.question_of(case) == kept.question_of(
+        replace(case, truth=replace(case.truth, name="copy.txt"))
+    )
+    assert kept.question_of(changed(case)) != kept.question_of(case)
+
+
+def brighter(case):
+    """The case's video with another frame somewhere in the middle."""
+    parts = case.parts
+    frames = [frame for part in (parts.learning, parts.choosing, parts.testing) for frame in part[0].frames]
+    frames[len(frames) // 2] = frames[len(frames) // 2] + np.uint8(1)
+    return shot(frames)
+
+
 def test_an_interruption_keeps_the_best_so_far(case, tmp_path, quick, monkeypatch):
     def interrupted(*given, **options):
         raise KeyboardInterrupt
@@ -227,7 +276,9 @@ def test_an_interruption_keeps_the_best_so_far(case, tmp_path, quick, monkeypatc
         "copied",
         *["moved"] * len(FLOWS),
         "delta",
+        "delta",
     ]
+    assert kept["trials"][-1]["name"].endswith("key frames by change")
 
 
 def test_an_error_of_the_network_is_not_taken_for_an_interruption(case, tmp_path, monkeypatch):
@@ -258,8 +309,16 @@ def test_the_page_is_whole_by_itself(case, tmp_path, quick):
     assert "&lt;net&gt;" in page
     assert "run &lt;it&gt;" in page
     assert 'src="http' not in page
-    assert page.count("data:image/jpeg") in (4, 6)  # of the worst frames, as many as there was time for
-    for section in ("Time and fidelity", "Everything", "milliseconds", "Worst", "What to try next"):
+    assert page.count("<img") in (4, 6)  # of the worst frames, as many as there was time for
+    assert page.count('src="data:video/mp4') == page.count('poster="data:image/jpeg') == 1
+    for section in (
+        "Side by side",
+        "Time and fidelity",
+        "Everything",
+        "milliseconds",
+        "Worst",
+        "What to try next",
+    ):
         assert section in page
 
 

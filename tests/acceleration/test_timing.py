@@ -44,6 +44,18 @@ def test_filled_frames_cost_what_it_takes_to_begin_and_to_fill_them():
     assert times.parts_ms(NAME, "flow")["filled"] == pytest.approx(2)
 
 
+def test_sequences_of_changing_length_cost_their_frames_and_the_watching_of_each():
+    fills = {"flow": FillCalls(takes(1), takes(2))}
+    calls = {NAME: Calls(takes(14), takes(4))}
+    times = way_times(takes(10), calls, fills, seconds=1, watching=takes(0.5), measure=measure)
+    # 2 + 5 frames, two of them key frames; all seven are watched.
+    found = times.speedup_by_change(NAME, [2, 5], between=DELTA)
+    assert found == pytest.approx(70 / (2 * 14 + 5 * 4 + 7 * 0.5))
+    # Every 2nd frame is computed: 1 of the first two, 3 of the others.
+    every = times.speedup_by_change(NAME, [2, 5], between=Between(kind="copied", every=2), fill="flow")
+    assert every == pytest.approx(70 / (2 * 14 + 2 * 4 + 4 * 1 + 3 * 2 + 7 * 0.5))
+
+
 def test_the_per_frame_network_is_timed_in_every_engine_and_precision():
     calls = {("a", "fp32"): takes(10), ("a", "bf16"): takes(4)}
     found = frame_times(calls, seconds=1, measure=measure)

@@ -88,6 +88,18 @@ def test_truth_of_another_size_is_refused(tmp_path):
         truth.record(shot(drifting(4)), 3, {"boxes": []}, SIZE)
 
 
+def test_another_content_of_the_same_file_has_another_digest(tmp_path):
+    found = []
+    for row in ("1,1,10,20,30,40,1\n", "1,1,10,20,30,41,1\n"):
+        (tmp_path / "gt.txt").write_text(row)
+        found.append(open_truth(str(tmp_path / "gt.txt"), videos=["film.mp4"]).digest)
+    for label in (1, 2):
+        folder = write_labels(tmp_path / "labels", {0: np.full(SIZE, label, np.uint8)})
+        found.append(open_truth(folder, videos=["film.mp4"]).digest)
+    assert len(set(found)) == 4
+    assert found[-1] == open_truth(folder, videos=["film.mp4"]).digest
+
+
 def test_truth_is_of_one_video():
     with pytest.raises(ValueError, match=r"gt\.txt is the truth of one video, and 2 are given"):
         open_truth("gt.txt", videos=["a.mp4", "b.mp4"])

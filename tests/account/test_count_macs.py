@@ -387,6 +387,12 @@ class _HasFixedShapes(nn.Module):
         return nn.Conv2d(3, 10, 1)
 
 
+def test_who_runs_the_network_gets_what_it_returns():
+    network, returned = nn.Sequential(nn.Linear(4, 2)), []
+    count_macs(network, (3, 4), run=lambda net, frame: returned.append(net(frame)))
+    assert returned[0].shape == (1, 3, 2)
+
+
 def test_a_network_that_fixes_its_shapes_is_counted_so_for_a_shape_where_nobody_says_how_it_is_run():
     network, pixels = _HasFixedShapes(), 4 * 5
     assert count_macs(network, (3, 4, 5)).teacher == 30 * pixels

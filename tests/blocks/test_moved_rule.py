@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 import deltadistill as dd
-from deltadistill.blocks.moved_rule import MovedDeltaRule, MovedLinearStudent
+from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.delta_rule import DeltaRule
+from deltadistill.blocks.moved_rule import MovedDeltaRule, MovedLinearStudent, maps_moved
+from deltadistill.blocks.sessions import ClipSession
 
 
 class Parts:
@@ -67,3 +70,56 @@ def test_as_a_design_a_picture_that_moves_as_a_whole_is_followed():
 def test_students_that_predict_features_are_refused():
     with pytest.raises(ValueError, match="moved students predict changes; got predicts 'feature'"):
         MovedLinearStudent().rule("feature")
+
+
+def test_learnt_under_motion_the_prediction_is_what_the_moved_output_lacks():
+    rule, parts = MovedDeltaRule(), Parts()
+    x_key, x = torch.arange(6.0).reshape(1, 1, 2, 3), torch.full((1, 1, 2, 3), 5.0)
+    z_key, motion = 3 * x_key + 10, flow(-1)  # a pixel to the right, the border repeated
+    reference = rule.reference(z_key, motion)
+    torch.testing.assert_close(reference[0, 0], torch.tensor([[10.0, 10, 13], [19, 19, 22]]))
+    predicted = rule.predict_along(parts, x, x_key, z_key, "compressed", motion)
+    torch.testing.assert_close(predicted[0, 0], 10 - 2 * torch.tensor([[0.0, 0, 1], [3, 3, 4]]))
+    moved, _ = rule.delta(parts, x, rule.carry(rule.key(parts, x_key)[1], motion))
+    torch.testing.assert_close(reference + predicted, moved)  # as a stream has it
+
+
+def test_clips_under_motion_are_what_the_moved_stream_says_frame_by_frame():
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()
+    network = dd.convert(nn.Sequential(*layers, nn.Conv2d(8, 2, 1)).eval(), dd.LinearStudent(gamma=4))
+    for block in delta_blocks(network).values():
+        block.decide("compressed")
+    clips = torch.rand(2, 3, 3, 8, 8)
+    motion = torch.randn(2, 2, 2, 4, 4)
+    with torch.no_grad(), maps_moved(network, coarsest=2):
+        found = dd.forward_clip(network, clips, motion=motion)
+        for clip in range(2):
+            stream = dd.Stream(network, period=9)
+            stream(clips[clip, :1])
+            for later in (1, 2):
+                wanted = stream(clips[clip, later : later + 1], motion=motion[clip, later - 1 : later])
+                torch.testing.assert_close(found[clip, later : later + 1], wanted, atol=1e-5, rtol=1e-5)
+    unmoved = dd.forward_clip(network, clips, motion=motion)  # rules of before are back
+    torch.testing.assert_close(unmoved, dd.forward_clip(network, clips))
+    assert (unmoved - found)[:, 1:].abs().max() > 1e-3
+
+
+def test_rules_that_move_nothing_take_no_notice_of_motion():
+    rule, parts, x = DeltaRule(), Parts(), torch.arange(6.0).reshape(1, 1, 2, 3)
+    given = parts, x + 1, x, 3 * x, "compressed"
+    assert torch.equal(rule.predict_along(*given, flow(1)), rule.predict(*given))
+    assert rule.reference(x, flow(1)) is x
+
+
+def test_motion_is_since_the_key_frame():
+    session = ClipSession(3, relative_to="previous")
+    with pytest.raises(ValueError, match="it goes with relative_to='key'"):
+        session.begin(clips=1, motion=flow(1))
+
+
+def test_a_network_that_keeps_nothing_to_move_is_refused():
+    layers = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 2, 1)
+    network = dd.convert(nn.Sequential(*layers).eval(), dd.LinearStudent(), predicts="feature")
+    with pytest.raises(ValueError, match="and the network has none; give no motion"), maps_moved(network):
+        pass

@@ -1,11 +1,15 @@
 """Schedules of key frames over whole sequences, worked by hand."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from architectures import build
 
 import deltadistill as dd
-from deltadistill.blocks.schedules import Adaptive, FixedPeriod, Gaps, OnDemand
+from deltadistill.blocks import schedules
+from deltadistill.blocks.schedules import Adaptive, AtRate, FixedPeriod, Gaps, OnDemand
 
 FRAME = torch.zeros(1, 3, 2, 2)
 
@@ -93,6 +97,30 @@ def test_of_several_streams_the_one_that_changes_most_decides():
 
 def test_a_frame_of_another_size_is_a_key_frame_of_an_adaptive_schedule():
     assert keys(Adaptive(10), [FRAME, torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)]) == [0, 1]
+
+
+def test_pictures_of_8_bits_differ_as_floats_do():
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, (9, 2, 160, 150, 3), dtype=np.uint8)  # more than a strip
+    for threshold in (80.0, 170.0, 260.0):
+        assert keys(Adaptive(threshold), pictures) == keys(Adaptive(threshold), pictures.astype(np.float32))
+    one, other = np.array([[[0, 10]], [[200, 0]]], np.uint8), np.array([[[4, 0]], [[0, 255]]], np.uint8)
+    schedule = Adaptive(1000)
+    for frame in (one, other):
+        schedule.note(frame, is_key=schedule.is_due(frame))
+    assert schedule._change.tolist() == [(4 + 10) / 2, (200 + 255) / 2]
+
+
+def test_what_has_changed_is_looked_at_once_a_frame(monkeypatch):
+    asked, difference = [], schedules._mean_difference
+
+    def counted(one, other):
+        asked.append(1)
+        return difference(one, other)
+
+    monkeypatch.setattr(schedules, "_mean_difference", counted)
+    assert keys(Adaptive(10), grey(0, 1, 2, 3)) == [0]
+    assert len(asked) == 3
 
 
 def test_an_adaptive_schedule_remembers_a_frame_whose_memory_is_used_again():
@@ -194,3 +222,38 @@ def test_after_a_frame_that_failed_comes_a_key_frame(network, fails):
         except RuntimeError:
             assert keys[-1] is None
     assert [index for index, is_key in enumerate(keys) if is_key] == {0: [1, 4], 1: [0, 2, 5]}[fails]
+
+
+def test_a_wanted_share_of_key_frames_sets_the_threshold_itself():
+    """Of an even pace of 4 grey levels the first threshold, 4 · 3, is the right one, and stays so."""
+    schedule = AtRate(1 / 3)
+    assert keys(schedule, grey(*range(0, 40, 4))) == [0, 3, 6, 9]
+    # 12 on frame 1, then e^(−0.1 / 3) on each of two frames and e^(0.2 / 3) on the third: once one too few
+    assert schedule.threshold == pytest.approx(12 * math.exp(0.1 / 3))
+
+
+def test_a_threshold_moves_until_the_share_is_right():
+    """The first step is ten times as long as the later ones, so that the threshold begins far too high."""
+    found = keys(AtRate(0.25), grey(0, 20, *[22, 20] * 150))
+    assert found[1] > 2 * 4
+    later = [key for key in found if key > 200]
+    assert len(later) == pytest.approx(100 / 4, abs=3)
+
+
+def test_with_every_stream_the_threshold_is_looked_for_anew():
+    schedule = AtRate(0.5)
+    video = grey(0, 9, 18, 27, 36, 45)
+    first = keys(schedule, video)
+    schedule.reset()
+    assert keys(schedule, video) == first == [0, 2, 4]
+
+
+def test_a_still_picture_asks_for_no_key_frame_by_rate():
+    assert keys(AtRate(0.5), grey(*[7] * 6)) == [0]
+    assert keys(AtRate(0.5, longest=4), grey(*[7] * 6)) == [0, 4]
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": 1}, {"rate": 0.5, "pace": 1}])
+def test_a_rate_is_a_share(wrong):
+    with pytest.raises(ValueError, match="must lie between 0 and 1"):
+        AtRate(**wrong)

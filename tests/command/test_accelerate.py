@@ -10,6 +10,7 @@ from preparation.small_videos import drifting, write_video
 from deltadistill.acceleration import accelerate as accelerating
 from deltadistill.acceleration import course as courses
 from deltadistill.acceleration.designs import Design
+from deltadistill.command.exits import TerminatedError
 from deltadistill.command.main import main
 from deltadistill.runtime.runner import Runner
 
@@ -61,6 +62,19 @@ def test_an_interrupted_call_writes_the_best_so_far_and_says_130(files, capsys, 
     assert main(line()) == 130
     assert Path("runner/runner.json").is_file()
     assert "interrupted" in Path("runner/report.html").read_text()
+
+
+@pytest.mark.parametrize(("came", "code"), [(KeyboardInterrupt, 130), (TerminatedError, 143)])
+def test_with_json_an_interrupted_call_gives_the_best_so_far(files, capsys, monkeypatch, came, code):
+    def interrupted(*given, **options):
+        raise came
+
+    monkeypatch.setattr(courses, "fills_of", interrupted)
+    assert main(line("--json", minutes="0.05")) == code
+    result = json.loads(capsys.readouterr().out)
+    assert (result["interrupted"], result["exit"]) == (True, code)
+    assert result["choice"]["kind"] == "per frame"
+    assert result["command"].startswith("deltadistill run runner")
 
 
 @pytest.mark.parametrize(

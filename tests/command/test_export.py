@@ -83,6 +83,16 @@ def test_an_export_replaces_an_export_and_nothing_else(runner, tmp_path, capsys)
     assert "is there and is no export" in capsys.readouterr().err
 
 
+def test_without_a_folder_the_export_lies_beside_the_runner(runner, tmp_path, monkeypatch):
+    copy = shutil.copytree(runner, tmp_path / "street")
+    assert main(["export", f"{copy}/", "--format", "onnx"]) == 0
+    assert (tmp_path / "street-onnx" / "interface.json").is_file()
+    shutil.rmtree(tmp_path / "street-onnx")
+    monkeypatch.chdir(copy)
+    assert main(["export", ".", "--format", "onnx"]) == 0
+    assert (tmp_path / "street-onnx" / "key.onnx").is_file()
+
+
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [

@@ -90,6 +90,15 @@ def test_with_json_the_result_is_one_object_and_so_is_an_error(monkeypatch, caps
     assert json.loads(capsys.readouterr().out) == {"error": "empty", "exit": 2}
 
 
+@pytest.mark.parametrize(("by", "code"), [(KeyboardInterrupt(), 130), (exits.TerminatedError(), 143)])
+def test_what_an_interrupted_command_had_done_is_its_object_with_json(by, code, monkeypatch, capsys):
+    command_that(raising(exits.UnfinishedError({"frames": 3}, by)), monkeypatch)
+    assert main(["try", "--json"]) == code
+    assert json.loads(capsys.readouterr().out) == {"frames": 3, "interrupted": True, "exit": code}
+    assert main(["try"]) == code
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("line", [["nothing"], ["inspect"], ["inspect", "x", "--size", "big"], ["--no"]])
 def test_a_wrong_command_line_ends_with_1_and_names_what_there_is(line, capsys):
     assert main(line) == 1

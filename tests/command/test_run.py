@@ -442,13 +442,24 @@ def test_what_ends_a_run_closes_its_files_so_that_they_play(runner, tmp_path, si
     lines = tmp_path / "out.jsonl"
     with camera() as there:
         command = [sys.executable, "-c", INTERRUPTIBLE, "run", str(runner), there.address]
-        command += ["--engine", "onnxruntime", "-o", str(tmp_path / "out.mp4"), "--jsonl", str(lines)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        command += [
+            "--engine",
+            "onnxruntime",
+            "-o",
+            str(tmp_path / "out.mp4"),
+            "--jsonl",
+            str(lines),
+            "--json",
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while process.poll() is None and not (lines.exists() and len(lines.read_text().splitlines()) > 5):
             time.sleep(0.05)
         process.send_signal(sign)
-        _, error = process.communicate(timeout=60)
+        printed, error = process.communicate(timeout=60)
     assert process.returncode == code, error
+    result = json.loads(printed)
+    assert (result["interrupted"], result["exit"]) == (True, code)
+    assert 5 <= result["frames"] <= len(lines.read_text().splitlines())
     assert "Traceback" not in error
     told = lines.read_text().splitlines()
     assert json.loads(told[-1])["frame"] >= 5

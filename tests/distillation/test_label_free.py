@@ -8,6 +8,8 @@ from torch.utils.checkpoint import checkpoint
 
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.delta_rule import DeltaRule
+from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.distillation import label_free, training
 from deltadistill.objectives.setting import Setting
 
@@ -245,3 +247,33 @@ def test_objectives_are_told_frames_and_their_height_and_width(clips, monkeypatc
     monkeypatch.setattr(label_free, "Setting", setting)
     run(converted(), clips, steps=1)
     assert told == [((3, 16, 24), (16, 24))]
+
+
+def test_students_learn_what_moved_maps_lack_and_keep_their_rule():
+    torch.manual_seed(0)
+    wide = nn.functional.interpolate(torch.randn(6, 3, 6, 16), scale_factor=4)
+    clips = torch.stack([wide[..., 6 - at :][..., :40] for at in (0, 3, 6)], 1)  # the picture moves right
+    clips = clips + 0.3 * torch.randn_like(clips)
+    motion = torch.zeros(2, 2, 2, 24, 40)
+    motion[:, 0, 0], motion[:, 1, 0] = -3, -6
+    layers = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()
+    teacher = nn.Sequential(*layers, nn.Conv2d(8, 2, 3, padding=1)).eval()
+    network = dd.convert(teacher, dd.LinearStudent(gamma=2, initialisation="random"))
+
+    def error():
+        with torch.no_grad(), maps_moved(network):
+            found = dd.forward_clip(network, clips[:2], motion=motion)
+            return (found - dd.forward_clip(network, clips[:2, 2:])[:, :1]).square()[:, 2].mean()
+
+    run(network, clips, steps=1, learning_rate=1e-9, motion=lambda clips: motion)  # decides the blocks
+    before = error()
+    losses = run(network, clips, motion=lambda clips: motion)
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    assert error() < 0.9 * before
+    assert {type(block.rule) for block in delta_blocks(network).values()} == {DeltaRule}
+
+
+def test_motion_is_refused_where_nothing_moves(clips):
+    network = dd.convert(build("in place"), dd.LinearStudent(), dd.inner_layers, predicts="feature")
+    with pytest.raises(ValueError, match="motion is for linear students that predict changes"):
+        run(network, clips, motion=lambda clips: clips)

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 import deltadistill as dd
 from deltadistill.account.candidate_costs import macs_of_blocks
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.moved_rule import MovedDeltaRule
 from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.distillation.weighted import equation_5
@@ -80,8 +81,16 @@ def per_frame(passes, task, *, frozen=False, teacher=None, average=None):
     )
 
 
-def distill(passes, *, predicts="delta", task=None, compared="labels", alpha_steps=None):
+def drift(clips):
+    """A motion of whole pictures, another one for every clip and frame."""
+    across = (clips[:, 1:].to(torch.get_default_dtype()).mean((2, 3, 4)) % 3)[:, :, None, None]
+    return torch.stack([across, across - 1], 2).expand(-1, -1, -1, *SIZE)
+
+
+def distill(passes, *, predicts="delta", task=None, compared="labels", alpha_steps=None, motion=None):
     network = dd.convert(network_of(), dd.LinearStudent(gamma=2), dd.inner_convolutions, predicts=predicts)
+    for block in delta_blocks(network).values() if motion else ():
+        block.rule = MovedDeltaRule()
     optimiser = optimisers.build("adamw", [(network.parameters(), 0.01)], weight_decay=0, momentum=0)
     setting = Setting(network, torch.zeros(1, 3, *SIZE), SIZE, Segmentation(3, **(task or {})))
     return DistillTraining(
@@ -92,6 +101,7 @@ def distill(passes, *, predicts="delta", task=None, compared="labels", alpha_ste
         costs=macs_of_blocks(dd.count_macs(network, (3, *SIZE))),
         seed=SEED,
         tune_score=lambda between: 0.0,
+        motion_of=motion,
     )
 
 
@@ -108,6 +118,7 @@ KINDS = {  # by name: what makes the trainee, and the frames of a clip
     "delta, alpha for half": (lambda p: distill(p, alpha_steps=4), 2),
     "delta on longer clips and hard pixels": (lambda p: distill(p, task=HARD | WEIGHED), 3),
     "delta without labels": (lambda p: distill(p, compared="teacher"), 2),
+    "delta under motion": (lambda p: distill(p, motion=drift), 3),
     "feature": (lambda p: distill(p, predicts="feature"), 2),
 }
 

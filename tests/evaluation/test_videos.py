@@ -88,6 +88,7 @@ def test_mean_and_curve_are_of_all_videos_and_of_each(network):
     assert found["videos"]["a"]["curve"][5]["miou"] == 100 * scored["a"].metrics[5].miou()
     counted = [video.metrics[n] for video in scored.values() for n in (1, 3, 5) if n < len(video.metrics)]
     assert found["miou"] == 100 * functools.reduce(operator.add, counted).miou()
+    assert found["worst"] == 100 * min(each.miou() for each in counted)
 
 
 def test_without_costs_and_counts_every_frame_is_scored_and_macs_are_not_known(network):

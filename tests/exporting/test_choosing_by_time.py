@@ -10,6 +10,7 @@ from torch import nn
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.exporting.functions import delta_functions
+from deltadistill.exporting.state_budget import leave_out
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -113,10 +114,24 @@ def test_memory_is_that_of_joined_maps():
     choice = dd.choose_by_time(network, times, state_mb=2.048e-3, check=False)
     assert (choice.left_out, choice.state_bytes) == ((), 2048)  # three maps, two of them one
     choice = dd.choose_by_time(network, times, state_mb=1.1e-3, check=False)
-    assert (choice.compressed, choice.state_bytes) == (
-        ("last",),
-        1024,
-    )  # without either, as the sum is one map
+    assert (choice.compressed, choice.state_bytes) == (("last",), 1024)  # the sum is one map: neither
+    assert choice.left_out == ("one", "other")
+
+
+def test_of_all_choices_that_fit_the_one_that_gains_most_stays():
+    network = dd.convert(
+        Summed().eval(), dd.LinearStudent(gamma=2, keep_dearer=True), where=dd.all_convolutions
+    )
+    times = measured(network, length=100)
+    gains = {"one": 0.4, "other": 0.4, "last": 0.5}  # the two of one map gain more together
+    for name in gains:
+        delta_blocks(network)[name].decide("compressed")
+    assert leave_out(network, times, gains, most_bytes=1100) == (["last"], 1024)
+    assert {name: block.choice for name, block in delta_blocks(network).items()} == {
+        "one": "compressed",
+        "other": "compressed",
+        "last": "uncompressed",
+    }
 
 
 def test_a_memory_that_no_choice_reaches_is_refused():

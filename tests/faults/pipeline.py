@@ -25,7 +25,7 @@ from deltadistill.stored.network_file import read_network_file
 NOTING = "trace_code"  # comes before every run, and takes a second
 STAGES = tuple(stage for stage in stage_names(smoke.ROOT) if stage not in ("label_frames", NOTING))
 LOCKED = "python -m workflow.pipeline_lock"
-CHECKED = "python -m deltadistill.pipeline.preflight"
+CHECKED = "python -m workflow.preflight"
 TOOLS = (  # as make run and make snakemake call them
     f"{LOCKED} bash -c '{CHECKED} && python -m workflow.repro'",
     f"{CHECKED} && snakemake --quiet rules",

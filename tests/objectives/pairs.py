@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from deltadistill.models.pool_earlier import pool_earlier
-from deltadistill.objectives.pair_observation import PairObservation
+from deltadistill.objectives.per_frame_observation import PerFrameObservation
 from deltadistill.objectives.setting import Setting
 from deltadistill.tasks.classification import Classification
 
@@ -42,4 +42,4 @@ def seen(objective, student, teacher, labels=(0.0, 2.0)):
     torch.manual_seed(1)
     clip = torch.rand(len(labels), 1, 3, FRAMES, FRAMES)
     batch = objective.prepared({"clip": clip, "label": torch.tensor(labels)[:, None]}, student)
-    return PairObservation(student, teacher, batch, clip, objective.taps)
+    return PerFrameObservation(student, batch, clip, objective.taps, teacher=teacher)

@@ -48,7 +48,7 @@ def test_without_names_maps_are_the_last_of_each_size_in_the_teacher():
 def test_a_pair_sees_its_own_modules_and_the_teachers_by_their_names():
     student, teacher, setting = pair()
     objective = make_objective("fitnets", setting, {"modules": ["first"], "taught_by": ["second"]})
-    assert objective.taps == Taps(modules=("first",), taught_by=("second",))
+    assert objective.taps == Taps(own_modules=("first",), teacher_modules=("second",))
     (regressor,) = objective.regressors
     assert (regressor.in_channels, regressor.out_channels) == (4, 6)
     what = seen(objective, student, teacher)
@@ -100,9 +100,3 @@ def test_a_reused_classifier_needs_the_teachers_channels():
     student.head = nn.Linear(5, 3)
     with pytest.raises(ValueError, match="third has 5 channels in the student and 8 in the teacher"):
         make_objective("simkd", setting)
-
-
-def test_a_student_without_blocks_has_no_errors_of_blocks():
-    student, teacher, setting = pair()
-    with pytest.raises(ValueError, match="a per-frame student has none"):
-        seen(make_objective("block_errors", setting), student, teacher)

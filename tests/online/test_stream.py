@@ -134,7 +134,7 @@ def test_a_state_of_another_student_and_another_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match="of another student"):
         resume_stream(tmp_path / "state.pt", other)
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="no state of an online stream in format 1"):
+    with pytest.raises(ValueError, match="no state of an online stream in format 2"):
         resume_stream(tmp_path / "other.pt", other)
 
 

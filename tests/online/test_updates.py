@@ -28,6 +28,9 @@ class Scripted:
         self.calls.append("learn")
         return torch.tensor(float(self.steps), requires_grad=True)
 
+    def begin_frame(self):
+        self.begun = self.steps
+
     def step(self, loss):
         self.calls.append("step")
         self.steps += 1
@@ -60,6 +63,29 @@ def test_it_stops_as_soon_as_the_score_has_reached_the_threshold():
     assert (found.before, found.after, found.steps, student.steps) == (0.5, 0.8, 2, 2)
     assert not found.output.requires_grad
     assert found.undone is None
+
+
+def test_after_every_step_comes_one_on_what_is_rehearsed_and_both_count():
+    again, asked = Goal(0, 0, losses=[1.0] * 9), []
+
+    def rehearse(step):
+        asked.append(step)
+        return (FRAME, again) if step == 0 else None
+
+    goal, student = Goal(0.1, 0.2, 0.3, 0.4, 0.9), Scripted()
+    found = update(student, goal, FRAME, threshold=0.8, at_most=2, rehearse=rehearse)
+    assert (found.before, found.after, found.steps, student.steps) == (0.1, 0.4, 3, 3)
+    assert asked == [0, 1]
+    assert student.begun == 0
+
+
+def test_a_rehearsed_step_that_breaks_the_weights_undoes_all():
+    again, student = Goal(0.5, losses=[1.0] * 9), Scripted(breaks_at=2)
+    found = update(
+        student, Goal(0.1, 0.2), FRAME, threshold=0.8, at_most=2, rehearse=lambda step: (FRAME, again)
+    )
+    assert found.undone == "weights are not finite after a step"
+    assert (found.steps, student.steps) == (2, 0)
 
 
 def test_a_student_that_agrees_already_takes_no_step():

@@ -81,6 +81,20 @@ def test_parsed_parameters_cannot_be_changed(content):
             "cannot hold trainings",
         ),
         ("distill.trainings.delta", {"method": "small"}, "options"),
+        ("distill.motion", {"preset": "medium", "coarsest": 4}, "put it into the changes of such a training"),
+        (
+            "distill.trainings.delta",
+            {
+                "method": "delta",
+                "changes": {"motion": {"preset": "fast", "coarsest": None}, "students": {"kind": "channel"}},
+            },
+            "motion is for method delta with students of kind linear",
+        ),
+        (
+            "distill.trainings.delta",
+            {"method": "delta", "changes": {"motion": {"preset": "medium", "coarsest": 0}}},
+            "coarsest: .*greater than 0",
+        ),
         (
             "variants.copy",
             {"network": "distill/small", "predict": "online"},
@@ -113,6 +127,7 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("pretrain_teacher.loss.class_weights", [1.0, -1.0], "greater than or equal to 0"),
         ("distill.loss.alpha", float("inf"), r"distill\.loss\.alpha: .*finite"),
         ("variants.delta", {"network": "pretrain_teacher", "predict": "stream"}, "no students"),
+        ("variants.delta", {"network": "pretrain_teacher", "predict": "moved_between"}, "no students"),
         ("pretrain_teacher.schedule.drops", [0.7, 0.3], "must rise"),
         ("pretrain_teacher.schedule.drops", [1.0], "less than 1"),
         ("distill.schedule", {"name": "step", "power": 0.9, "drops": []}, "has no drops"),

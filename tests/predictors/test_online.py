@@ -55,6 +55,16 @@ def test_every_stream_of_a_batch_has_a_student_of_its_own():
         assert all(torch.equal(pair[n : n + 1], one) for pair, one in zip(together, alone, strict=True))
 
 
+def test_steps_of_the_last_frame_are_told_for_all_streams():
+    predictor = online(threshold=1.0, updates=3)
+    predictor.begin(StreamInfo(2, SIZE))
+    told = []
+    for pictures in video(3, streams=2):
+        predictor.answer(FrameBatch(pictures))
+        told.append(predictor.last_updates)
+    assert told == [6, 0, 6]
+
+
 def test_it_forgets_a_video_and_leaves_the_networks_it_was_given_alone():
     network = student()
     before = [value.clone() for value in network.state_dict().values()]
@@ -95,6 +105,7 @@ def test_the_cost_of_a_frame_counts_the_teacher_and_every_step():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"part": "first"}, "part 'first' is unknown"),
         ({"treshold": 0.5}, "treshold.*its settings: labelled_by, threshold, updates"),
         ({"threshold": 80}, "threshold 80 must be a score"),
         ({"labelled_by": "chance"}, "labelled_by 'chance' is unknown"),
@@ -114,7 +125,12 @@ def test_a_variant_of_params_yaml_learns_over_whole_videos(tmp_path, monkeypatch
         "options": {"threshold": 1.0, "updates": 2, "shortest": 2, "longest": 4, "batch_norm": "running"},
     }
     stages = "evaluate_videos", "measure_latency", "sweep_sequence_length"
-    found, latency, sweep = evaluated(tmp_path, monkeypatch, "online", entry, stages=stages)
+    schedules = {"every_3": {"schedule": "fixed", "options": {"period": 3}, "scored_every": 2}}
+    found, latency, sweep = evaluated(
+        tmp_path, monkeypatch, "online", entry, stages=stages, schedules=schedules
+    )
+    scored = [each["miou"] is not None for each in found["schedules"]["every_3"]["curve"]]
+    assert scored == [n % 2 == 0 for n in range(len(scored))]
     whole = found["schedules"]["every_3"]["whole"]
     assert found["variant"] == "online"
     assert 0 < whole["key_frames"] <= 0.6

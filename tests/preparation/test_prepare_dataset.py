@@ -60,6 +60,31 @@ def test_generated_clips_become_a_data_set(run, tmp_path):
     assert json.loads((results / "dataset.json").read_text())["kind"] == "generated"
 
 
+def test_videos_of_minutes_stand_in_the_place_of_the_clips_of_their_split(run):
+    mast = {"camera": "fixed", "frames": 6, "labelled_every": 4}
+    drive = {"camera": "driving", "frames": 5, "split": "train", "videos": 2}
+    streams = {"mast": mast, "drive": drive}
+    manifest = run("generated", TOY | {"streams": streams})
+    assert list(manifest.clips("train")) == ["drive_000", "drive_001"]
+    assert manifest.counts()["frames"] == {"train": 10, "tune": 4, "test": 6}
+    assert [frame.index for frame in manifest.clips("test")["mast_000"] if frame.label] == [3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"labelled_every": 7}, "leaves none of 6 frames a label"),
+        ({"split": "tune"}, "'train' or 'test'"),
+        ({"camera": "flying"}, "camera"),
+    ],
+)
+def test_a_video_of_minutes_that_cannot_be_is_refused(run, capsys, changes, said):
+    mast = {"camera": "fixed", "frames": 6}
+    with pytest.raises(SystemExit):
+        run("generated", TOY | {"streams": {"mast": mast | changes}})
+    assert said in capsys.readouterr().err
+
+
 def test_a_second_run_replaces_the_first(run, tmp_path):
     run("generated", TOY)
     run("generated", TOY | {"train_clips": 1})

@@ -10,7 +10,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import Manifest
 from deltadistill.preparation.division import Clip, Division, divide
-from deltadistill.preparation.extraction import fit
+from deltadistill.preparation.extraction import scaled, window_of
 from deltadistill.preparation.video import extract_videos
 
 SIZE = (16, 32)
@@ -31,6 +31,10 @@ def write_shots(folder, lengths, size=(24, 48)):
 def extract(names, folder, **changes):
     options = {"size": SIZE, "division": Division(0.5, 0.2, 3), "scene_cut_threshold": 0.5}
     return extract_videos([str(name) for name in names], folder, **options | changes)
+
+
+def fitted(frame, size):
+    return scaled(frame, window_of(frame.shape[:2], size), size)
 
 
 def lengths(manifest, split):
@@ -183,8 +187,8 @@ def test_a_shot_that_is_far_too_long_is_cut_although_there_are_three():
 def test_fitting_keeps_shapes_and_the_middle():
     frame = np.zeros((40, 160, 3), np.uint8)
     frame[:, 40:120] = 200  # the middle 80 columns are all that a 1:2 window takes
-    assert (fit(frame, (20, 40)) == 200).all()
-    assert fit(frame[:, :50], (96, 192)).shape == (96, 192, 3)
+    assert (fitted(frame, (20, 40)) == 200).all()
+    assert fitted(frame[:, :50], (96, 192)).shape == (96, 192, 3)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("skvideo") is None, reason="scikit-video is not installed")

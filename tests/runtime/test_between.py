@@ -68,6 +68,44 @@ def test_moved_answers_are_the_key_frames_moved_along(made):
     assert runner.is_key_frame
 
 
+@pytest.mark.parametrize("between", [COPIED, MOVED], ids=["copied", "moved"])
+def test_a_folder_whose_key_frames_alone_are_computed_holds_no_graphs_that_it_never_runs(made, between):
+    calibration = [torch.from_numpy(frame) for frame in FRAMES]
+    folder = made(between, calibration=calibration)
+    assert {path.name for path in folder.iterdir()} == {"runner.json", "frame.onnx", "frame.int8.onnx"}
+    description = read_description(folder)
+    assert (list(description.graphs), list(description.int8), description.maps) == (["frame"], ["frame"], [])
+    for precision in ("fp32", "int8"):
+        runner = dd.Runner(folder, engine="onnxruntime", precision=precision)
+        assert keys(runner) == [True, False, False, False, True, False, False, False]
+    assert runner.state_bytes == 0
+
+
+def test_of_a_network_without_blocks_there_is_the_per_frame_graph_alone(tmp_path, clip):
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1)).eval()
+    dd.export(plain, tmp_path / "runner", example=torch.from_numpy(clip[0]), period=4)
+    assert {path.name for path in (tmp_path / "runner").iterdir()} == {"runner.json", "frame.onnx"}
+    for engine in ("onnxruntime", "auto"):
+        runner = dd.Runner(tmp_path / "runner", engine=engine)
+        expected = plain(torch.from_numpy(clip[0])).detach().numpy()
+        assert np.allclose(runner(clip[0]), expected, atol=1e-5)
+        assert keys(runner, clip[1:4]) == [True] * 3
+    assert "the per-frame network is all there is" in runner.choice.reason
+
+
+def test_a_folder_without_delta_graphs_that_says_it_computes_by_them_is_refused(made):
+    folder = made(COPIED)
+    content = json.loads((folder / "runner.json").read_text())
+    for changed, told in [
+        ({"between": {"kind": "copied", "every": 2}}, "computed by the delta graph, and there is none"),
+        ({"maps": [{"name": "a", "shape": [1], "dtype": "float32"}]}, "there are no such graphs"),
+    ]:
+        (folder / "runner.json").write_text(json.dumps({**content, **changed}))
+        with pytest.raises(ValueError, match=told):
+            read_description(folder)
+
+
 def test_every_so_many_frames_are_computed_by_the_delta_graph(made):
     every = COPIED.model_copy(update={"every": 2})
     runner = dd.Runner(made(every, period=6), engine="onnxruntime", threads=1)

@@ -6,8 +6,10 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
 
 import deltadistill as dd
+from deltadistill.blocks.schedules import Adaptive, FixedPeriod, OnDemand
 from deltadistill.runtime.runner_file import digest_of, read_description
 
 
@@ -29,6 +31,23 @@ def test_people_can_read_what_a_folder_is(folder):
     assert [each["name"] for each in content["maps"]] == ["0.c_0", "3.c_0", "5.c_0"]
     assert content["graphs"]["delta"]["sha256"] == digest_of(folder / "delta.onnx")
     assert {"deltadistill", "torch"} <= set(content["made_by"])
+
+
+def test_a_schedule_by_change_that_is_exported_is_the_runners(network, clip, tmp_path):
+    example, adaptive = torch.from_numpy(clip[0]), Adaptive(0.05, longest=6)
+    dd.export(network, tmp_path / "runner", example=example, period=5, schedule=adaptive)
+    content = json.loads((tmp_path / "runner" / "runner.json").read_text())
+    assert content["schedule"] == {"period": 5, "adaptive": {"threshold": 0.05, "longest": 6}}
+    runner = dd.Runner(tmp_path / "runner", engine="onnxruntime", threads=1)
+    for frame in clip:
+        due = adaptive.is_due(frame)
+        adaptive.note(frame, is_key=due)
+        runner(frame)
+        assert runner.is_key_frame == due
+    with pytest.raises(ValueError, match=r"a form for Adaptive and FixedPeriod, and none for OnDemand"):
+        dd.export(network, tmp_path / "runner", example=example, schedule=OnDemand())
+    dd.export(network, tmp_path / "runner", example=example, schedule=FixedPeriod(3))
+    assert read_description(tmp_path / "runner").schedule.period == 3
 
 
 def test_a_folder_without_a_description_is_said_to_be_so(tmp_path):

@@ -170,4 +170,32 @@ def test_without_labels_a_cheaper_network_learns_from_the_teacher_alone_and_is_j
     assert trained.outcome.curve[0]["loss"] != trained.outcome.curve[-1]["loss"]
 
 
+def test_a_network_specialised_on_the_test_videos_sees_their_first_frames_and_no_label(
+    store, teacher, monkeypatch
+):
+    entry = {"method": "small", "options": {"width": 4}, "specialise": {"frames": 2, "steps": 1}}
+    seen = []
+    read = FrameStore.image_array
+    monkeypatch.setattr(FrameStore, "image_array", lambda own, frame: seen.append(frame) or read(own, frame))
+    model = {"name": "ddrnet23_slim", "classes": len(store.classes), "options": OPTIONS}
+    params = toy(trainings={"small": entry})
+    train_network("small", teacher, model, Segmentation(8), store, params, seed=0, run=TrainingRun())
+    of_test = {(frame.index, frame.label) for frame in seen if frame.clip == "test0"}
+    assert of_test == {(0, None), (1, None)}
+
+
+def test_what_is_scored_may_not_be_learnt_from():
+    special = {"method": "small", "options": {"width": 4}, "specialise": {"frames": 9, "steps": 1}}
+    toy(trainings={"small": special})  # the longest sequence is 10
+    with pytest.raises(ValueError, match="frames from number 10 of a clip on are scored"):
+        toy(trainings={"small": special | {"specialise": {"frames": 10, "steps": 1}}})
+    with pytest.raises(ValueError, match="specialise goes with method small, not with per_frame"):
+        toy(trainings={"finetuned": {"method": "per_frame", "specialise": special["specialise"]}})
+    content = YAML(typ="safe").load(ROOT / "params.yaml")
+    content["distill"]["trainings"]["small"] = special
+    content["evaluate_videos"]["variants"] = ["small"]
+    with pytest.raises(ValueError, match="small has learnt from their first frames"):
+        params.parse(content)
+
+
 LABEL_FREE = {"loss": {"task": "teacher"}, "optimiser": {"learning_rate_teacher": 0.0}}

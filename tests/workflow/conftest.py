@@ -27,6 +27,7 @@ FOLDERS = (
     "weights",
     "networks",
     "class_tables",
+    "examples",
 )
 OF_EACH_KIND = {"teacher", "finetuned", "delta", "copy"}  # trained with students or without, or not at all
 FILES = (".dvcignore", ".gitignore", "Snakefile", "dvc.yaml", "params.yaml")
@@ -72,7 +73,7 @@ class Project:
 
 def copy_project(folder: Path) -> Project:
     """The files that define the graph, in a repository of their own."""
-    leave_out = shutil.ignore_patterns("tmp", "cache", "__pycache__")
+    leave_out = shutil.ignore_patterns("tmp", "cache", "*.pyc.*")  # what is compiled whole goes along
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=leave_out)
     for name in FILES:

@@ -14,7 +14,7 @@ from deltadistill import models
 from deltadistill.data.manifest import Manifest
 from deltadistill.pipeline import preflight
 from deltadistill.pipeline.dataset_kinds import make_dataset
-from deltadistill.pipeline.params import NO_WEIGHTS, Params
+from deltadistill.pipeline.params import NO_WEIGHTS, OWN_WEIGHTS, Params
 from deltadistill.stored.weights import load_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +64,8 @@ def look_at_weights(params: Params, classes: int) -> Finding:
     start, strict = params.pretrain_teacher.start_from, params.pretrain_teacher.steps == 0
     if start == NO_WEIGHTS:
         return Finding("weights", "none, as configured", "none")
+    if start == OWN_WEIGHTS:  # the network was built, so they are there
+        return Finding("weights", f"those that {params.model.name} comes with", "the same")
     needed = f"{start} with {'every weight' if strict else 'weights'} of {params.model.name}"
     try:
         network = models.build(params.model.name, classes=classes, **params.model.options)

@@ -5,10 +5,16 @@ from deltadistill.pipeline.params.distill import Distill, DistillLoss, DistillOp
 from deltadistill.pipeline.params.experiment import Params
 from deltadistill.pipeline.params.reading import load, load_sweep, parse
 from deltadistill.pipeline.params.sweep import ParameterSweep
-from deltadistill.pipeline.params.training import NO_WEIGHTS, PretrainTeacher, Training
+from deltadistill.pipeline.params.training import (
+    NO_WEIGHTS,
+    OWN_WEIGHTS,
+    PretrainTeacher,
+    Training,
+)
 
 __all__ = [
     "NO_WEIGHTS",
+    "OWN_WEIGHTS",
     "Distill",
     "DistillLoss",
     "DistillOptimiser",

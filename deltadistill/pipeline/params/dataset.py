@@ -1,16 +1,18 @@
 """The section of the stage prepare_dataset."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from deltadistill.pipeline.params.section import Count, Positive, Section, Share
+from deltadistill.pipeline.params.section import Count, Name, Positive, Section, Share, unless_given
 
 Kind = Literal[
     "generated",
     "cityscapes",
     "video",
     "masks",
+    "davis",
     "generated_detection",
     "imagenet_vid",
     "coco_video",
@@ -55,6 +57,37 @@ class GeneratedClips(_Generated):
     workers: Positive
 
 
+class GeneratedStream(Section):
+    """Videos of minutes, of one description (preparation.street.long_clip).
+
+    frames: at 10 a second. camera, scenes, hold, day: see `long_clip.Course`. videos: so many that differ.
+    labelled_every: the last of so many frames has a label.
+    """
+
+    camera: Literal["fixed", "walking", "driving"]
+    frames: Annotated[int, Field(ge=2, le=1_000_000)]
+    split: Literal["train", "test"] = "test"
+    videos: Annotated[int, Field(ge=1, le=1000)] = 1
+    scenes: Annotated[int, Field(ge=1, le=100)] = 1
+    hold: Positive = 300
+    day: Count = 0
+    labelled_every: Positive = 1
+
+    @model_validator(mode="after")
+    def _has_a_label(self) -> "GeneratedStream":
+        if self.labelled_every > self.frames:
+            raise ValueError(
+                f"labelled_every {self.labelled_every} leaves none of {self.frames} frames a label; lower it"
+            )
+        return self
+
+
+class GeneratedStreets(GeneratedClips):
+    """Street clips, and in the place of those to train on, or to test on, videos of minutes (`streams`)."""
+
+    streams: dict[Name, GeneratedStream] = Field(default_factory=dict, exclude_if=unless_given)
+
+
 class Cityscapes(Section):
     """A folder in the layout of Cityscapes, read in place."""
 
@@ -78,8 +111,44 @@ class Cityscapes(Section):
         return self
 
 
+FrameRange = Annotated[tuple[Count, Positive], Field(strict=False)]
+
+
+class FrameRanges(Section):
+    """Per split the number of its first frame in the video, from 0, and the number after its last."""
+
+    train: FrameRange
+    tune: FrameRange
+    test: FrameRange
+
+    @model_validator(mode="after")
+    def _no_frame_is_in_two_splits(self) -> "FrameRanges":
+        ranges = sorted([self.train, self.tune, self.test])
+        if any(first >= end for first, end in ranges):
+            raise ValueError(f"{ranges}: each range ends after it begins")
+        if any(end > first for (_, end), (first, _) in pairwise(ranges)):
+            raise ValueError(f"{ranges} share frames; what is tested on is learned from nowhere")
+        return self
+
+
+class VideoTruth(Section):
+    """MOT text of a video, and what is in its boxes."""
+
+    file: str
+    name: str
+
+
+def _unless_it_says_something(value: object) -> bool:
+    """Left out of records: what nobody set decides nothing."""
+    return value in (None, False, "window")
+
+
 class Video(Section):
-    """Unlabelled video files or folders of frames."""
+    """Video files or folders of frames, without labels but for boxes of the test split.
+
+    frames: of one video, in the place of the two shares. each_shot: the shares are of every shot. where_from:
+    what a refusal says where a file is not there.
+    """
 
     paths: Annotated[list[str], Field(min_length=1)]
     label_table: LabelTable
@@ -93,6 +162,20 @@ class Video(Section):
     folder_numbers: Literal["frames", "seconds", "milliseconds", "microseconds", "nanoseconds"]
     max_step: Annotated[float, Field(gt=1)] | None
     scene_cut_threshold: Annotated[float, Field(gt=0, le=1)]
+    fit: Literal["window", "stretch"] = Field(default="window", exclude_if=_unless_it_says_something)
+    frames: FrameRanges | None = Field(default=None, exclude_if=_unless_it_says_something)
+    each_shot: bool = Field(default=False, exclude_if=_unless_it_says_something)
+    truth: VideoTruth | None = Field(default=None, exclude_if=_unless_it_says_something)
+    where_from: str | None = Field(default=None, exclude_if=_unless_it_says_something)
+
+    @model_validator(mode="after")
+    def _numbers_are_of_one_video(self) -> "Video":
+        asked = [name for name in ("frames", "truth") if getattr(self, name)]
+        if asked and len(self.paths) > 1:
+            raise ValueError(f"{' and '.join(asked)}: of one video, and paths lists {len(self.paths)}")
+        if self.frames and self.each_shot:
+            raise ValueError("frames says which frames are in which split; set each_shot to false")
+        return self
 
     @model_validator(mode="after")
     def _something_is_left_to_test_on(self) -> "Video":
@@ -168,6 +251,19 @@ class Masks(Section):
     workers: Positive
 
 
+class Davis(Section):
+    """A folder in the layout of DAVIS 2016, read in place (preparation.davis)."""
+
+    root: str
+    train: Annotated[list[str], Field(min_length=1)]
+    test: Annotated[list[str], Field(min_length=1)]
+    tune: list[str] = Field(default_factory=list)
+    tune_every: Annotated[int, Field(ge=2)] = 9
+    resolution: str = "480p"
+    lists: str = "480p"
+    workers: Positive = 2
+
+
 class GeneratedClassification(_Generated):
     """Clips of a moving shape, with a class for every frame, written in the layout of ImageNet."""
 
@@ -218,10 +314,11 @@ class PrepareDataset(Section):
     """Stage prepare_dataset."""
 
     kind: Kind
-    generated: GeneratedClips
+    generated: GeneratedStreets
     cityscapes: Cityscapes
     video: Video
     masks: Masks
+    davis: Davis | None = Field(default=None, exclude_if=unless_given)
     generated_detection: GeneratedDetection
     imagenet_vid: ImagenetVid
     coco_video: CocoVideo

@@ -126,10 +126,28 @@ class Fgfi(Section):
 
 
 class FurtherObjective(Section):
-    """An objective beside those of Eq. 5: its weight, and the options that it takes."""
+    """An objective beside those of Eq. 5: its weight, the options that it takes, and its schedule.
+
+    It counts from the share `starts` of the steps up to the share `until`. last: what its weight has become
+    by then, evenly; None: it stays.
+    """
 
     weight: Annotated[float, Field(ge=0)]
     options: dict[str, Any] = Field(default_factory=dict)
+    starts: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    until: Annotated[float, Field(gt=0, le=1)] = 1.0
+    last: Annotated[float, Field(ge=0)] | None = None
+
+    @property
+    def throughout(self) -> bool:
+        """Whether every step learns from it."""
+        return self.weight > 0 and self.starts == 0 and self.until == 1 and self.last != 0
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "FurtherObjective":
+        if self.until <= self.starts:
+            raise ValueError(f"until {self.until} is not after starts {self.starts}; no step would count")
+        return self
 
 
 class DistillLoss(Section):
@@ -142,9 +160,14 @@ class DistillLoss(Section):
     fgfi: Fgfi
     objectives: dict[named_in(OBJECTIVES), FurtherObjective]
 
+    @property
+    def further(self) -> dict[str, dict[str, Any]]:
+        """The objectives beside those of Eq. 5, as distillation.weighted.further_terms takes them."""
+        return {name: objective.model_dump() for name, objective in self.objectives.items()}
+
     @model_validator(mode="after")
     def _something_is_learnt_to_the_end(self) -> "DistillLoss":
-        further = any(objective.weight > 0 for objective in self.objectives.values())
+        further = any(objective.throughout for objective in self.objectives.values())
         if self.task == "none" and not further and (self.alpha == 0 or self.alpha_until < 1):
             raise ValueError(
                 f"without a task loss the distillation loss is all there is; alpha {self.alpha} and "
@@ -181,18 +204,39 @@ class EarlyStudent(Section):
         return self
 
 
+class Specialise(Section):
+    """Further steps on the first frames of every test video, taught by the teacher's output there alone."""
+
+    frames: Positive
+    steps: Positive
+
+
+class TrainingMotion(Section):
+    """Training under motion: what the key frame left is moved along it (blocks/moved_rule.py).
+
+    preset: of the DIS flow between a clip's pictures. coarsest: maps of a lower resolution than the picture's
+    over this stay; null: all move.
+    """
+
+    preset: Literal["ultrafast", "fast", "medium"]
+    coarsest: Annotated[float, Field(gt=0)] | None
+
+
 class NetworkTraining(Section):
     """One way to spend the training budget.
 
     changes: values of the distill section that this training has its own, such as
-        {students: {kind: channel}}. options: of the model, for method small. model: of another network than
-        the teacher's, by name, for that method; options are all its own then. student: of method pooled.
+        {students: {kind: channel}}. options: of the model, for method small; of the scale map, for method
+        flow_scale. model: of another network than the teacher's, by name, for method small; options are all
+        its own then. student: of method pooled. specialise: of method small, further steps on the very
+        videos that are tested.
     """
 
-    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "pooled"]
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale", "pooled"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     model: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    specialise: Specialise | None = Field(default=None, exclude_if=lambda value: value is None)
     student: EarlyStudent | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
@@ -206,13 +250,25 @@ class NetworkTraining(Section):
 
     @model_validator(mode="after")
     def _options_have_a_use(self) -> "NetworkTraining":
-        if bool(self.options or self.model) != (self.method == "small"):
+        if self.specialise and self.method != "small":
+            raise ValueError(f"specialise goes with method small, not with {self.method}")
+        if self.method == "flow_scale":
+            self._require_scale_options()
+        elif bool(self.options or self.model) != (self.method == "small"):
             raise ValueError(
                 "options (a cheaper model's) and model go with method small, and that with either of them"
             )
         if bool(self.student) != (self.method == "pooled"):
             raise ValueError("student goes with method pooled, and that with it: student: {factor: 4}")
         return self
+
+    def _require_scale_options(self) -> None:
+        known = {"split", "motion", "preset", "longest", "hidden"}
+        if self.model is not None or "split" not in self.options or set(self.options) - known:
+            raise ValueError(
+                f"method flow_scale has options {sorted(self.options)} and model {self.model}; expected "
+                "split, and of motion, preset, longest and hidden what is not the default; no model"
+            )
 
 
 class Distill(Section):
@@ -231,6 +287,7 @@ class Distill(Section):
     students: Students
     search: Search
     loss: DistillLoss
+    motion: TrainingMotion | None = None
     trainings: dict[Name, NetworkTraining]
     evaluate_every: Positive
 
@@ -261,6 +318,12 @@ class Distill(Section):
             raise ValueError(
                 f"clip_length {self.clip_length} needs max_distance of at least {self.clip_length - 1}, "
                 f"got {self.max_distance}"
+            )
+        methods = {training.method for training in self.trainings.values()} if self.motion else set()
+        if self.motion and (self.students.kind != "linear" or not methods <= {"delta"}):
+            raise ValueError(
+                "motion is for method delta with students of kind linear, whose maps can be moved; put it "
+                "into the changes of such a training: {method: delta, changes: {motion: {…}}}"
             )
         if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
             raise ValueError(

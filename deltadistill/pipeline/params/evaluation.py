@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from deltadistill.pipeline.params.named import named_in
-from deltadistill.pipeline.params.section import Count, Name, Positive, Section
+from deltadistill.pipeline.params.section import Count, Name, Positive, Section, unless_given
 from deltadistill.predictors.registry import PREDICTORS, SCHEDULES
 from deltadistill.runtime.registry import ENGINES
 
@@ -24,11 +24,6 @@ class ProfileMacs(Section):
     figure_layers: Positive
 
 
-def _unless_given(value: object) -> bool:
-    """Left out of records: what nobody set decides nothing."""
-    return not value
-
-
 class EvaluatedVariant(Section):
     """A network and how it predicts a stream of frames.
 
@@ -37,9 +32,9 @@ class EvaluatedVariant(Section):
     """
 
     network: NetworkName
-    networks: dict[Argument, NetworkName] = Field(default_factory=dict, exclude_if=_unless_given)
+    networks: dict[Argument, NetworkName] = Field(default_factory=dict, exclude_if=unless_given)
     predict: named_in(PREDICTORS)
-    options: dict[str, Any] = Field(default_factory=dict, exclude_if=_unless_given)
+    options: dict[str, Any] = Field(default_factory=dict, exclude_if=unless_given)
 
 
 class SweepSequenceLength(Section):
@@ -57,11 +52,22 @@ class SweepSequenceLength(Section):
         return self
 
 
+def _one(value: object) -> bool:
+    """Left out of records: every frame is."""
+    return value == 1
+
+
 class KeyFrames(Section):
-    """A schedule of key frames, and the options of its constructor."""
+    """A schedule of key frames, and the options of its constructor.
+
+    scored_every: the first of so many frames is compared with the reference, all are answered. windows: so
+    many seconds are a window of each video's course in videos.json; None: there are none.
+    """
 
     schedule: named_in(SCHEDULES)
     options: dict[str, Any] = Field(default_factory=dict)
+    scored_every: Positive = Field(default=1, exclude_if=_one)
+    windows: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=unless_given)
 
 
 class EvaluateVideos(Section):
@@ -73,10 +79,11 @@ class EvaluateVideos(Section):
 
 
 class AnalyzeConsistency(Section):
-    """Stage analyze_consistency."""
+    """Stage analyze_consistency; of longer clips the first `frames` are looked at, None: all."""
 
     dis_preset: Literal["ultrafast", "fast", "medium"]
     batch: Positive
+    frames: Annotated[int, Field(ge=2)] | None = Field(default=None, exclude_if=unless_given)
 
 
 class MeasureLatency(Section):
@@ -121,7 +128,7 @@ class WriteReport(Section):
     """
 
     picture_lengths: Annotated[list[Positive], Field(min_length=1)]
-    shown_as: dict[Name, ShownAs] = Field(default_factory=dict, exclude_if=_unless_given)
+    shown_as: dict[Name, ShownAs] = Field(default_factory=dict, exclude_if=unless_given)
 
     def look_of(self, variant: str) -> ShownAs:
         """How a variant is shown; of one that is not listed nothing is said."""

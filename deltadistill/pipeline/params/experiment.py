@@ -20,7 +20,7 @@ from deltadistill.pipeline.params.labelling import LabelFrames
 from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.resources import StageResources
 from deltadistill.pipeline.params.section import Count, Name, Section
-from deltadistill.pipeline.params.training import NO_WEIGHTS, PretrainTeacher, Training
+from deltadistill.pipeline.params.training import NO_WEIGHTS, OWN_WEIGHTS, PretrainTeacher, Training
 from deltadistill.tasks.registry import TASKS
 
 
@@ -58,7 +58,7 @@ class Params(Section):
         if self.pretrain_teacher.steps == 0 and self.pretrain_teacher.start_from == NO_WEIGHTS:
             raise ValueError(
                 f"pretrain_teacher.steps is 0 and start_from is {NO_WEIGHTS}: nothing to keep; train some "
-                "steps or start from a checkpoint"
+                f"steps, start from a checkpoint, or from {OWN_WEIGHTS} with a network that brings weights"
             )
         return self
 
@@ -71,6 +71,25 @@ class Params(Section):
                 "pretrain_teacher, whose batch_norm is frozen: it has no statistics to keep; take the "
                 "training out, or set batch_norm to synchronised"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_learnt_from_frames_that_are_scored(self) -> "Params":
+        special = {name: each for name, each in self.distill.trainings.items() if each.specialise}
+        longest = max(self.sweep_sequence_length.lengths)
+        for name, training in special.items():
+            if training.specialise.frames >= longest:
+                raise ValueError(
+                    f"distill.trainings.{name}.specialise.frames is {training.specialise.frames}, and frames "
+                    f"from number {longest} of a clip on are scored (the longest of "
+                    f"sweep_sequence_length.lengths); {longest - 1} at most may be learnt from"
+                )
+            uses = [v for v, entry in self.variants.items() if entry.network == f"distill/{name}"]
+            if wrong := set(uses) & set(self.evaluate_videos.variants):
+                raise ValueError(
+                    f"evaluate_videos scores whole videos, and {min(wrong)} has learnt from their first "
+                    f"frames (distill.trainings.{name}.specialise); take it out of evaluate_videos.variants"
+                )
         return self
 
     @model_validator(mode="after")
@@ -98,7 +117,9 @@ class Params(Section):
             f"distill/{name}" for name, training in self.distill.trainings.items() if training.predicts
         }
         for name, variant in self.variants.items():
-            if variant.predict == "stream" and variant.network not in with_students:
+            inner = variant.options.get("predict", "stream") if variant.predict == "moved_between" else None
+            streams = {variant.predict, inner} & {"stream", "moved_stream"}
+            if streams and variant.network not in with_students:
                 raise ValueError(
                     f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "
                     f"allowed: {sorted(with_students)}, or predict: per_frame or copy"

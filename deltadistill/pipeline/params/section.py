@@ -15,3 +15,8 @@ class Section(BaseModel):
     """A part of params.yaml: frozen, without unknown keys, without conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def unless_given(value: object) -> bool:
+    """For `exclude_if`: left out of records, since what nobody set decides nothing."""
+    return not value

@@ -9,6 +9,7 @@ from deltadistill.pipeline.params.section import Count, Positive, Section
 Decay = Annotated[float, Field(gt=0, lt=1)]
 Precision = Literal["float32", "bfloat16", "float16"]
 NO_WEIGHTS = "weights/random"  # pretrain_teacher.start_from of a network with random weights
+OWN_WEIGHTS = "weights/own"  # the same of one that comes with weights, as its builder makes it
 
 
 class Schedule(Section):

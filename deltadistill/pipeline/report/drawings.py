@@ -13,6 +13,7 @@ from deltadistill.pipeline.report.figures import (
     compressed_share,
     distillation_error,
     latency,
+    over_time,
     style,
     training_curves,
 )
@@ -93,8 +94,29 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
     ]
     return {
         drawing.name: drawing
-        for drawing in drawn + _cost_drawings(results, summary) + _student_drawings(results)
+        for drawing in [
+            *drawn,
+            *_cost_drawings(results, summary),
+            *_video_drawings(results),
+            *_student_drawings(results),
+        ]
     }
+
+
+def _video_drawings(results: Results) -> list[Drawing]:
+    found = over_time.courses(results)
+    if not found:
+        return []
+    return [
+        Drawing(
+            "over_time",
+            over_time.draw(results),
+            f"Lines of the score and of the updates over the seconds of {', '.join(found)}.",
+            "Whole test videos in windows of time: the score of a window's frames together, and below it how "
+            "many steps those variants took that learn while they answer; where those lines rise, learning "
+            f"was needed. Seed {results.seeds[0]}.",
+        )
+    ]
 
 
 def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:

@@ -21,15 +21,17 @@ Scene = LabelScene | BoxScene | ClassScene
 
 
 def read_scenes(
-    artifacts: Path, *, data: Path, seed: int, variants: Variants, period: int
+    artifacts: Path, *, data: Path, seed: int, variants: Variants, period: int, task: str | None = None
 ) -> tuple[Scene, ...]:
     """Read the example predictions of one seed with the frames they belong to.
 
-    None for a task of one's own, of whose predictions no picture can be made.
+    task: by the parameters, None: what the data set's description says; of maps and for a task of one's own
+    there are none, since no picture can be made of its predictions.
     Raises ValueError naming the file, the fault and the stage that makes it.
     """
     store = FrameStore(Manifest.read(data / "manifest.csv"), cache_bytes=CACHE_BYTES)
-    if store.manifest.info.task not in _SCENES:
+    task = task or store.manifest.info.task
+    if task not in _SCENES:
         return ()
     test_clips = store.manifest.clips("test")
     paths = {
@@ -48,7 +50,7 @@ def read_scenes(
         predictions = {variant: by_clip[clip] for variant, by_clip in stored.items() if clip in by_clip}
         frames = test_clips[clip][: min(len(array) for array in predictions.values())]
         predictions = {variant: array[: len(frames)] for variant, array in predictions.items()}
-        scenes.append(_scene(store, clip, period, frames, predictions, variants))
+        scenes.append(_scene(task, store, clip, period, frames, predictions, variants))
     return tuple(scenes)
 
 
@@ -63,6 +65,7 @@ class _Clip:
 
 
 def _scene(
+    task: str,
     store: FrameStore,
     clip: str,
     period: int,
@@ -81,7 +84,7 @@ def _scene(
         "variants": variants,
     }
     made = _Clip(store, frames, common | {"frames_per_second": rate}, annotated)
-    return _SCENES[store.manifest.info.task](made)
+    return _SCENES[task](made)
 
 
 def _boxes(clip: _Clip) -> BoxScene:

@@ -12,7 +12,8 @@ def videos_table(summary: Summary) -> Table | None:
         for name, points in summary.videos.items()
         for schedule, point in points.items()
     ]
-    columns = ("variant", "key frames", "share %", f"{summary.accuracy}, %", "GMACs", "ratio", "ms")
+    scores = (f"{summary.accuracy}, %", "worst frame, %")
+    columns = ("variant", "key frames", "share %", *scores, "GMACs", "ratio", "ms")
     caption = (
         "Whole test videos, each one stream without a reset: which frames are key frames says the schedule "
         "(evaluate_videos.schedules); MACs and milliseconds are the mean over all frames, as they were "
@@ -25,6 +26,7 @@ def _cells(point: VideoPoint) -> tuple[str, ...]:
     return (
         _written(point.key_frames and 100 * point.key_frames, 1),
         DASH if point.score is None else spread(point.score, point.score_std, 1),
+        _written(point.worst, 1),
         _written(point.gmacs, 4),
         _written(point.macs_ratio, 2),
         _written(point.milliseconds, 2),

@@ -13,7 +13,8 @@ from deltadistill.pipeline.results.videos_file import ScheduleScore
 class VideoPoint:
     """A variant at one schedule: percent, and per frame GMACs, their share of the teacher's, milliseconds.
 
-    key_frames: their share. score_std: sample standard deviation over seeds. None where not known.
+    key_frames: their share. score_std: sample standard deviation over seeds. worst: the lowest score of a
+    single frame. None where not known.
     """
 
     score: float | None
@@ -22,6 +23,7 @@ class VideoPoint:
     milliseconds: float | None
     key_frames: float | None
     score_std: float | None = None
+    worst: float | None = None
 
 
 VideoPoints = dict[str, dict[str, VideoPoint]]
@@ -48,6 +50,7 @@ def _point(by_seed: Sequence[ScheduleScore]) -> VideoPoint:
         milliseconds=_rounded(_average([of.whole.milliseconds for of in by_seed])[0], 3),
         key_frames=_rounded(_average([of.whole.key_frames for of in by_seed])[0], 4),
         score_std=_rounded(deviation, 3),
+        worst=_rounded(_average([of.worst for of in by_seed])[0], 3),
     )
 
 

@@ -1,13 +1,19 @@
 """videos.json and videos.csv: a variant over whole videos, at every schedule of key frames."""
 
+import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
 from deltadistill.metrics.measures import MEASURES, Measure, measure_in
 from deltadistill.pipeline.results.fields import Percent, Positive, Share
+
+
+def _none(value: object) -> bool:
+    """Left out of the file: there are none."""
+    return not value
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,32 @@ class FramesScore:
 
 
 @dataclass(frozen=True)
+class WindowScore:
+    """Some seconds of a video: when they begin, percent or None, and of a frame the mean of what it took."""
+
+    begins: Annotated[float, Field(ge=0)]
+    frames: Annotated[int, Field(ge=1)]
+    score: Percent | None
+    key_frames: Share
+    updates: Annotated[float, Field(ge=0)]
+    gmacs: Positive | None
+    milliseconds: Positive | None
+
+
+@dataclass(frozen=True)
 class ScheduleScore:
-    """One schedule: all frames together, the n-th frames of all videos, and each video."""
+    """One schedule: all frames together, the n-th frames of all videos, and each video.
+
+    worst: the lowest score of a single frame; None where not known, and in files of before it was taken down.
+    windows: of each video, where the schedule asks for them.
+    """
 
     whole: FramesScore
     macs_ratio: Positive | None
     curve: tuple[FramesScore, ...]
     videos: dict[str, FramesScore]
+    worst: Percent | None = None
+    windows: dict[str, tuple[WindowScore, ...]] = Field(default_factory=dict, exclude_if=_none)
 
 
 @dataclass(frozen=True)
@@ -97,6 +122,22 @@ def score_of(described: Mapping[str, Any], teacher_macs: float) -> ScheduleScore
         None if macs is None else macs / teacher_macs,
         tuple(map(_frames, described["curve"])),
         {name: _frames(video) for name, video in described["videos"].items()},
+        described["worst"],
+        {name: tuple(map(_window, found)) for name, found in described.get("windows", {}).items()},
+    )
+
+
+def _window(window: Any) -> WindowScore:
+    """Of an evaluation.windows.Window, which who reads files does not import."""
+    score, macs = window.score, window.cost.macs
+    return WindowScore(
+        window.begins,
+        window.frames,
+        None if math.isnan(score) else 100 * score,
+        window.key_frames,
+        window.updates,
+        None if macs is None else macs / 1e9,
+        window.cost.milliseconds,
     )
 
 

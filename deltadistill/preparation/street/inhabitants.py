@@ -57,6 +57,17 @@ def _car(draws: Draws, materials: Materials, ground: Ground, way: float, pace: f
         )
     else:  # is parked
         x, velocity = draws.pick((left + 0.9, right - 0.9)), (0.0, 0.0)
+    return car_at(draws, materials, (x, z), velocity, (width, height, length))
+
+
+def car_at(
+    draws: Draws,
+    materials: Materials,
+    place: tuple[float, float],
+    velocity: tuple[float, float],
+    size: tuple[float, float, float],
+) -> Thing:
+    """A car of any paint at (x, z)."""
     paint = draws.colour(0.05, 0.95) if draws.chance(0.55) else (draws.uniform(0.08, 0.9),) * 3
     glass = draws.uniform(0.08, 0.28)
     parts = (
@@ -66,7 +77,7 @@ def _car(draws: Draws, materials: Materials, ground: Ground, way: float, pace: f
         (0.8, draws.uniform(0.1, 0.7), 0.1),
     )
     return Thing(
-        "car", x, z, velocity, (width, height, length),
+        "car", *place, velocity, size,
         tuple(materials.add(part, CAR) for part in parts), draws.uniform(0, 50),
     )  # fmt: skip
 
@@ -83,35 +94,50 @@ def _person(draws: Draws, materials: Materials, ground: Ground, way: float) -> T
     if draws.chance(0.4):  # crosses the street
         x, velocity = draws.uniform(left, right), (draws.pick((-1, 1)) * draws.uniform(0.02, 0.06), 0.0)
         z = draws.uniform(3.5, 9) + way  # never under the wheels
+    return person_at(draws, materials, (x, z), velocity)
+
+
+def person_at(
+    draws: Draws, materials: Materials, place: tuple[float, float], velocity: tuple[float, float]
+) -> Thing:
+    """A person of any looks at (x, z)."""
     size = draws.uniform(0.75, 1.0), draws.uniform(1.65, 2.0), 0.0
     tan = draws.uniform(0.4, 1.1)
     parts = (0.75 * tan, 0.55 * tan, 0.42 * tan), draws.colour(0.05, 0.9), draws.colour(0.05, 0.55)
     materials_of_parts = tuple(materials.add(part, PERSON) for part in parts)
-    return Thing("person", x, z, velocity, size, materials_of_parts, draws.uniform(0, 50))
+    return Thing("person", *place, velocity, size, materials_of_parts, draws.uniform(0, 50))
 
 
 def _pole_or_sign(draws: Draws, materials: Materials, ground: Ground, way: float) -> Thing:
     left, right = ground.road
     x = left - draws.uniform(0.3, 1.0) if draws.chance(0.5) else right + draws.uniform(0.3, 1.0)
-    z = draws.uniform(6, 14) + draws.uniform(0, 0.9) * way
+    return pole_or_sign_at(draws, materials, (x, draws.uniform(6, 14) + draws.uniform(0, 0.9) * way))
+
+
+def pole_or_sign_at(draws: Draws, materials: Materials, place: tuple[float, float]) -> Thing:
+    """A pole, or a sign on one, at (x, z)."""
     grey = (draws.uniform(0.2, 0.7),) * 3
     if draws.chance(0.45):
         size = draws.uniform(0.42, 0.6), draws.uniform(3.5, 6.5), 0.0
-        return Thing("pole", x, z, (0.0, 0.0), size, (materials.add(grey, POLE),), draws.uniform(0, 50))
+        return Thing("pole", *place, (0.0, 0.0), size, (materials.add(grey, POLE),), draws.uniform(0, 50))
     size = draws.uniform(1.1, 1.6), draws.uniform(2.7, 3.6), 0.0
     bright = draws.colour(0.55, 1.0), draws.colour(0.05, 0.9)
     parts = (materials.add(grey, POLE), *(materials.add(colour, SIGN) for colour in bright))
-    return Thing("sign", x, z, (0.0, 0.0), size, parts, draws.uniform(0, 50))
+    return Thing("sign", *place, (0.0, 0.0), size, parts, draws.uniform(0, 50))
 
 
 def _tree(draws: Draws, materials: Materials, ground: Ground, leaf: Colour, way: float) -> Thing:
     side = draws.uniform(0.8, 2.2)
     x = ground.road[0] - side if draws.chance(0.5) else ground.road[1] + side
-    z = draws.uniform(9, 30) + draws.uniform(0, 1) * way
+    return tree_at(draws, materials, leaf, (x, draws.uniform(9, 30) + draws.uniform(0, 1) * way))
+
+
+def tree_at(draws: Draws, materials: Materials, leaf: Colour, place: tuple[float, float]) -> Thing:
+    """A tree at (x, z)."""
     bright = draws.uniform(0.75, 1.25)
     parts = (0.30, 0.22, 0.15), tuple(channel * bright for channel in leaf)
     size = draws.uniform(2.4, 4.5), draws.uniform(4.5, 7.5), 0.0
     return Thing(
-        "tree", x, z, (0.0, 0.0), size,
+        "tree", *place, (0.0, 0.0), size,
         tuple(materials.add(part, VEGETATION) for part in parts), draws.uniform(0, 50),
     )  # fmt: skip

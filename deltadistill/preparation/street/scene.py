@@ -17,8 +17,11 @@ from deltadistill.preparation.street.scene_parts import (
 )
 
 
-def draw_scene(draws: Draws, way: float, pace: float) -> Scene:
-    """A street of which the camera travels `way` metres at `pace` metres per frame."""
+def draw_scene(draws: Draws, way: float, pace: float, *, is_empty: bool = False) -> Scene:
+    """A street of which the camera travels `way` metres at `pace` metres per frame.
+
+    is_empty: leave out all that stands and moves in it, which traffic.py has come and go.
+    """
     materials = Materials()
     light = _light(draws)
     sky = materials.add(light.sky, SKY)
@@ -26,7 +29,7 @@ def draw_scene(draws: Draws, way: float, pace: float) -> Scene:
     hill = materials.add(_mix(leaf, light.sky, 0.35), VEGETATION)
     ground = _ground(draws, materials, leaf)
     walls = _walls(draws, materials, ground, leaf)
-    things = draw_things(draws, materials, ground, leaf, way, pace)
+    things = () if is_empty else draw_things(draws, materials, ground, leaf, way, pace)
     hills = draws.uniform(0.03, 0.08), draws.uniform(0.01, 0.05), draws.uniform(0.6, 1.6), draws.uniform(0, 1)
     return Scene(ground, walls, light, things, sky, hill, hills, materials)
 

@@ -67,13 +67,14 @@ class Walls:
 
 @dataclass(frozen=True)
 class Light:
-    """Haze, brightness and its drift over the clip."""
+    """Haze, brightness and its drift over the clip, and the colour that it gives to everything."""
 
     haze: float  # metres at which haze hides half
     gain: float
     drift: float  # relative change per frame
     flicker: tuple[float, float, float]  # amplitude, turns per frame, start
     sky: Colour
+    tint: Colour = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def expose(
         plane = colours[:, channel].take(canvas.material, mode="clip") + canvas.shade
         plane += (light.sky[channel] - plane) * fog
         plane = _soften(plane)
-        plane *= np.float32(255 * gain)
+        plane *= np.float32(255 * gain * light.tint[channel])
         if grain is not None:
             plane += grain[channel] * np.float32(255 * noise)
         np.rint(np.clip(plane, 0, 255, out=plane), out=plane)

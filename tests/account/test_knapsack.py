@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from deltadistill.distillation.knapsack import greedy_selection, optimal_selection
+from deltadistill.account.knapsack import greedy_selection, optimal_selection
 
 
 def chosen(extras, capacity, *, least, logits):

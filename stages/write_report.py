@@ -37,16 +37,18 @@ def main() -> None:
             distilled=params.distill.trainings,
             videos=params.evaluate_videos.variants,
         )
-        scenes = read_scenes(
-            args.artifacts,
-            data=args.data,
-            seed=params.seeds[0],
-            variants=results.variants,
-            period=max(params.write_report.picture_lengths),
-            task=params.task,
-        )
+        shown, scenes = params.write_report.pictures, ()
+        if shown:
+            scenes = read_scenes(
+                args.artifacts,
+                data=args.data,
+                seed=params.seeds[0],
+                variants=results.variants,
+                period=max(params.write_report.picture_lengths),
+                task=params.task,
+            )
         summary = summarise(results)
-        page = render(results, summary, scenes)
+        page = render(results, summary, scenes, pictures=shown)
         written = write_figures(summary, args.results / "figures")
         written += write_animations(results, scenes, args.results / "animations")
         with atomic.file(args.results / "report.html") as unfinished:

@@ -71,3 +71,14 @@ def test_a_student_follows_a_clip_whose_labels_are_true(monkeypatch):
 
     found = online_student.followed(*online_student.clip(2, height=32, width=64), {"updates": 1}, {})
     assert "asked 50.0%, 1 steps, 0 times undone" in found
+
+
+def test_designs_are_scored_before_and_after_they_learn(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import untrained_search
+
+    monkeypatch.setattr(untrained_search, "SIZE", (32, 64))
+    learnt = untrained_search.streets(1, 1)
+    (row,) = untrained_search.scored(untrained_search.DESIGNS[:1], learnt, learnt, steps=1)
+    assert row[0] > 0 > row[1]
+    assert 0 <= row[2] <= 1

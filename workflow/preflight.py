@@ -18,6 +18,7 @@ PASSED = Path(".pipeline", "passed_preflight")  # a digest a line, the newest la
 KEPT = 100
 # All that the preflight reads beside the parameters: code, dvc.yaml files and tables of classes.
 READ = ("deltadistill", "networks", "stages", "extensions", "class_tables", "dvc.yaml")
+COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
 VALUE = re.compile(r"\"([^\"\n]+)\"|'([^'\n]+)'|([^\s\[\]{},\"'#]+)")
 ELSEWHERE = re.compile(r"(?!extensions\.)\w+(\.\w+)+:\w+")  # package.module:name, of a package of one's own
 
@@ -38,7 +39,7 @@ def main() -> None:
 def digest_of(files: Sequence[Path]) -> str | None:
     """A digest of all that decides whether they pass; None where they name code that is not seen here."""
     texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
-    values = {value for text in texts for found in VALUE.findall(text) for value in found if value}
+    values = {value for text in texts for found in VALUE.findall(COMMENT.sub("", text)) for value in found}
     if len(texts) < len(files) or any(ELSEWHERE.fullmatch(value) for value in values):
         return None
     state = hashlib.sha256(repr((sys.version, sorted(_installed()), texts)).encode())
@@ -65,7 +66,7 @@ def _files_read() -> Iterator[Path]:
 def _files_named(values: set[str]) -> set[Path]:
     """Files that values name: tables, networks, and code as file.py:name or module:name."""
     heads = {value.partition(":")[0] for value in values}
-    paths = (Path(name) for name in (*values, *heads, *(f"{head}.py" for head in heads)))
+    paths = (Path(name) for name in (*values, *heads, *(f"{head}.py" for head in heads)) if name)
     return {path for path in paths if _is_file(path)}
 
 

@@ -67,7 +67,7 @@ def settle(network: nn.Module, costs: CostTable, *, budget: float | None) -> Non
     for name in sorted(blocks, key=lambda name: abs(blocks[name].gate.logit.item())):
         if delta_cost(network, costs) <= budget * costs.teacher:
             return
-        blocks[name].decide(_cheaper(costs, name))
+        blocks[name].decide(cheaper_candidate(costs, name))
     assert delta_cost(network, costs) <= budget * costs.teacher * (1 + 1e-9)
 
 
@@ -86,7 +86,7 @@ def settle_at(network: nn.Module, costs: CostTable, target: AmortisedTarget) -> 
     logits = {name: block.gate.logit.item() for name, block in blocks.items()}
     kept = _kept_uncompressed(costs, target, logits)
     for name, block in blocks.items():
-        block.decide(UNCOMPRESSED if name in kept else _cheaper(costs, name))
+        block.decide(UNCOMPRESSED if name in kept else cheaper_candidate(costs, name))
     reached = target.cost_at(delta_cost(network, costs) / costs.teacher)
     if reached < _CLOSE * target.cost:
         _log.warning(
@@ -111,7 +111,8 @@ def _kept_uncompressed(costs: CostTable, target: AmortisedTarget, logits: Mappin
     return max(kept, closer, key=lambda names: sum(extras[name] for name in names))
 
 
-def _cheaper(costs: CostTable, name: str) -> str:
+def cheaper_candidate(costs: CostTable, name: str) -> str:
+    """The candidate of a block that costs less; the compressed one where both cost the same."""
     uncompressed, compressed = costs.blocks[name]
     return COMPRESSED if compressed <= uncompressed else UNCOMPRESSED
 

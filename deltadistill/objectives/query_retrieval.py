@@ -9,9 +9,10 @@ look, 1.9 to 10.6 points above other distillation.
 
 f_i is the student's feature at place i, t_j the teacher's at place j of the same frame.
 
-Departures: no projections of queries and keys, which compare by their cosine; maps are averaged to a grid,
-since attention takes its square; classes of a foundation model's tokens and masked inputs are not here. The
-two stages are `distill.loss.stages`.
+Departures: features and task are learnt together, as other objectives are; freezing the features after a
+first stage is not here. No projections of queries and keys, which compare by their cosine; maps are
+averaged to a grid, since attention takes its square; classes of a foundation model's tokens and masked
+inputs are not here.
 """
 
 import torch

@@ -19,6 +19,7 @@ from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.distillation.layer_errors import layer_errors
+from deltadistill.distillation.one_shot import decide_by_output_errors, output_errors
 from deltadistill.distillation.registry import COSTS
 from deltadistill.distillation.search import gate_probabilities, learning_parameters
 from deltadistill.distillation.search_course import SearchCourse
@@ -88,12 +89,13 @@ def distill(
     costs = costs or kept_costs(
         lambda: search_costs(network, settings.search, size=size), settings.search, run
     )
+    search = _search(network, settings, costs, probe)
     trainee = DistillTraining(
         optimise(network, groups, settings, run=run, companions=companions),
         terms,
         beta=settings.loss.beta,
-        search=search_course(settings.search, settings.steps),
-        costs=costs,
+        search=search,
+        costs=costs if search else None,
         seed=seed,
         tune_score=tune_score,
         motion_of=motion,
@@ -154,6 +156,16 @@ def loss_terms(settings: Distill, setting: Setting, *, fgfi: bool = False) -> Te
     alpha = loss.fgfi.weight if fgfi else loss.alpha
     terms = equation_5(setting, alpha=alpha, task=loss.task, alpha_steps=until, imitated=imitated)
     return {**terms, **further_terms(loss.further, setting, steps=settings.steps)}
+
+
+def _search(network: nn.Module, settings: Distill, costs: CostTable, probe: Tensor) -> SearchCourse | None:
+    """The course of the search; None where every block is decided before the training."""
+    course = search_course(settings.search, settings.steps)
+    if settings.search.chosen_by == "gates":
+        return course
+    assert course.target is not None  # the parameters say so
+    decide_by_output_errors(network, costs, course.target, output_errors(network, probe))
+    return None
 
 
 def search_course(search: Search, steps: int) -> SearchCourse:

@@ -128,6 +128,11 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("distill.loss.alpha", float("inf"), r"distill\.loss\.alpha: .*finite"),
         ("variants.delta", {"network": "pretrain_teacher", "predict": "stream"}, "no students"),
         ("variants.delta", {"network": "pretrain_teacher", "predict": "moved_between"}, "no students"),
+        (
+            "variants.delta",
+            {"network": "pretrain_teacher", "predict": "checked_stream", "options": {"agreement": 0.9}},
+            "no students",
+        ),
         ("pretrain_teacher.schedule.drops", [0.7, 0.3], "must rise"),
         ("pretrain_teacher.schedule.drops", [1.0], "less than 1"),
         ("distill.schedule", {"name": "step", "power": 0.9, "drops": []}, "has no drops"),

@@ -19,7 +19,7 @@ from workflow.layouts import make_cityscapes
 
 from deltadistill import models
 from deltadistill.pipeline import params
-from deltadistill.pipeline.params import NO_WEIGHTS
+from deltadistill.pipeline.params import NO_WEIGHTS, OWN_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "cityscapes_ddrnet23_slim"
@@ -86,6 +86,9 @@ def test_weights_are_compared_by_name_and_shape(tmp_path):
     kept = parsed(f"pretrain_teacher.start_from={tmp_path / 'backbone.pth'}", "pretrain_teacher.steps=0")
     assert "missing: final_layer." in look_at_weights(kept, 19).todo
     assert look_at_weights(with_start(NO_WEIGHTS), 19).is_fine
+    own = look_at_weights(with_start(OWN_WEIGHTS), 19)
+    assert own.is_fine
+    assert "comes with" in own.found
 
 
 def test_a_labeller_is_looked_for_where_frames_are_to_be_labelled():

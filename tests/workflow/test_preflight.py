@@ -6,7 +6,11 @@ import pytest
 
 from workflow import preflight
 
-PARAMETERS = "model: {name: small}\nprepare_dataset: {label_table: own.csv}\n"
+PARAMETERS = """
+task: null                    # one of your own as package.module:name
+model: {name: small}
+prepare_dataset: {label_table: own.csv}
+"""
 
 
 @pytest.fixture

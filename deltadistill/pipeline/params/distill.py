@@ -88,6 +88,8 @@ class Search(Section):
     cost: what of candidates counts: macs; milliseconds, measured at the start of the training; or a function
     of your own (distillation/search_macs.py has its form). cost_options: what it takes beside, such as
     {engine: onnxruntime, threads: 1} of milliseconds.
+    chosen_by: gates, which learn; or output_errors: before the training, by what each block alone does to the
+        output (distillation/one_shot.py), so that the students learn undisturbed from the first step.
     """
 
     initial_logit: float
@@ -98,6 +100,15 @@ class Search(Section):
     target: AmortisedTarget | None
     cost: named_in(COSTS) = "macs"
     cost_options: dict[str, Any] = Field(default_factory=dict)
+    chosen_by: Annotated[
+        Literal["gates", "output_errors"], Field(exclude_if=lambda value: value == "gates")
+    ] = "gates"
+
+    @model_validator(mode="after")
+    def _a_choice_beforehand_has_a_target(self) -> "Search":
+        if self.chosen_by == "output_errors" and self.target is None:
+            raise ValueError("chosen_by output_errors needs a target that the cost of a frame is to reach")
+        return self
 
     @model_validator(mode="after")
     def _options_are_those_of_the_cost(self) -> "Search":

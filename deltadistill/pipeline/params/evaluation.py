@@ -125,10 +125,12 @@ class WriteReport(Section):
     """Stage write_report.
 
     shown_as: by names of `variants`; here, since it decides the report alone and makes no evaluation stale.
+    pictures: whether frames of the data set are shown; False for data that may be measured on and not shown.
     """
 
     picture_lengths: Annotated[list[Positive], Field(min_length=1)]
     shown_as: dict[Name, ShownAs] = Field(default_factory=dict, exclude_if=unless_given)
+    pictures: bool = Field(default=True, exclude_if=bool)
 
     def look_of(self, variant: str) -> ShownAs:
         """How a variant is shown; of one that is not listed nothing is said."""

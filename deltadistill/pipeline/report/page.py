@@ -26,12 +26,15 @@ from deltadistill.pipeline.results.summary import Summary
 from deltadistill.pipeline.results.variants import called
 
 
-def render(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> str:
-    """Return the page as HTML. ValueError where it would exceed 6 MB."""
-    return render_page("page.html.j2", _content(results, summary, scenes))
+def render(results: Results, summary: Summary, scenes: tuple[Scene, ...], *, pictures: bool = True) -> str:
+    """Return the page as HTML. ValueError where it would exceed 6 MB.
+
+    pictures: whether the data set's contact sheet is on it.
+    """
+    return render_page("page.html.j2", _content(results, summary, scenes, pictures))
 
 
-def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> dict[str, Any]:
+def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...], pictures: bool) -> dict[str, Any]:
     table = palette([info.color for info in results.dataset.classes])
     return {
         "results": results,
@@ -74,7 +77,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...]) -> d
         "storyboards": [storyboard(scene, table) for scene in scenes],
         "animation": _animation(scenes, table),
         "side_by_side": f"animations/{FILE_NAME}" if has_side_by_side(results, scenes) else None,
-        "contact_sheet": _contact_sheet(results.contact_sheet),
+        "contact_sheet": _contact_sheet(results.contact_sheet) if pictures else None,
     }
 
 

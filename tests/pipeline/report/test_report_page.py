@@ -77,6 +77,14 @@ def test_the_page_stays_below_its_limit(street_page, street, read, monkeypatch):
         render(street, read)
 
 
+def test_frames_that_may_not_be_shown_are_not_on_the_page(street, read, street_page):
+    assert "Contact sheet" in street_page[0]
+    results = read(street)
+    html = page.render(results, summarise(results), (), pictures=False)
+    assert "Contact sheet" not in html
+    assert "data:image" not in html
+
+
 def test_every_picture_has_a_text_and_every_id_is_unique(street_page):
     html, reader = street_page
     assert all(image["alt"].strip() for image in reader.images)

@@ -1,4 +1,4 @@
-"""Score one variant at every sequence length T, with every labelled frame at every position, and count MACs.
+"""Score one variant at every sequence length T, with every labelled frame at every position; count costs.
 
 The same frames are scored at every T, each once per distance to the key frame, so that lengths can be
 compared. Without labels the reference is the per-frame teacher's own prediction: fidelity.
@@ -24,6 +24,7 @@ def main() -> None:
     )
     launch.over_all_processes()
     from deltadistill.evaluation.costs_by_length import costs_by_length
+    from deltadistill.evaluation.peak_memory import peak_memory
     from deltadistill.evaluation.positions import scores_by_length
     from deltadistill.pipeline.evaluated import evaluation
 
@@ -37,7 +38,8 @@ def main() -> None:
         accuracy = scores_by_length(variant.task, metrics, mine.lengths, store.classes)
         given = {"size": (3, *store.size), "networks": variant.networks, "store": store}
         cost = costs_by_length(predictor, variant.network, teacher, mine.lengths, **given)
-        lengths = {length: accuracy[length] | cost[length] for length in mine.lengths}
+        memory = peak_memory(predictor, variant.network, given["size"])
+        lengths = {length: accuracy[length] | cost[length] | memory for length in mine.lengths}
         for length, scores in lengths.items():
             logged = {name: scores[name] for name in (variant.task.measure.key, "macs_ratio")}
             variant.run.log(logged, step=length)

@@ -26,6 +26,8 @@ class Case:
 
     decode: what outputs mean (video/decoders.py). asked: the fidelity to keep, 0 to 1; of the per-frame
         network's answers, or with `truth` of its score against the truth.
+    memory_mib: what a stream may hold at once, maps kept between frames and peak of a frame, by theory at
+        full precision, weights apart; None: no bound.
     engines, precisions: names, or () for all that runners have. periods: frames from a key frame to the next.
     """
 
@@ -40,6 +42,7 @@ class Case:
     precisions: Sequence[str] = ()
     device: str = "cpu"
     threads: int | None = None
+    memory_mib: float | None = None
     periods: Sequence[int] = PERIODS
     seed: int = 0
     name: str = "the network"

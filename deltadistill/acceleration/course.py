@@ -14,6 +14,7 @@ from deltadistill.acceleration.fill_trials import timed_fills
 from deltadistill.acceleration.fills import best_fills, fills_of
 from deltadistill.acceleration.judging import FEW, Judge, sequences_of
 from deltadistill.acceleration.learning import distilled
+from deltadistill.acceleration.memory_bound import beyond, needed_mib, require_plain_fits
 from deltadistill.acceleration.narrow import with_int8
 from deltadistill.acceleration.networks import Networks
 from deltadistill.acceleration.notes import Notes
@@ -76,6 +77,8 @@ class Course(Notes):
         self._of_trial = self._of_design = _LOADS * (self.budget.now() - begun)
         precisions = list(self.case.precisions or PRECISIONS)
         try:
+            needed = needed_mib(self.case, loaded)
+            require_plain_fits(self.case, needed)
             if "int8" in precisions and not self._narrowed(loaded):
                 precisions.remove("int8")
             self.base = baseline(
@@ -90,7 +93,7 @@ class Course(Notes):
             raise
         earlier, self.trials = self.trials, []
         for trial in self.base.trials:
-            self.note(trial)
+            self.note(replace(trial, memory_mib=needed))
         for precision in set(self.case.precisions) - {trial.precision for trial in self.base.trials}:
             self.tell(f"no engine here computes in {precision}")
         self.trials += [trial for trial in earlier if trial.kind != "per frame"]
@@ -145,7 +148,7 @@ class Course(Notes):
         begun = self.budget.now()
         with ExitStack() as stack:
             loaded = stack.enter_context(self.networks.loaded(network, self.known().fastest[1]))
-            trial = self._tried_out(trial, loaded)
+            trial = self._tried_out(replace(trial, memory_mib=needed_mib(self.case, loaded)), loaded)
             if choice.choose(self.trials, asked=self.case.asked).taken.trial.has_students_of(trial):
                 stack.pop_all()
                 self.networks.keep(trial, loaded)
@@ -160,9 +163,16 @@ class Course(Notes):
         return self.networks.with_names(design, name, length=length, seconds=2 * self.seconds_of_times())
 
     def _tried_out(self, trial: Trial, loaded: Loaded) -> Trial:
-        """Time first; what saves none is not looked at further. All trials are noted; returns the first."""
+        """Time first; what saves none is not looked at further. All trials are noted; returns the first.
+
+        What needs more memory than is given is not timed either.
+        """
         fills = best_fills(self.trials)
         with self.timing() as done:
+            if ended := beyond(self.case, trial.memory_mib):
+                trial = replace(trial, ended=ended)
+                done(trial)
+                return trial
             found = tried(self.case, self.known(), loaded, fills, seconds=self.seconds_of_times())
             trial = found.plain(trial)
             if not found.is_faster(trial):

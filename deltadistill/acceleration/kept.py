@@ -46,6 +46,8 @@ def question_of(case: Case) -> str:
         "decode": f"{case.decode.__module__}:{case.decode.__qualname__}",
         "truth": None if case.truth is None else case.truth.digest,
     }
+    if case.memory_mib is not None:
+        said["memory_mib"] = case.memory_mib
     digest.update(json.dumps(said, sort_keys=True).encode())
     return digest.hexdigest()
 

@@ -38,7 +38,7 @@ class Trial:
 
     design: of the students, where it is a delta network; steps: of their distillation. compressed: names of
     the layers that have students, where these were chosen by time. between: how frames that are not computed
-    are answered.
+    are answered. memory_mib: the peak of a stream by theory, weights apart; None where nothing asked for it.
     speedups, fidelities, kept, scores: by period; 1 is every frame in full. Fidelity is of the choosing part.
     thresholds, key_shares: by period too, which is their mean distance where key frames come by change.
     parts_ms: medians in milliseconds: "frame", "key", "delta", "filled".
@@ -62,6 +62,7 @@ class Trial:
     parts_ms: Mapping[str, float] = field(default_factory=dict)
     ended: str = ""
     seconds: float = 0.0
+    memory_mib: float | None = None
 
     @property
     def is_by_change(self) -> bool:

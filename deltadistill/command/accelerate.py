@@ -4,7 +4,7 @@ import argparse
 
 from deltadistill.command import network_arguments
 from deltadistill.command.command import Command
-from deltadistill.command.values import minutes, share, size, whole_number
+from deltadistill.command.values import mebibytes, minutes, share, size, whole_number
 
 PRECISIONS = ("fp32", "bf16", "int8")
 
@@ -35,6 +35,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="of the arithmetic; auto: all (auto)",
     )
     parser.add_argument("--threads", type=whole_number, help="for the network; all cores by default")
+    parser.add_argument(
+        "--memory-mib", type=mebibytes, metavar="MIB",
+        help="that a stream may hold at once: maps kept and peak of a frame, by theory, weights apart",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")
     pictures = parser.add_argument_group("how pictures go in, and what comes out")
     pictures.add_argument("--size", type=size, help="of frames, HEIGHTxWIDTH; the weights' or adapter's own")

@@ -87,6 +87,7 @@ def _case(arguments: argparse.Namespace, tell: Callable[[str], None]) -> tuple[C
         precisions={"auto": (), "fp32": ("fp32",)}.get(arguments.precision, ("fp32", arguments.precision)),
         device=arguments.device,
         threads=arguments.threads,
+        memory_mib=arguments.memory_mib,
         seed=arguments.seed,
         name=arguments.network,
         notes=(*named.notes, *notes),

@@ -58,3 +58,14 @@ def minutes(text: str) -> float:
     if not 0 < number < 1e6:
         raise ArgumentTypeError(f"{text!r} is no number of minutes above 0")
     return number
+
+
+def mebibytes(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e9:
+        raise ArgumentTypeError(f"{text!r} is no number of MiB above 0")
+    return number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -91,10 +91,25 @@ def attach_red_blocks(student: nn.Module, attachments: Iterable[Attachment], fra
         raise ValueError(f"a module has two RED blocks at one side: {sorted(places)}; name each side once")
     with evaluation_mode(student), watched_places(student, places) as seen:
         student(frames)
-    blocks = {place: REDBlock(_channels(place, seen.get(place))).to(frames) for place in places}
-    for name in sorted({name for name, _ in places}, key=len, reverse=True):  # what lies within comes first
+    return put_red_blocks(
+        student, {place: _channels(place, seen.get(place)) for place in places}, like=frames
+    )
+
+
+def put_red_blocks(
+    student: nn.Module, channels: Mapping[Place, int], *, like: Tensor | None = None
+) -> nn.Module:
+    """Put RED blocks of so many channels at places, in place; returns the student.
+
+    like: whose device and type the blocks have. Raises ValueError for a module that it does not have.
+    """
+    blocks = {place: REDBlock(count) for place, count in channels.items()}
+    if like is not None:
+        blocks = {place: block.to(like) for place, block in blocks.items()}
+    for name in sorted({name for name, _ in channels}, key=len, reverse=True):  # what lies within comes first
         sides = {"before": blocks.get((name, "input")), "after": blocks.get((name, "output"))}
-        student.set_submodule(name, WithREDBlocks(student.get_submodule(name), **sides))
+        layer = named_module(student, name, wanted_by="a RED block")
+        student.set_submodule(name, WithREDBlocks(layer, **sides))
     return student
 
 

@@ -68,8 +68,13 @@ def equation_5(
         on the later frames; "none" for no task loss. The last two are distillation without labels.
     alpha_steps: alpha holds for so many steps. imitated: in place of the errors of all blocks.
     """
-    terms = {} if task == "none" else {TASK: Weighted(_TASK_TERMS[task](setting))}
-    return {**terms, DISTILLATION: Weighted(imitated or BlockErrors(), alpha, alpha_steps)}
+    distillation = Weighted(imitated or BlockErrors(), alpha, alpha_steps)
+    return {**task_terms(setting, task), DISTILLATION: distillation}
+
+
+def task_terms(setting: Setting, task: Literal["labels", "teacher", "none"]) -> Terms:
+    """The task's term alone, as of `equation_5`; empty without one."""
+    return {} if task == "none" else {TASK: Weighted(_TASK_TERMS[task](setting))}
 
 
 def further_terms(

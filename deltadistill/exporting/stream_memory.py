@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from deltadistill.account.dataflow import Dataflow, watched
 from deltadistill.account.memory import memory_table
 from deltadistill.account.memory_table import MemoryTable
-from deltadistill.exporting.functions import Run, delta_functions
+from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 
 _WITHIN = "whole.network."
 
@@ -47,7 +47,12 @@ def stream_memory(network: nn.Module, example: Tensor, *, run: Run | None = None
     example: (1, C, H, W), where the weights are. The functions that a runner is exported from run once each,
     on values; batch norms are folded as there. A plain network keeps no maps, and every frame of it is alike.
     """
-    functions = delta_functions(network, example, run=run)
+    return memory_of(delta_functions(network, example, run=run), example)
+
+
+@torch.no_grad()
+def memory_of(functions: DeltaFunctions, example: Tensor) -> StreamMemory:
+    """The same of functions that are there already, on what they take as a frame."""
     maps = list(functions.maps.values())
     frame, key = _flow(functions.frame, [example]), _flow(functions.key, [example])
     delta = _flow(functions.delta, [example, *maps])

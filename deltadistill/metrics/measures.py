@@ -79,8 +79,8 @@ TOP1 = Measure(
     "top-1",
     "top1_of_class",
     "top-1",
-    also=("top5",),
-    also_names=("top-5",),
+    also=("top5", "ece"),
+    also_names=("top-5", "calibration error"),
     bounds=Bounds(compute={3: 0.50}, kept=1.0, feature=1, copy={3: 1, 10: 2}, small=1, teacher=70),
 )
 MAP_AGREEMENT = Measure(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,16 +58,42 @@ def pool_earlier(
     Raises ValueError for both or neither, for a factor that the later places do not make up, for a schedule
     of another length or an unknown name, and where a map gets no row or the network does not run any more.
     """
+    strides = earlier_strides(network, factor, schedule=schedule, size=size)
+    student = set_strides(copy.deepcopy(network), strides)
+    _require_maps(student, size, list(strides.values()))
+    return student
+
+
+def earlier_strides(
+    network: nn.Module,
+    factor: int | None = None,
+    *,
+    schedule: str | Sequence[int] | None = None,
+    size: Sequence[int] = (3, 224, 224),
+) -> dict[str, int]:
+    """Strides of a student's convolutions and poolings, by name; arguments as of `pool_earlier`."""
     if (factor is None) == (schedule is None):
         raise ValueError(f"give a factor or a schedule, not both: got {factor} and {schedule}")
     places = sampling_places(network, size)
     strides = _moved(places, factor) if schedule is None else _strides(schedule, places)
-    student = copy.deepcopy(network)
-    for place, stride in zip(places, strides, strict=True):
-        for name in place.layers:
-            _stride(student, name, stride)
-    _require_maps(student, size, strides)
-    return student
+    return {name: stride for place, stride in zip(places, strides, strict=True) for name in place.layers}
+
+
+def set_strides(network: nn.Module, strides: Mapping[str, int]) -> nn.Module:
+    """Give convolutions and poolings other strides, in place; returns the network.
+
+    Raises ValueError for a layer that there is not, that has no stride, and for a stride below 1.
+    """
+    layers = dict(network.named_modules())
+    for name, stride in strides.items():
+        layer = layers.get(name)
+        if not isinstance(layer, (nn.Conv2d, *_POOLINGS)) or type(stride) is not int or stride < 1:
+            raise ValueError(
+                f"{name} is {_kind(layer)} and gets stride {stride!r:.50}; expected a convolution "
+                "or pooling of maps, and a whole number from 1"
+            )
+        _stride(layer, stride)
+    return network
 
 
 def sampling_places(network: nn.Module, size: Sequence[int]) -> list[SamplingPlace]:
@@ -139,8 +165,11 @@ def _strides(schedule: str | Sequence[int] | None, places: Sequence[SamplingPlac
     return schedule
 
 
-def _stride(student: nn.Module, name: str, stride: int) -> None:
-    layer = student.get_submodule(name)
+def _kind(layer: nn.Module | None) -> str:
+    return "no layer of the network" if layer is None else f"a {type(layer).__name__}"
+
+
+def _stride(layer: nn.Module, stride: int) -> None:
     if isinstance(layer, nn.Conv2d):
         layer.stride = (stride, stride)
     elif stride == 1 and _side(layer.padding) == 0:  # it would take rows off

@@ -2,7 +2,8 @@
 
 α (1 − cos) between the channel means of a map and of the teacher's, each flattened over places; a mean over
 frames and over attachments. As an objective it compares named modules of a delta network with the teacher's
-own; for a per-frame student with RED blocks (`conversion.red_blocks`) `red_distillation` runs both networks.
+own, or those of a per-frame student with RED blocks (`conversion.red_blocks`) with its teacher's;
+`red_distillation` runs both networks for a loop of one's own.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.conversion.red_blocks import Attachment, red_place, watched_places
-from deltadistill.objectives.matched_maps import last_block_at_each_size
+from deltadistill.objectives.compared_maps import ComparedMaps
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -55,31 +56,33 @@ def red_distillation(
 
 
 class ResidualEncoded(Objective):
-    """α times the unlikeness of a delta network's maps and its teacher's, on the later frames.
+    """α times the unlikeness of maps and the teacher's: of a delta network on its later frames.
 
-    modules: where; None: the last converted block at each size of maps. Raises ValueError for a module that
-    the network does not have or that makes no map (N, C, H, W).
+    modules: where, and taught_by: where in the teacher, if otherwise. None: of a per-frame student behind its
+    RED blocks (its setting's pairs), of a delta network the last converted block at each size of maps.
+    Raises ValueError for a module that the network does not have or that makes no map (N, C, H, W).
     """
 
-    def __init__(self, setting: Setting, *, modules: Sequence[str] | None = None, alpha: float = ALPHA):
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        modules: Sequence[str] | None = None,
+        taught_by: Sequence[str] | None = None,
+        alpha: float = ALPHA,
+    ):
         super().__init__()
         self.alpha = alpha
-        self.places = tuple(last_block_at_each_size(setting) if modules is None else modules)
-        for name in self.places:
-            for made in setting.maps(name):
-                if made.dim() != 4:
-                    raise ValueError(f"{name} makes {tuple(made.shape)}; expected a map (N, C, H, W)")
+        if modules is None and setting.pairs:
+            modules, taught_by = zip(*setting.pairs, strict=True)
+        self.compared = ComparedMaps.named(setting, modules, taught_by)
 
     @property
     def taps(self) -> Taps:
         """The modules."""
-        return Taps(modules=self.places)
+        return self.compared.taps
 
     def loss(self, seen: Observation, of: Tensor) -> Tensor:
         """The mean over modules, by the part's share of the clips."""
-        losses = [
-            unlikeness(own, taught)
-            for name in self.places
-            for own, taught in zip(seen.maps(name), seen.teacher_maps(name), strict=True)
-        ]
+        losses = [unlikeness(own, taught) for own, taught in self.compared.of(seen)]
         return self.alpha * torch.stack(losses).mean() * (seen.clips / float(of))

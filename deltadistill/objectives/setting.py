@@ -23,7 +23,8 @@ class Setting:
 
     network: the delta network. frames: some that it takes, (N, C, H, W). size: (height, width) of the frames
     that are trained on. task: None where there are no labels. run: how the network is run on frames.
-    teacher: where it is another network than what the delta network's blocks replace.
+    teacher: where it is another network than what the delta network's blocks replace. pairs: of such a
+    student, modules whose maps have one size in both: its own name, the teacher's.
     """
 
     network: nn.Module
@@ -32,6 +33,7 @@ class Setting:
     task: Task | None = None
     run: Run = frame_outputs
     teacher: nn.Module | None = None
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def maps(self, module: str) -> list[Tensor]:
         """What a module of the network returns for `frames`, to see how many channels there are."""

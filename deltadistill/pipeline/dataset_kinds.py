@@ -1,6 +1,7 @@
 """The kinds of data sets: what the section prepare_dataset asks for, made or read, as a manifest."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,14 +17,17 @@ from deltadistill.preparation.coco_video import CocoFile, read_coco_video
 from deltadistill.preparation.davis import read_davis
 from deltadistill.preparation.division import Division
 from deltadistill.preparation.extraction import Reading
+from deltadistill.preparation.fashion_mnist import fashion_mnist_to_folders
 from deltadistill.preparation.image_folder import read_image_folder
 from deltadistill.preparation.imagenet_vid import read_imagenet_vid
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.preparation.masks import MaskFolders, read_masks
 from deltadistill.preparation.moving_shapes import Clips, write_shapes
+from deltadistill.preparation.stl10 import stl10_to_folders
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
 from deltadistill.preparation.street.long_clip import Course
+from deltadistill.preparation.street.objects import write_objects
 from deltadistill.preparation.street.streams import StreamJob, write_streams
 from deltadistill.preparation.video import BoxesOf, extract_videos
 
@@ -188,6 +192,38 @@ def _read_classes_in_place(section: PrepareDataset, folder: Path) -> Manifest:
         )  # fmt: skip
 
 
+def _make_generated_objects(section: PrepareDataset, folder: Path) -> Manifest:
+    """Draw things of streets into `folder` and read them back as any data set in the layout of STL-10."""
+    p = section.generated_objects
+    with tqdm(unit="picture", desc="things of streets") as bar:
+        write_objects(
+            folder, {"train": p.train_pictures, "test": p.test_pictures},
+            seed=p.seed, noise=p.noise, workers=p.workers, progress=bar.update,
+        )  # fmt: skip
+    return _stills(section, folder, partial(stl10_to_folders, folder))
+
+
+def _read_stl10(section: PrepareDataset, folder: Path) -> Manifest:
+    """The labelled pictures of the files at `root`, written into `folder`."""
+    return _stills(section, folder, partial(stl10_to_folders, _place(section.stl10.root)))
+
+
+def _read_fashion_mnist(section: PrepareDataset, folder: Path) -> Manifest:
+    """The pictures of the files at `root`, written into `folder`."""
+    return _stills(section, folder, partial(fashion_mnist_to_folders, _place(section.fashion_mnist.root)))
+
+
+def _stills(section: PrepareDataset, folder: Path, unpack: Callable[..., None]) -> Manifest:
+    """Write pictures as folders of classes, and read them as such; every so many of training are tuned on."""
+    p = getattr(section, section.kind)
+    with tqdm(unit="picture", desc="pictures") as bar:
+        unpack(folder, progress=bar.update)
+    return read_image_folder(
+        folder, kind=section.kind, size=(p.height, p.width), train=["train"], tune=[], test=["test"],
+        tune_every=p.tune_every,
+    )  # fmt: skip
+
+
 def _place(name: str) -> Path:
     """A folder as params.yaml has it; `~` is the home folder."""
     return Path(name).expanduser().absolute()
@@ -209,4 +245,7 @@ _MAKERS = {
     "coco_video": _read_coco_in_place,
     "generated_classification": _make_generated_classification,
     "imagefolder": _read_classes_in_place,
+    "generated_objects": _make_generated_objects,
+    "stl10": _read_stl10,
+    "fashion_mnist": _read_fashion_mnist,
 }

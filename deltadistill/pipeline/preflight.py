@@ -26,13 +26,18 @@ from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.kept_costs import COUNTED, require_cost_options
 from deltadistill.pipeline.params.distill import Distill, NetworkTraining
 from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
+from deltadistill.pipeline.recipe_of_student import early_student
 from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.predictors.key_schedules import build_schedule
 from deltadistill.predictors.predictor import require_options
 from deltadistill.preparation.class_table import read_class_table
+from deltadistill.preparation.fashion_mnist import NAMES as FASHION
 from deltadistill.preparation.label_table_file import open_label_table
 from deltadistill.preparation.moving_shapes import SHAPES
+from deltadistill.preparation.street.objects import NAMES as OBJECTS
 from deltadistill.tasks.detection import detector_of
+
+_ANY = 10  # classes, where only the data tell how many
 
 
 def check(*paths: Path) -> None:
@@ -65,6 +70,7 @@ def _require_workable(params: parameters.Params) -> None:
     require_stages(params.resources)
     _require_labels_can_be_made(params)
     _require_predictors(params)
+    _require_students(params)
     classes = _classes(params)
     if classes is None:
         return
@@ -88,6 +94,21 @@ def _require_workable(params: parameters.Params) -> None:
             if decides not in reached:
                 _require_reach(key, network, params, settings)
             reached.add(decides)
+
+
+def _require_students(params: parameters.Params) -> None:
+    """Students that pool earlier can be made of the teacher's network, and keep rows at every map."""
+    size = _frame_size(params)
+    for name, training in params.distill.trainings.items():
+        if training.student is None or size is None:
+            continue
+        key, classes = f"distill.trainings.{name}", _classes(params) or _ANY
+        _require_objectives(key, params, name)
+        network = _built("model", params.model.name, classes, params.model.options)
+        try:
+            early_student(network, network, training.student, (3, *size))
+        except ValueError as error:
+            raise ValueError(f"{key}.student: {error}") from None
 
 
 def _require_loadable(key: str, named: str, params: parameters.Params) -> None:
@@ -118,7 +139,9 @@ def _classes(params: parameters.Params) -> int | None:
     dataset = params.prepare_dataset
     if dataset.kind == "generated_classification":
         return len(SHAPES)
-    if dataset.kind in ("coco_video", "imagefolder"):
+    if dataset.kind in ("generated_objects", "fashion_mnist"):
+        return len({"generated_objects": OBJECTS, "fashion_mnist": FASHION}[dataset.kind])
+    if dataset.kind in ("coco_video", "imagefolder", "stl10"):
         return None
     if dataset.kind in ("generated_detection", "imagenet_vid"):
         return len(read_class_table(Path(getattr(dataset, dataset.kind).class_table)))

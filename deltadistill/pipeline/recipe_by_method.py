@@ -1,6 +1,7 @@
 """The recipe of a training: what its method stands for."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from torch import nn
@@ -10,6 +11,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
+from deltadistill.pipeline.recipe_of_student import distill_pair
 from deltadistill.pipeline.recipe_per_frame import (
     finetune,
     learn_by_objectives,
@@ -56,6 +58,13 @@ def train_network(
         return Trained(small, outcome), model
     if training.method == "flow_scale":
         return train_flow_scale(teacher, task, store, settings, training.options, **common)
+    if training.method == "pooled":
+        if training.student.start == "random":
+            blank = models.build(model["name"], classes=model["classes"], **model["options"])
+        else:
+            blank = deepcopy(teacher)
+        blank.to(run.group.device)
+        return distill_pair(blank, teacher, task, store, settings, training.student, **common), model
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model

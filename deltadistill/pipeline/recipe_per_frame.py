@@ -60,7 +60,7 @@ def train_per_frame(
     trainee = PerFrameTraining(
         optimise(network, groups, settings, run=run),
         task,
-        tune_score=_tune_score(network, task, store, run, None if labels else teacher),
+        tune_score=per_frame_tune_score(network, task, store, run, None if labels else teacher),
         frozen_batch_norm=frozen,
         teacher=teacher,
         labels=labels,
@@ -121,7 +121,7 @@ def learn_by_objectives(
         search=None,
         costs=None,
         seed=seed,
-        tune_score=_tune_score(network, task, store, run, None if labels else teacher),
+        tune_score=per_frame_tune_score(network, task, store, run, None if labels else teacher),
         teacher=teacher,
         frozen_batch_norm=frozen,
     )
@@ -154,21 +154,24 @@ def finetune(
     trainee = PerFrameTraining(
         optimise(network, groups, settings, run=run),
         task,
-        tune_score=_tune_score(network, task, store, run),
+        tune_score=per_frame_tune_score(network, task, store, run),
         frozen_batch_norm=True,
     )
     outcome = train_on_clips(trainee, store, settings, run, seed=seed)
     return Trained(network, outcome)
 
 
-def _tune_score(
+def per_frame_tune_score(
     network: nn.Module,
     task: Task,
     store: FrameStore,
     run: TrainingRun,
     judge: nn.Module | None = None,
 ) -> Callable[[Callable[[], None]], float]:
-    """judge: the network whose predictions scores compare with; None: the labels."""
+    """What scores a per-frame network on the tune split, in percent.
+
+    judge: the network whose predictions scores compare with; None: the labels.
+    """
     frames = (None if judge else labelled_frames(store, "tune")) or split_frames(store, "tune")
     reference = task.reference(store) if judge is None else teacher_reference(judge, task, store)
 

@@ -18,6 +18,7 @@ from deltadistill.conversion.convert import convert, deploy
 from deltadistill.files.building import built_within
 from deltadistill.models import building, own
 from deltadistill.models.registry import MODELS
+from deltadistill.stored.early_student import apply_early_architecture, is_early_student
 from deltadistill.stored.network_file import load_weights_into, read_network_file, take_dtypes
 
 
@@ -106,9 +107,9 @@ def architecture_report(
 
     Of a delta network it holds all that `apply_architecture` needs, so that one file serves both.
     table: the network's MAC account. gate_probabilities: of the compressed candidate, by block name.
-    A per-frame network (architecture None) has totals only.
+    A per-frame network (architecture None) has totals only, a student that pools earlier also what it is.
     """
-    architecture = architecture or {"predicts": None, "students": None, "blocks": {}}
+    architecture = {"predicts": None, "students": None, "blocks": {}} | dict(architecture or {})
     rows = {row.name: row for row in table.rows}
     layers = [
         {
@@ -143,7 +144,9 @@ def load_network(path: str | Path, *, own_names: Collection[str] = ()) -> nn.Mod
     try:
         with built_within(sum(tensor.numel() for tensor in weights.values())):
             network = building.build_from_file(model, own_names=own_names)
-            if architecture:
+            if architecture and is_early_student(architecture):
+                network = apply_early_architecture(network, architecture)
+            elif architecture:
                 network = _applied(network, architecture, partial(shape_design, imports=False))
     except Exception as error:  # builders raise what they raise for options of a wrong kind
         raise ValueError(

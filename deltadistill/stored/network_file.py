@@ -23,7 +23,8 @@ def save_network(
     """Write a per-frame or a deployed delta network: weights and all that is needed to build it again.
 
     model: {"name", "classes", "options"} of models.build; options may be {}.
-    architecture: what `found_architecture` returns; for a deployed delta network only, which needs it.
+    architecture: what `found_architecture` returns for a deployed delta network, which needs it, or
+        `early_architecture` for a student of `pool_earlier`.
     Raises ValueError, before anything is written, for what `load_network` could not build again.
     """
     _require_parts(model)
@@ -69,7 +70,7 @@ def _require_architecture(network: nn.Module, architecture: Mapping[str, Any] | 
         raise ValueError(
             f"the network is not deployed: {undecided[:3]} have both candidates; save dd.deploy(network)"
         )
-    described = set(architecture["blocks"]) if architecture else set()
+    described = set((architecture or {}).get("blocks", {}))
     if described != set(blocks):
         raise ValueError(
             f"the architecture describes {len(described)} blocks and the network has {len(blocks)}, other "

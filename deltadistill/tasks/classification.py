@@ -1,4 +1,4 @@
-"""Classification of frames: the loss over frames, the likeliest classes, top-1 and top-5."""
+"""Classification of frames: the loss over frames, the likeliest classes, top-1, top-5 and calibration."""
 
 from __future__ import annotations
 
@@ -126,8 +126,9 @@ class Classification:
         return metric.top1()
 
     def scores(self, metric: TopClasses) -> Scores:
-        """Top-1 and top-5 accuracy over all frames, and top-1 over those of each class."""
-        return Scores({TOP1.key: metric.top1(), "top5": metric.among()}, metric.top1_by_class().tolist())
+        """Top-1, top-5 and calibration error over all frames, and top-1 over those of each class."""
+        found = {"top5": metric.among(), "ece": metric.calibration_error()}
+        return Scores({TOP1.key: metric.top1(), **found}, metric.top1_by_class().tolist())
 
     def as_array(self, predictions: Sequence[Ranking]) -> np.ndarray:
         """Guesses float32 (F, k, 2): class and probability, the likeliest first."""

@@ -1,5 +1,7 @@
 """Top-1 and top-5 accuracy, with numbers worked by hand."""
 
+import math
+
 import pytest
 import torch
 
@@ -52,6 +54,33 @@ def test_counts_add_up_however_they_were_shared_out():
     assert torch.equal(one.counts, together.counts)
     add_up([one], ALONE)
     assert one.top1() == 2 / 3
+
+
+def sure(*frames):
+    """(probability of the likeliest class, whether it is right) of each frame."""
+    counts = TopClasses(2)
+    for probability, is_right in frames:
+        scores = torch.tensor([probability, 1 - probability], dtype=torch.float64)
+        counts.update(Ranking(torch.tensor([0, 1]), scores), 0 if is_right else 1)
+    return counts
+
+
+def test_the_calibration_error_by_hand():
+    """Two frames 90 % sure, one right: |1 − 1.8|; one 60 % sure and right: |1 − 0.6|; of three frames."""
+    counts = sure((0.9, True), (0.9, False), (0.6, True))
+    assert counts.calibration_error() == pytest.approx((0.8 + 0.4) / 3)
+    assert sure((1.0, True), (1.0, True)).calibration_error() == 0
+    assert math.isnan(TopClasses(2).calibration_error())
+
+
+def test_confidences_add_up_to_the_last_bit_in_any_order():
+    frames = [(0.5 + n / 77, n % 3 > 0) for n in range(30)]
+    whole, parts = sure(*frames), [sure(*frames[n::4]) for n in range(4)]
+    total = TopClasses(2)
+    for part in reversed(parts):
+        total.add(part.state())
+    assert total.calibration_error() == whole.calibration_error()
+    assert (parts[0] + parts[1]).confidences.sum() == sum(p.confidences.sum() for p in parts[:2])
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_without_names_it_looks_at_the_last_block_of_each_size():
     (term,) = further_terms(
         {"residual_encoded": {}}, Setting(network, torch.zeros(1, 3, 16, 16), (16, 16))
     ).values()
-    assert term.objective.places == ("0", "2", "4")
+    assert term.objective.compared.modules == ("0", "2", "4")
     assert term.objective.alpha == 50
     assert list(term.objective.modules()) == [term.objective]  # it learns nothing of its own
 

@@ -37,6 +37,16 @@ def written(folder, *changes):
         ("model.options", {"widht": 8}, "model: model 'ddrnet23_slim' has no option widht; known: width"),
         (
             "distill.trainings.small",
+            {"method": "pooled", "student": {"factor": 3}},
+            r"trainings\.small\.student: factor 3 cannot be taken from the strides",
+        ),
+        (
+            "distill.trainings.small",
+            {"method": "pooled", "student": {"schedule": [4096, 1]}},
+            r"trainings\.small\.student: a schedule has a stride of at least 1 for each of",
+        ),
+        (
+            "distill.trainings.small",
             {"method": "small", "options": {"depth": 1}},
             r"trainings\.small: .*depth",
         ),

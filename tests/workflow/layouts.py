@@ -3,6 +3,10 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+
+from deltadistill.preparation.encoded_picture import write_picture
+from deltadistill.preparation.stl10 import write_stl10
 from deltadistill.preparation.street import detection_dataset
 from deltadistill.preparation.street.dataset import write_street
 from deltadistill.preparation.street.detection_dataset import Look, write_street_detection
@@ -40,4 +44,25 @@ def make_vid(root: Path, monkeypatch, *, height: int = 128, width: int = 256) ->
     look = Look(height, width, noise=0.02, seed=0, smallest=6, visible=0.25)
     clips = {"train": 3, "tune": 0, "val": 1, "stills": 2}
     write_street_detection(root, clips, frames=10, look=look, workers=1)
+    return root
+
+
+def make_stl10(root: Path) -> Path:
+    """One class, ten pictures to train on and one to test on, in STL-10's binary files."""
+    pictures = np.random.default_rng(0).integers(0, 255, (11, 96, 96, 3), np.uint8)
+    classes = np.zeros(11, np.int64)
+    write_stl10(
+        root, ["bird", "cat"], {"train": (pictures[:10], classes[:10]), "test": (pictures[10:], classes[10:])}
+    )
+    return root
+
+
+def make_imagenet(root: Path) -> Path:
+    """Two classes, three pictures each to train on and one to test on."""
+    draws = np.random.default_rng(0)
+    for split, count in (("train", 3), ("val", 1)):
+        for synset in ("n01440764", "n01443537"):
+            for number in range(count):
+                picture = draws.integers(0, 255, (60, 80, 3), np.uint8)
+                write_picture(root / split / synset / f"{number}.JPEG", picture)
     return root

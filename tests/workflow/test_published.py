@@ -4,7 +4,7 @@ import pytest
 import torch
 from check_experiment import check, experiment_values
 from faults.pipeline import STAGES
-from workflow.layouts import make_cityscapes, make_vid
+from workflow.layouts import make_cityscapes, make_imagenet, make_stl10, make_vid
 
 from deltadistill import models
 
@@ -39,7 +39,7 @@ def weights(request, tmp_path):
     """The experiment's network as a file of tensors by name, as others publish them."""
     torch.manual_seed(0)
     name, classes = request.param
-    path = tmp_path / f"{name}.pth"
+    path = tmp_path / f"{name.rpartition(':')[2]}.pth"
     torch.save({"state_dict": models.build(name, classes=classes).state_dict()}, path)
     return path
 
@@ -77,4 +77,26 @@ def test_every_stage_of_a_row_on_vid_runs(name, vid, weights):
     changes = SMALL if name == "faster_rcnn_r101" else ()
     findings = runs(f"vid_{name}", vid, "imagenet_vid", weights, *changes)
     assert "train 4 clips, 22 frames, 22 annotated" in findings["data"].found
+    assert "0 unused" in findings["weights"].found
+
+
+@MINUTES
+@pytest.mark.parametrize("network", ["mobilenetv2", "mobilenetv3_small"])
+def test_every_stage_of_a_row_on_stl10_runs(network, tmp_path):
+    findings = runs(f"stl10_{network}", make_stl10(tmp_path / "stl10"), "stl10", "weights/random")
+    assert "train 9 clips, 9 frames, 9 annotated" in findings["data"].found
+
+
+@MINUTES
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("resnet18", ("torchvision:resnet18", 2)), ("resnet50", ("torchvision:resnet50", 2))],
+    indirect=["weights"],
+)
+def test_every_stage_of_a_row_on_imagenet_runs(name, weights, tmp_path):
+    root = make_imagenet(tmp_path / "imagenet")
+    findings = runs(
+        f"imagenet_{name}", root, "imagefolder", weights, "prepare_dataset.imagefolder.tune_every=3"
+    )
+    assert "train 4 clips, 4 frames, 4 annotated" in findings["data"].found
     assert "0 unused" in findings["weights"].found

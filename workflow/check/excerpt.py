@@ -27,7 +27,7 @@ def excerpt(manifest: Manifest, *, frames: int, clips: int = 2) -> Manifest:
                 f"no clip of the split {split} has {frames} frames in a row with something annotated in them"
             )
         rows += [frame for clip in chosen for frame in clip]
-    stills = (clip for clip in manifest.clips("train").values() if len(clip) == 1)
+    stills = (clip for clip in manifest.clips("train").values() if len(clip) == 1 < frames)
     rows += [frame for clip in _first(stills, 1) for frame in clip]
     return Manifest.of(rows, manifest.info)
 

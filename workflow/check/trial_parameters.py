@@ -17,7 +17,15 @@ PROCESSOR_BATCH, PROCESSOR_CROP = 2, (128, 256)
 
 def clip_frames(values: dict[str, Any]) -> int:
     """Frames in a row that a trial with these parameters needs."""
-    return max(LENGTHS[-1], values["distill"]["max_distance"] + 1)
+    trainings = values["distill"]["trainings"].values()
+    learns_clips = any(training["method"] != "pooled" for training in trainings)
+    return max(_lengths(values)[-1], values["distill"]["max_distance"] + 1 if learns_clips else 1)
+
+
+def _lengths(values: dict[str, Any]) -> list[int]:
+    """Sequence lengths of a trial: single pictures have no longer ones."""
+    longest = max(values["sweep_sequence_length"]["lengths"])
+    return [length for length in LENGTHS if length <= longest]
 
 
 def trial_parameters(
@@ -44,8 +52,8 @@ def trial_parameters(
     distill["students"]["initialisation_clips"] = 2
     trial["seeds"] = trial["seeds"][:1]
     trial["training"] |= {"cache_gib": 0.2, "checkpoint_minutes": 60.0}
-    trial["sweep_sequence_length"] |= {"lengths": LENGTHS, "example_clips": 1}
-    trial["write_report"]["picture_lengths"] = LENGTHS[1:]
+    trial["sweep_sequence_length"] |= {"lengths": _lengths(values), "example_clips": 1}
+    trial["write_report"]["picture_lengths"] = _lengths(values)[-1:]
     trial["measure_latency"] |= {"runs": 5, "warmup": 0}
     trial["measure_latency"] |= {key: trial["measure_latency"][key][:1] for key in ONCE}
     return trial, list(dict.fromkeys(said))

@@ -18,6 +18,9 @@ Kind = Literal[
     "coco_video",
     "generated_classification",
     "imagefolder",
+    "generated_objects",
+    "stl10",
+    "fashion_mnist",
 ]
 LABEL_TABLES = ("cityscapes_19", "street_8")
 
@@ -272,6 +275,36 @@ class ImageFolder(Section):
     width: Annotated[int, Field(ge=16)]
 
 
+class _Stills(Section):
+    """Pictures with a class each, in files of a known layout."""
+
+    tune_every: Annotated[int, Field(ge=2)]
+    height: Annotated[int, Field(ge=16)]
+    width: Annotated[int, Field(ge=16)]
+
+
+class GeneratedObjects(_Stills):
+    """Pictures of things of generated streets, written in the layout of STL-10."""
+
+    train_pictures: Annotated[int, Field(ge=2)]
+    test_pictures: Positive
+    noise: Annotated[float, Field(ge=0, le=0.5)]
+    seed: Count
+    workers: Positive
+
+
+class Stl10(_Stills):
+    """STL-10's binary files."""
+
+    root: str
+
+
+class FashionMnist(_Stills):
+    """Fashion-MNIST's idx files."""
+
+    root: str
+
+
 class PrepareDataset(Section):
     """Stage prepare_dataset."""
 
@@ -286,6 +319,9 @@ class PrepareDataset(Section):
     coco_video: CocoVideo
     generated_classification: GeneratedClassification | None = None
     imagefolder: ImageFolder | None = None
+    generated_objects: GeneratedObjects | None = None
+    stl10: Stl10 | None = None
+    fashion_mnist: FashionMnist | None = None
 
     @model_validator(mode="after")
     def _the_kind_is_described(self) -> "PrepareDataset":

@@ -193,6 +193,33 @@ class DistillLoss(Section):
         return self
 
 
+class RedAttachment(Section):
+    """A RED block behind a module of the student, and the module of the teacher whose map it learns."""
+
+    module: str
+    taught_by: str
+
+
+class EarlyStudent(Section):
+    """The student of method pooled: the teacher's network, whose maps become small earlier (ReDistill).
+
+    factor: how much further its first convolution strides; schedule: in its stead the stride of each place
+    that samples down, or the name of a published schedule. red_blocks: auto: where maps have a size of the
+    teacher's; none; or places by name. start: the weights it begins with.
+    """
+
+    factor: Annotated[int, Field(ge=2)] | None = None
+    schedule: Annotated[list[Positive], Field(min_length=1)] | str | None = None
+    red_blocks: Literal["auto", "none"] | list[RedAttachment] = "auto"
+    start: Literal["teacher", "random"] = "teacher"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "EarlyStudent":
+        if (self.factor is None) == (self.schedule is None):
+            raise ValueError(f"give a factor or a schedule, got {self.factor} and {self.schedule}")
+        return self
+
+
 class Specialise(Section):
     """Further steps on the first frames of every test video, taught by the teacher's output there alone."""
 
@@ -217,14 +244,16 @@ class NetworkTraining(Section):
     changes: values of the distill section that this training has its own, such as
         {students: {kind: channel}}. options: of the model, for method small; of the scale map, for method
         flow_scale. model: of another network than the teacher's, by name, for method small; options are all
-        its own then. specialise: of method small, further steps on the very videos that are tested.
+        its own then. student: of method pooled. specialise: of method small, further steps on the very
+        videos that are tested.
     """
 
-    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale"]
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale", "pooled"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     model: str | None = Field(default=None, exclude_if=lambda value: value is None)
     specialise: Specialise | None = Field(default=None, exclude_if=lambda value: value is None)
+    student: EarlyStudent | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def predicts(self) -> Literal["delta", "feature"] | None:
@@ -245,6 +274,8 @@ class NetworkTraining(Section):
             raise ValueError(
                 "options (a cheaper model's) and model go with method small, and that with either of them"
             )
+        if bool(self.student) != (self.method == "pooled"):
+            raise ValueError("student goes with method pooled, and that with it: student: {factor: 4}")
         return self
 
     def _require_scale_options(self) -> None:

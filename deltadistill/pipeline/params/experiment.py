@@ -97,11 +97,13 @@ class Params(Section):
         kind = self.prepare_dataset.kind
         if not kind.startswith("generated"):
             return self  # how long the clips are is known when they have been read
-        frames = getattr(self.prepare_dataset, kind).frames
+        frames = getattr(getattr(self.prepare_dataset, kind), "frames", 1)  # objects are single pictures
         asked = {
             "distill.max_distance": self.distill.max_distance + 1,
             "sweep_sequence_length.lengths": max(self.sweep_sequence_length.lengths),
         }
+        if all(training.method == "pooled" for training in self.distill.trainings.values()):
+            del asked["distill.max_distance"]  # students that pool earlier learn single frames
         for key, length in asked.items():
             if length > frames:
                 raise ValueError(

@@ -6,6 +6,7 @@ from deltadistill.pipeline.results.dataset_file import DatasetInfo
 from deltadistill.pipeline.results.macs_files import MacConvention
 from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import Results
+from deltadistill.pipeline.results.summary import Summary
 
 
 def mac_totals_table(results: Results) -> Table:
@@ -44,6 +45,49 @@ def uncounted_table(results: Results) -> Table:
     ]
     caption = "In neither total: operators that run on every frame, or on delta frames only."
     return Table(caption, ("operator", "frames", "calls", "elements"), tuple(rows))
+
+
+def memory_table(summary: Summary) -> Table | None:
+    """Theoretical peaks of a frame, beside MACs and accuracy; None where no variant has one."""
+    known = {
+        name: point
+        for name, points in summary.variants.items()
+        if (point := points[min(points)]).peak_mib is not None
+    }
+    if not known:
+        return None
+    teacher = next((point for point in known.values() if point.macs_ratio == 1), None)
+    rows = [
+        (
+            summary.label(name),
+            number(point.score, 1),
+            number(point.gmacs, 4),
+            number(point.peak_mib, 3),
+            number(_share(point.peak_mib, teacher and teacher.peak_mib), 3),
+            number(point.published_peak_mib, 3),
+            number(_share(point.published_peak_mib, teacher and teacher.published_peak_mib), 3),
+        )
+        for name, point in known.items()
+    ]
+    caption = (
+        "Theoretical peak memory of a frame, MiB at batch 1, weights apart, of variants that run their whole "
+        "network on every frame: with lifetimes, and as ReDistill's tables count it (a layer's input and "
+        "output, and what its shortcut needs). Shares are of the teacher's."
+    )
+    columns = (
+        "variant",
+        f"{summary.accuracy}, %",
+        "GMACs",
+        "with lifetimes",
+        "share",
+        "as published",
+        "share",
+    )
+    return Table(caption, columns, tuple(rows))
+
+
+def _share(value: float | None, of: float | None) -> float | None:
+    return None if value is None or not of else value / of
 
 
 def unconverted_table(results: Results) -> Table:

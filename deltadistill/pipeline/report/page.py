@@ -56,6 +56,7 @@ def _content(results: Results, summary: Summary, scenes: tuple[Scene, ...], pict
         "consistency": tables.consistency_table(results, summary),
         "videos": videos_table(summary),
         "macs": cost_tables.mac_totals_table(results),
+        "memory": cost_tables.memory_table(summary),
         "uncounted": cost_tables.uncounted_table(results),
         "unconverted": cost_tables.unconverted_table(results),
         "architectures": architecture_tables.architecture_tables(results),

@@ -11,13 +11,18 @@ from deltadistill.pipeline.results.sweep_file import LengthScore
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy and consistency in percent, amortised GMACs per frame, MACs as a share of the teacher's."""
+    """Accuracy and consistency in percent, amortised GMACs per frame, MACs as a share of the teacher's.
+
+    Peaks of memory are in MiB, as in a sweep's file.
+    """
 
     score: float
     gmacs: float
     macs_ratio: float
     consistency: float | None
     more: Mapping[str, float | None] = field(default_factory=dict)
+    peak_mib: float | None = None
+    published_peak_mib: float | None = None
 
 
 # variant → T → seed → score
@@ -60,6 +65,8 @@ def _score(results: Results, name: str, seed: int, length: int) -> Score:
         gmacs=record.gmacs,
         macs_ratio=record.macs_ratio,
         more=record.more,
+        peak_mib=record.peak_mib,
+        published_peak_mib=record.published_peak_mib,
         consistency=consistency[length].headline.consistency if length in consistency else None,
     )
 

@@ -45,6 +45,7 @@ class Point(_Scored):
     ms, speedup: measured time per frame of the network alone, and how many times faster than the teacher's in
     the engine that is the fastest for it; both in the variant's own fastest ``engine``. end_to_end_…: the
     same from the picture's file to the prediction. None where no time was measured.
+    peak_mib, published_peak_mib: memory of a frame beside weights, as in a sweep's file.
     """
 
     score: float
@@ -58,6 +59,8 @@ class Point(_Scored):
     consistency: float | None = None
     score_std: float | None = None
     consistency_std: float | None = None
+    peak_mib: float | None = None
+    published_peak_mib: float | None = None
     more: dict[str, float] = Field(default_factory=dict)
 
 
@@ -229,6 +232,8 @@ def point_of(by_seed: list[Score]) -> Point:
         consistency=_round(consistency, 3),
         score_std=_round(deviation, 3),
         consistency_std=_round(consistency_std, 3),
+        peak_mib=_round(by_seed[0].peak_mib, 4),
+        published_peak_mib=_round(by_seed[0].published_peak_mib, 4),
         more=_more(by_seed),
     )
 

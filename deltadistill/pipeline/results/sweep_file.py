@@ -8,10 +8,15 @@ from pydantic.dataclasses import dataclass
 from deltadistill.metrics.measures import MEASURES, Measure, measure_in
 from deltadistill.pipeline.results.fields import Count, Length, Percent, Positive
 
+_MEMORY = ("peak_mib", "published_peak_mib")
+
 
 @dataclass(frozen=True)
 class LengthScore:
     """One sequence length of a sweep; ``gmacs`` is amortised per frame, an absent class has no score.
+
+    ``peak_mib`` and ``published_peak_mib``: a frame's memory beside weights, with lifetimes and as ReDistill
+    counts; None where not every frame runs the whole network.
 
     ``measure`` is the key of the main score, under which the file has it; ``more`` are the scores beside it.
     """
@@ -24,6 +29,8 @@ class LengthScore:
     per_distance: tuple[Percent, ...]
     per_clip: dict[str, Percent | None] = Field(default_factory=dict)
     more: dict[str, Percent | None] = Field(default_factory=dict)
+    peak_mib: Positive | None = None
+    published_peak_mib: Positive | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -39,6 +46,7 @@ class LengthScore:
             "per_class": found.get(measure.class_key),
             "per_distance": found.get(f"{measure.key}_per_distance"),
             "per_clip": found.get(f"{measure.key}_per_clip", {}),
+            **{key: found[key] for key in _MEMORY if key in found},
             "more": {key: found.get(key) for key in (*measure.also, *measure.parts)},
         }
 
@@ -53,6 +61,7 @@ class LengthScore:
             f"{measure.key}_per_clip": self.per_clip,
             "gmacs": self.gmacs,
             "macs_ratio": self.macs_ratio,
+            **{key: value for key in _MEMORY if (value := getattr(self, key)) is not None},
         }
 
 

@@ -90,6 +90,7 @@ class Architecture:
 
     ``predicts`` and ``students`` are None for a network without students; ``blocks`` and ``rows_per_frame``
     are what stored.architecture applies to a network. ``costs``: of a search that does not count MACs.
+    ``strides`` and ``red_blocks`` are those of a student that pools earlier (stored.early_student).
     """
 
     predicts: Literal["delta", "feature"] | None = None
@@ -99,3 +100,5 @@ class Architecture:
     layers: tuple[ArchitectureLayer, ...] = Field(kw_only=True)
     macs: dict[str, Count] | None = Field(default=None, exclude_if=is_absent)
     costs: MeasuredCosts | None = Field(default=None, exclude_if=is_absent)
+    strides: dict[str, Count] | None = Field(default=None, exclude_if=is_absent)
+    red_blocks: dict[str, dict[str, Count]] | None = Field(default=None, exclude_if=is_absent)

@@ -3,7 +3,6 @@
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -18,18 +17,9 @@ def text() -> str:
     yaml = YAML()
     yaml.width = 110
     stream = StringIO()
-    schema = _without_defaults(Params.model_json_schema())
+    schema = Params.model_json_schema()
     yaml.dump({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, stream)
     return HEAD + stream.getvalue()
-
-
-def _without_defaults(schema: Any) -> Any:
-    """The schema without what pydantic fills in: Snakemake's validator would do so too, in what is null."""
-    if isinstance(schema, list):
-        return [_without_defaults(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {name: _without_defaults(value) for name, value in schema.items() if name != "default"}
 
 
 if __name__ == "__main__":

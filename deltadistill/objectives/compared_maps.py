@@ -79,7 +79,7 @@ def require_map(name: str, made: Sequence[Tensor]) -> None:
 
 def at_one_size(own: Tensor, taught: Tensor) -> tuple[Tensor, Tensor]:
     """Two maps (N, …, H, W), the larger averaged to the size of the smaller."""
-    size = [min(sides) for sides in zip(own.shape[-2:], taught.shape[-2:], strict=True)]
+    size = min(own.shape[-2], taught.shape[-2]), min(own.shape[-1], taught.shape[-1])
     return adaptive_avg_pool2d(own, size), adaptive_avg_pool2d(taught, size)
 
 

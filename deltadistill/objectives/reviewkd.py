@@ -28,8 +28,8 @@ def hierarchical_distance(own: Tensor, taught: Tensor) -> Tensor:
     loss, total = F.mse_loss(own, taught), 1.0
     for side, weight in _MEANS:
         if side < own.shape[-2]:
-            coarse = (F.adaptive_avg_pool2d(each, side) for each in (own, taught))
-            loss, total = loss + weight * F.mse_loss(*coarse), total + weight
+            ours, theirs = F.adaptive_avg_pool2d(own, side), F.adaptive_avg_pool2d(taught, side)
+            loss, total = loss + weight * F.mse_loss(ours, theirs), total + weight
     return loss / total
 
 

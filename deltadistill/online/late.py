@@ -22,7 +22,7 @@ class LateTeacher:
     def forget(self) -> None:
         """Begin another stream."""
         self._frame: Tensor | None = None
-        self._output: Future | None = None
+        self._output: Future[Any] | None = None
         self._frames_left = 0
 
     @property
@@ -38,7 +38,7 @@ class LateTeacher:
         self._frame, self._frames_left = frame, frames_left
         self._output = self._threads.submit(self._label, frame)
 
-    def passed(self) -> tuple[Tensor, Future] | None:
+    def passed(self) -> tuple[Tensor, Future[Any]] | None:
         """Another frame was answered; the labelled frame and its output where that is now due."""
         if self._frame is None or self._output is None:
             return None

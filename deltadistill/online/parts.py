@@ -25,7 +25,8 @@ def require_part(part: str, share: float) -> None:
 def last_parameters(network: nn.Module, share: float) -> list[nn.Parameter]:
     """As many whole parameters from the end as make up at least `share` of all values; at least one."""
     parameters = list(network.parameters())
-    wanted, found, chosen = share * sum(each.numel() for each in parameters), 0, []
+    wanted, found = share * sum(each.numel() for each in parameters), 0
+    chosen: list[nn.Parameter] = []
     for parameter in reversed(parameters):
         if found >= wanted and chosen:
             break

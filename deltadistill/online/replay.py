@@ -4,7 +4,7 @@ Houyon et al., *Online Distillation with Continual Learning for Cyclic Domain Sh
 frames labelled so far every one is as likely to be kept (a reservoir).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ class Replay:
         """What `resume` goes on from."""
         return {"kept": list(self._kept), "seen": self._seen}
 
-    def resume(self, state: dict[str, Sequence[Any]] | dict[str, Any]) -> None:
+    def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self._kept = [(frame, taught) for frame, taught in state["kept"]]
         self._seen = state["seen"]

@@ -12,12 +12,12 @@ from torch.utils._pytree import tree_leaves
 
 from deltadistill.forward.outputs import frame_outputs
 from deltadistill.online.extras import Extras
-from deltadistill.online.goals import Goal, goals_of
+from deltadistill.online.goals import goals_of
 from deltadistill.online.lesson import KEPT_LESSONS, Lesson
 from deltadistill.online.making import student_of, supervision_of
 from deltadistill.online.settings import Settings
 from deltadistill.online.students import DeltaStudent
-from deltadistill.online.updates import Updated, update
+from deltadistill.online.updates import Goal, Updated, update
 from deltadistill.tasks.task import Task
 
 _log = logging.getLogger(__name__)

@@ -38,7 +38,9 @@ class NetworkStudent:
         chosen = list(self.network.parameters())
         if part == "last":
             self.network.requires_grad_(False)
-            chosen = [each.requires_grad_(True) for each in last_parameters(self.network, share)]
+            chosen = last_parameters(self.network, share)
+            for parameter in chosen:
+                parameter.requires_grad_(True)
         self._batch_norm = prepare(self.network, batch_norm)
         self.learns_as_it_answers = self._batch_norm == "frozen"
         self.learner = Learner(

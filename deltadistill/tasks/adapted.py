@@ -44,6 +44,8 @@ class Adapted(nn.Module):
         self.decode, self.imitation = decode, imitation
         self._backwards = pictures.get("order", "rgb") == "bgr"
         factor, shift = _affine(pictures)
+        self._factor: Tensor
+        self._shift: Tensor
         self.register_buffer("_factor", factor, persistent=False)
         self.register_buffer("_shift", shift, persistent=False)
 

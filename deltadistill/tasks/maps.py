@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +28,8 @@ class Maps(Task):
     it. classes: of the data set, which all get the one score.
     """
 
-    measure: ClassVar[Measure] = MAP_AGREEMENT
-
     classes: int
+    measure: Measure = MAP_AGREEMENT
 
     @classmethod
     def of_dataset(
@@ -52,7 +51,7 @@ class Maps(Task):
         """Relative squared error of each of the network's outputs, mean over outputs and frames."""
         return relative_error(output, teacher_output)
 
-    def predict(self, output: Any, *, network: nn.Module) -> Tensor:
+    def predict(self, output: Any, *, network: nn.Module) -> Any:
         """The first output, (N, C, h, w); ValueError where it is no map."""
         first = tree_leaves(output)[0]
         if not isinstance(first, Tensor) or first.dim() != 4:
@@ -74,7 +73,7 @@ class Maps(Task):
         """Make an empty count."""
         return MapError()
 
-    def scores(self, metric: MapError) -> Scores:
+    def scores(self, metric: Any) -> Scores:
         """1 − the relative squared error, over all frames together."""
         agreement = metric.agreement()
         return Scores({MAP_AGREEMENT.key: agreement}, [agreement] * self.classes)

@@ -91,7 +91,7 @@ detection: $(INSTALLED) ## the default experiment on boxes, from data to report 
 	@$(LOCKED) $(OVERLAY) during experiments/street_detection.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/street_detection/summary.json
 
-rivals: $(INSTALLED) ## every rival beside delta distillation on generated streets (Snakemake; 30 minutes at most on 2 cores)
+rivals: $(INSTALLED) ## every rival beside delta distillation on generated streets (Snakemake; about 50 minutes on 2 cores)
 	@$(LOCKED) $(OVERLAY) during experiments/rivals.yaml -- $(SHELL) -c '$(CHECKED) snakemake --quiet rules'
 	@$(HEADLINE) results/rivals/summary.json
 

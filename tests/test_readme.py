@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # Folders of data sets, what the pipeline makes, and names that a decision was against.
 MADE_OR_BROUGHT = {
     *("artifacts/", "logs/", "logs/benchmarks/", "sweeps/beta/"),
-    *("leftImg8bit/", "leftImg8bit_sequence/", "gtFine/", "gtCoarse/"),
+    *("leftImg8bit/", "leftImg8bit_sequence/", "gtFine/", "gtCoarse/", "stl10_binary/"),
     "convert/",
 }
 FOR_TOOLS = {

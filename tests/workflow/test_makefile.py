@@ -90,7 +90,7 @@ def test_continuous_integration_runs_all_tests_and_fails_where_any_of_them_fails
         environment = ENVIRONMENT | {"PATH": path, "FAILS": failing}
         return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=False)
 
-    targets = ("lint", "test", "test-processors", "test-slurm", "test-zoo")
+    targets = ("lint", "test", "test-slurm", "test-zoo", "test-processors")
     whole = run("none")
     assert whole.returncode == 0
     assert whole.stdout.splitlines() == [f"made {target}" for target in targets]

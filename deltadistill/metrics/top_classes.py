@@ -53,7 +53,7 @@ class TopClasses:
             raise ValueError(f"there is no class {wrong[0]}; expected 0 to {self.classes - 1}")
         right = guesses == truth
         self.counts[truth] += torch.tensor([1, int(right[0]), int(right.any())])
-        sure = min(max(float(prediction.scores[0]), 0.0), 1.0)
+        sure = min(max(prediction.scores[0].item(), 0.0), 1.0)
         place = min(int(sure * _BINS), _BINS - 1)
         self.confidences[place] += torch.tensor([1, int(right[0]), round(sure * _UNIT)])
 

@@ -60,7 +60,7 @@ def pool_earlier(
     """
     strides = earlier_strides(network, factor, schedule=schedule, size=size)
     student = set_strides(copy.deepcopy(network), strides)
-    _require_maps(student, size, list(strides.values()))
+    _require_maps(student, size, strides)
     return student
 
 
@@ -182,14 +182,14 @@ def _side(value: Any) -> int:
     return max(value) if isinstance(value, tuple) else int(value)
 
 
-def _require_maps(student: nn.Module, size: Sequence[int], strides: Sequence[int]) -> None:
+def _require_maps(student: nn.Module, size: Sequence[int], strides: Mapping[str, int]) -> None:
     try:
         runs = _runs(student, size)
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise ValueError(
-            f"with strides {list(strides)} {type(student).__name__} does not run on {tuple(size)}: {first}"
+            f"with strides {dict(strides)} {type(student).__name__} does not run on {tuple(size)}: {first}"
         ) from error
     for name, _, _, after in runs:
         if math.prod(after) == 0:
-            raise ValueError(f"with strides {list(strides)} the map of {name} has size {after}; stride less")
+            raise ValueError(f"with strides {dict(strides)} the map of {name} has size {after}; stride less")

@@ -119,7 +119,7 @@ def test_a_weight_that_has_ended_costs_no_pass_and_counts_nothing():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("unheard_of", {}, "objective 'unheard_of' is unknown; allowed: block_errors, calibrated_labels"),
+        ("unheard_of", {}, "objective 'unheard_of' is unknown; allowed: attention_transfer, block_errors"),
         ("block_errors", {"power": 2}, "objective block_errors: got an unexpected keyword argument 'power'"),
         ("near_objects", {}, "label maps and no boxes"),
         ("objectives.test_making_and_keeping:no_objective", {}, "made a Identity; expected an Objective"),

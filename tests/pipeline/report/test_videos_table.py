@@ -52,7 +52,7 @@ def test_every_schedule_is_a_row_with_score_and_cost(results):
     page = render(results, summarise(results), ())
     row = page.split(">adaptive</td>")[1].split("</tr>")[0]
     cells = [cell.split("</td>")[0] for cell in row.split("<td>")[1:]]
-    assert cells == ["50.0", "75.0<small> ±\xa01.4</small>", "0.1912", "0.60", "5.50"]
+    assert cells == ["50.0", "75.0<small> ±\xa01.4</small>", "–", "0.1912", "0.60", "5.50"]
 
 
 def test_the_summary_has_the_means_and_reads_back(results, tmp_path):

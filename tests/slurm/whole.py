@@ -61,20 +61,34 @@ def sweep(profile: str, folder: Path) -> Whole:
     put_stand_ins(project)
     (folder / "sweeps").mkdir(exist_ok=True)
     (folder / "sweeps" / "toy.yaml").write_text(SWEEP)
-    said = project.run(*_call(profile), *TOY)
-    return _whole(project, profile, said, *TOY)
+    running, shown = Running(project, *_call(profile), *TOY), dict[str, str]()
+
+    def trains() -> bool:
+        shown.update(
+            shown_jobs(folder)
+        )  # now and at the end, since Slurm forgets jobs that ended five minutes ago
+        return any("_distill_" in rule_in(job) for job in shown.values())
+
+    running.until(trains)
+    run = running.end()
+    assert run.code == 0, run.said
+    shown.update(shown_jobs(folder))
+    return _whole(project, profile, run.said, *TOY, shown=shown)
 
 
 def _call(profile: str) -> tuple[str, ...]:
     return ("snakemake", "--workflow-profile", f"workflow/profiles/{profile}", *POLL[profile])
 
 
-def _whole(project: Project, profile: str, said: str, *options: str) -> Whole:
+def _whole(
+    project: Project, profile: str, said: str, *options: str, shown: dict[str, str] | None = None
+) -> Whole:
+    jobs = shown_jobs(project.folder) if shown is None else shown
     files = [str(path.relative_to(project.folder)) for path in project.folder.glob("sweeps/toy/**/dvc.yaml")]
     return Whole(
         said=said,
         status=project.run("dvc", "status", *files),
         dry_run=project.run(*_call(profile), *options, "--dry-run"),
-        jobs={rule_in(job) for job in shown_jobs(project.folder).values()},
+        jobs={rule_in(job) for job in jobs.values()},
         folder=project.folder,
     )

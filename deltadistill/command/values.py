@@ -51,21 +51,19 @@ def share(text: str) -> float:
 
 def minutes(text: str) -> float:
     """A number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 < number < 1e6:
-        raise ArgumentTypeError(f"{text!r} is no number of minutes above 0")
-    return number
+    return _above_0(text, "minutes", below=1e6)
 
 
 def mebibytes(text: str) -> float:
     """A number above 0."""
+    return _above_0(text, "MiB", below=1e9)
+
+
+def _above_0(text: str, of: str, *, below: float) -> float:
     try:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 < number < 1e9:
-        raise ArgumentTypeError(f"{text!r} is no number of MiB above 0")
+    if not 0 < number < below:
+        raise ArgumentTypeError(f"{text!r} is no number of {of} above 0")
     return number

@@ -85,13 +85,15 @@ class Fit:
 
         The squares of the whitened singular values; their sum is the energy of the deltas seen so far.
         """
-        ridge = _RIDGE * self._mean_energy()[:, None, None]
+        mean = self._mean_energy()
+        moving = mean > _STILL * mean.amax()  # the others explain nothing, and have no inverse
+        square, matrices = self._square[moving], self._matrices[moving]
+        ridge = _RIDGE * mean[moving, None, None]
         if self._by_outputs:
-            squares, _ = torch.linalg.eigh(self._square + ridge * self._matrices.mT @ self._matrices)
+            squares, _ = torch.linalg.eigh(square + ridge * matrices.mT @ matrices)
             return squares.flip(1).clamp_min(0).sum(0)
-        identity = torch.eye(self._square.shape[1]).to(self._square)
-        factor = torch.linalg.cholesky(self._square + ridge * identity).mT
-        return torch.linalg.svdvals(factor @ self._matrices).square().sum(0)
+        factor = torch.linalg.cholesky(square + ridge * torch.eye(square.shape[1]).to(square)).mT
+        return torch.linalg.svdvals(factor @ matrices).square().sum(0)
 
     def solve_first(self) -> None:
         """Set the student's first layer."""

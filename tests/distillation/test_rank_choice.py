@@ -148,6 +148,24 @@ def test_what_channels_explain_is_the_energy_of_the_deltas(clips):
     assert float(found.sum()) / float(energy) == pytest.approx(1, rel=1e-3)
 
 
+def test_groups_in_which_nothing_moves_explain_nothing(clips):
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1, groups=2)).eval()
+    with torch.no_grad():
+        network[0].weight[:4] = 0
+    design, grouped = (
+        dd.LinearStudent(gamma=2, initialisation="data", keep_dearer=True),
+        lambda network: ["2"],
+    )
+    converted = dd.convert(network, design, grouped, clips=clips, progress=False)
+    (block,) = delta_blocks(converted).values()
+    found = explained_energies(converted, [block], clips)[block]
+    assert found.isfinite().all()
+    assert found[0] > 0
+    network[0].weight.data.zero_()
+    still = dd.convert(network, design, grouped, clips=clips, progress=False)
+    assert explained_energies(still, list(delta_blocks(still).values()), clips) == {}
+
+
 def test_decisions_stay_as_they_were(clips):
     network = dd.convert(Unlike().eval(), dd.LinearStudent(), where)
     output_errors(network, clips[:2])

@@ -1,7 +1,6 @@
 """Training of Deep Feature Flow's scale map, on pairs of a key frame and a later one."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +17,12 @@ from deltadistill.predictors.network_split import NetworkSplit
 from deltadistill.tasks.task import Task
 from deltadistill.training.batch_extent import BatchExtent
 from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimised_trainee import OptimisedTrainee
 from deltadistill.training.passes import Batch
 
 
 @dataclass
-class FlowScaleTraining:
+class FlowScaleTraining(OptimisedTrainee):
     """A trainee (see training.loop): one step on pairs; only the scale learns, all else is as it will run.
 
     optimised: the scale (models/flow_scale.py) and its optimiser. teacher: the network whose maps are moved,
@@ -37,11 +37,6 @@ class FlowScaleTraining:
     task: Task
     tune_score: Callable[[Callable[[], None]], float]
     labels: bool = True
-
-    @property
-    def network(self) -> nn.Module:
-        """The scale."""
-        return self.optimised.network
 
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of each pass over pairs (N, 2, 3, H, W) with labels (N, 2, …); weights stay."""
@@ -91,19 +86,3 @@ class FlowScaleTraining:
             _, maps = self.split.full(first)
         flow = self.motions.back().to(first.device)
         return self.split.rest(moved_maps(maps, flow, self.network, first, normalise(later)))
-
-    def judged_weights(self) -> AbstractContextManager[None]:
-        """Inside, the scale has the weights that are judged and kept."""
-        return self.optimised.judged_weights()
-
-    def may_be_best(self, steps_done: int) -> bool:
-        """Any scale may be the result."""
-        return True
-
-    def state(self) -> dict[str, Any]:
-        """Weights and all that makes the next ones."""
-        return self.optimised.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what `state` returned."""
-        self.optimised.restore(state)

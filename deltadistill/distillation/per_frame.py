@@ -1,6 +1,6 @@
 """Distillation into a cheaper network that answers every frame by itself, by any weighted objectives."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,15 @@ class PerFrameDistillation(DistillTraining):
     """A trainee (see training.loop) on single frames, whose teacher is another network.
 
     teacher: in evaluation mode. frozen_batch_norm: keep batch norm's statistics, as in delta distillation.
-    Raises ValueError for objectives that look at blocks, which this network does not have.
+    There is nothing to search. Raises ValueError for objectives that look at blocks, which this network does
+    not have.
     """
 
+    beta: float = field(default=0.0, init=False)
+    search: None = field(default=None, init=False)
+    costs: None = field(default=None, init=False)
+    seed: int = field(kw_only=True)
+    tune_score: Callable[[Callable[[], None]], float] = field(kw_only=True)
     teacher: nn.Module = field(kw_only=True)
     frozen_batch_norm: bool = False
 

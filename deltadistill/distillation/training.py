@@ -1,7 +1,6 @@
 """Distillation: any weighted objectives, and the search, in one training; with labels and without."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from deltadistill.objectives.taps import Taps
 from deltadistill.objectives.teacher_pass import Run
 from deltadistill.training.batch_extent import BatchExtent
 from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimised_trainee import OptimisedTrainee
 from deltadistill.training.passes import Batch
 
 _NEVER = float("inf")
@@ -29,7 +29,7 @@ MOTION = "motion"
 
 
 @dataclass
-class DistillTraining:
+class DistillTraining(OptimisedTrainee):
     """A trainee (see training.loop): one step on clips whose first frame is the key frame.
 
     Batch norm keeps its statistics throughout, so that the teacher's pass and the main pass agree: with
@@ -56,11 +56,6 @@ class DistillTraining:
     def __post_init__(self):
         if self.search is not None:
             self.search.require_reachable(self.network, self.costs)
-
-    @property
-    def network(self) -> nn.Module:
-        """The delta network that learns."""
-        return self.optimised.network
 
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of step `index` (Eq. 5) and its terms, pass by pass over a batch as in `step`.
@@ -161,10 +156,6 @@ class DistillTraining:
         )
         return sum(term.at(last) * self._term(term.objective, seen, None).item() for term in terms.values())
 
-    def judged_weights(self) -> AbstractContextManager[None]:
-        """Inside, the network has the weights that are judged and kept."""
-        return self.optimised.judged_weights()
-
     def may_be_best(self, steps_done: int) -> bool:
         """Only a network whose candidates are settled is a result."""
         last = steps_done == self.optimised.course.steps
@@ -174,13 +165,13 @@ class DistillTraining:
         """Weights, all that makes the next ones, and the candidates decided so far."""
         decided = {name: block.decided for name, block in delta_blocks(self.network).items()}
         return {
-            **self.optimised.state(),
+            **super().state(),
             "decided": {name: candidate for name, candidate in decided.items() if candidate},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what `state` returned."""
-        self.optimised.restore(state)
+        super().restore(state)
         blocks = delta_blocks(self.network)
         for name, candidate in state["decided"].items():
             blocks[name].decide(candidate)

@@ -64,9 +64,6 @@ def distill_pair(
     trainee = PerFrameDistillation(
         optimise(made, groups, settings, run=run, companions=companions),
         terms,
-        beta=0.0,
-        search=None,
-        costs=None,
         seed=seed,
         tune_score=per_frame_tune_score(made, task, store, run, None if by_labels else teacher),
         teacher=teacher,

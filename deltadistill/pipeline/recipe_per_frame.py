@@ -117,9 +117,6 @@ def learn_by_objectives(
     trainee = PerFrameDistillation(
         optimise(network, groups, settings, run=run, companions=companions),
         terms,
-        beta=0.0,
-        search=None,
-        costs=None,
         seed=seed,
         tune_score=per_frame_tune_score(network, task, store, run, None if labels else teacher),
         teacher=teacher,

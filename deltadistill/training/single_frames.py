@@ -1,7 +1,6 @@
 """Training of a per-frame network: the teacher, and the baseline that is trained on for as long."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +13,12 @@ from deltadistill.forward.outputs import frame_outputs
 from deltadistill.tasks.task import Task
 from deltadistill.training.batch_extent import BatchExtent
 from deltadistill.training.optimised_network import OptimisedNetwork
+from deltadistill.training.optimised_trainee import OptimisedTrainee
 from deltadistill.training.passes import Batch, buffers_kept, with_targets
 
 
 @dataclass
-class PerFrameTraining:
+class PerFrameTraining(OptimisedTrainee):
     """A trainee (see training.loop) that learns single frames; batches hold clips of any length.
 
     frozen_batch_norm: keep batch norm's statistics, as in delta distillation.
@@ -36,11 +36,6 @@ class PerFrameTraining:
     def __post_init__(self) -> None:
         if not self.labels and self.teacher is None:
             raise ValueError("without labels and without a teacher there is nothing to learn from")
-
-    @property
-    def network(self) -> nn.Module:
-        """The network that learns."""
-        return self.optimised.network
 
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of each pass over clips (N, T, 3, H, W) with labels (N, T, …); weights stay."""
@@ -86,22 +81,6 @@ class PerFrameTraining:
             imitation = self.task.imitation_loss(output, taught, network=self.network, teacher=self.teacher)
             losses.append(extent.share(part) * imitation)
         return sum(losses[1:], losses[0])
-
-    def judged_weights(self) -> AbstractContextManager[None]:
-        """Inside, the network has the weights that are judged and kept."""
-        return self.optimised.judged_weights()
-
-    def may_be_best(self, steps_done: int) -> bool:
-        """Any network may be the result."""
-        return True
-
-    def state(self) -> dict[str, Any]:
-        """Weights and all that makes the next ones."""
-        return self.optimised.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what `state` returned."""
-        self.optimised.restore(state)
 
 
 def _frames(part: Batch) -> Tensor:

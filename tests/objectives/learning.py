@@ -23,9 +23,8 @@ def brightness(clips):
     return clips.double() / 255
 
 
-SHARED = {
-    "beta": 0.0, "search": None, "costs": None, "seed": 0, "tune_score": None, "clip_of": brightness,
-}  # fmt: skip
+SHARED = {"seed": 0, "tune_score": None, "clip_of": brightness}
+UNSEARCHED = {"beta": 0.0, "search": None, "costs": None}
 
 
 def optimised(network, learning, terms, at_once=None):
@@ -46,7 +45,7 @@ def of_deltas(chosen, at_once=None):
     for block in delta_blocks(where.network).values():
         block.decide("compressed")
     students, _ = learning_parameters(where.network)
-    return DistillTraining(optimised(where.network, students, terms, at_once), terms, **SHARED)
+    return DistillTraining(optimised(where.network, students, terms, at_once), terms, **SHARED, **UNSEARCHED)
 
 
 def per_frame(chosen, at_once=None):

@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -33,16 +32,12 @@ def write_graphs(
 ) -> dict[str, Path]:
     """Write frame.onnx, key.onnx and delta.onnx, and return their paths by function.
 
-    Of a network without blocks they are one graph in three files, traced once.
     axes: of what goes in and out, by its name, that may have other sizes later: {"frame": {0: "batch"}, …}.
     Raises ExportError.
     """
-    written: dict[str, Path] = {}
+    written = {}
     for name, module, inputs, input_names, output_names in _calls(functions):
         written[name] = folder / f"{name}.onnx"
-        if functions.is_plain and name != "frame":
-            shutil.copyfile(written["frame"], written[name])
-            continue
         changing = {each: axes[each] for each in (*input_names, *output_names) if axes and axes.get(each)}
         with _explained(functions, name, module, inputs):
             _write(module, inputs, written[name], input_names, output_names, changing)

@@ -50,22 +50,6 @@ def test_each_graph_is_its_function(architecture, tmp_path):
             np.testing.assert_allclose(one, other.numpy(), rtol=0, atol=1e-5 * largest)
 
 
-def test_a_network_without_blocks_is_traced_once_for_all_functions(tmp_path, monkeypatch):
-    traced, export = [], torch.onnx.export
-    monkeypatch.setattr(
-        torch.onnx,
-        "export",
-        lambda module, *given, **named: traced.append(module) or export(module, *given, **named),
-    )
-    key, later = torch.rand(2, 1, 3, 8, 8)
-    functions = delta_functions(nn.Conv2d(3, 4, 3).eval(), key)
-    paths = write_graphs(functions, tmp_path)
-    assert traced == [functions.frame]
-    for name, frame in {"frame": key, "key": key, "delta": later}.items():
-        expected = getattr(functions, name)(frame)[0].numpy()
-        np.testing.assert_allclose(run(paths[name], frame)[0], expected, rtol=0, atol=1e-6)
-
-
 class Transformed(nn.Module):
     def forward(self, x):
         return torch.fft.rfft2(x).real

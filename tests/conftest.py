@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from deltadistill.metrics.measures import MEASURES
+from deltadistill.runtime import proving
+
+_FIRST_FAILURE = proving._first_failure
 
 # What a shell starts in the background ignores Ctrl-C, and so does all that this starts. Tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -18,6 +21,18 @@ def no_measures_of_other_tests():
     yield
     MEASURES.clear()
     MEASURES.update(before)
+
+
+@pytest.fixture(autouse=True)
+def engines_are_trusted(monkeypatch):
+    """No process is started for an engine to prove itself in; tests of that use the next one."""
+    monkeypatch.setattr(proving, "_first_failure", lambda *given: None)
+
+
+@pytest.fixture
+def engines_prove_themselves(engines_are_trusted, monkeypatch):
+    """As for users: processes are started."""
+    monkeypatch.setattr(proving, "_first_failure", _FIRST_FAILURE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

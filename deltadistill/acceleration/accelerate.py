@@ -13,6 +13,7 @@ from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.choice import Choice, choose
 from deltadistill.acceleration.course import Course
 from deltadistill.acceleration.scoring import Tested, seen_in_the_end
+from deltadistill.acceleration.sessions import NoEngineError
 from deltadistill.acceleration.stillness import Stillness
 from deltadistill.acceleration.timing import runner_speedup
 from deltadistill.acceleration.trial import Point, Trial
@@ -150,18 +151,9 @@ def _ran(course: Course) -> BaseException | None:
 def _written(
     course: Course, folder: Path, ended_by: BaseException | None, beside: Mapping[str, str]
 ) -> Outcome:
-    """Export what was chosen; where it proves slower once it is written, the per-frame network instead."""
+    """Export what was chosen, and test it."""
     case = course.case
-    choice = choose(course.trials, asked=case.asked)
-    runner, speedup = _exported(course, choice.taken, folder, beside), choice.plain.speedup
-    if choice.is_faster:
-        speedup = _measured(course, runner, choice.taken)
-        if speedup <= choice.plain.speedup:
-            course.tell(
-                f"it takes ×{speedup:.2f} of the per-frame network's speed now: that is written instead"
-            )
-            choice = Choice(choice.plain, choice.plain)
-            runner, speedup = _exported(course, choice.plain, folder, beside), choice.plain.speedup
+    choice, runner, speedup = _runner(course, folder, beside)
     course.tell("testing on the last part of the video")
     outcome = seen_in_the_end(
         case,
@@ -175,6 +167,23 @@ def _written(
         folder, choice, course.trials, speedup, outcome, course.known().measure.name, course.budget.now(),
         ended_by, tuple(case.notes), course.still, tuple(course.warnings()),
     )  # fmt: skip
+
+
+def _runner(course: Course, folder: Path, beside: Mapping[str, str]) -> tuple[Choice, Runner, float]:
+    """The choice, written, and its speed-up; the per-frame network where that proves slower now, or fails."""
+    choice = choose(course.trials, asked=course.case.asked)
+    if choice.is_faster:
+        try:
+            runner = _exported(course, choice.taken, folder, beside)
+            speedup = _measured(course, runner, choice.taken)
+        except NoEngineError as error:
+            course.tell(f"the per-frame network is written instead: {error}")
+        else:
+            if speedup > choice.plain.speedup:
+                return choice, runner, speedup
+            course.tell(f"it has ×{speedup:.2f} of the per-frame network's speed: that is written instead")
+    plain = choice.plain
+    return Choice(plain, plain), _exported(course, plain, folder, beside), plain.speedup
 
 
 def _exported(course: Course, point: Point, folder: Path, beside: Mapping[str, str]) -> Runner:

@@ -45,18 +45,16 @@ def baseline(
     precisions: Sequence[str],
     sequences: Sequence[Sample],
     seconds: float,
+    opening_seconds: float,
 ) -> Baseline:
     """Time all of them in turns for so many seconds, and score those below full precision on sequences.
 
-    loaded: the per-frame network. Raises ValueError where no engine runs it.
+    loaded: the per-frame network. opening_seconds: for each to open it and answer, in a process of its own.
+    Raises ValueError where no engine runs it.
     """
-    sessions = {
-        (name, precision): session
-        for precision in precisions
-        for name, session in open_sessions(case, loaded, precision).items()
-    }
+    opened = open_sessions(case, loaded, precisions, functions=("frame",), seconds=opening_seconds)
     structure, frame = loaded.functions.structure, case.parts.choosing[0].frames[0]
-    ways = {name: PerFrame(case, session, structure) for name, session in sessions.items()}
+    ways = {name: PerFrame(case, session, structure) for name, session in opened.sessions.items()}
     times = frame_times({name: partial(way.computed, frame) for name, way in ways.items()}, seconds=seconds)
     best = min((name for name in times if name[1] == "fp32"), key=lambda name: times[name])
     answers = ways[best]
@@ -76,7 +74,7 @@ def baseline(
         fastest,
         ways[fastest],
         taken.speedups[1],
-        trials,
+        [*trials, *(_named(name, ended=why) for name, why in opened.failed.items())],
     )
 
 
@@ -101,13 +99,9 @@ def _numbers(sequences: Sequence[Sample]) -> Iterator[str]:
 
 
 def _trial(name: Name, milliseconds: float, best: float, tables: Mapping[str, Any]) -> Trial:
+    return _named(name, speedups={1: best / milliseconds}, parts_ms={"frame": milliseconds}, **tables)
+
+
+def _named(name: Name, **found: Any) -> Trial:
     engine, precision = name
-    return Trial(
-        f"per frame, {engine} {precision}",
-        "per frame",
-        engine,
-        precision,
-        speedups={1: best / milliseconds},
-        parts_ms={"frame": milliseconds},
-        **tables,
-    )
+    return Trial(f"per frame, {engine} {precision}", "per frame", engine, precision, **found)

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+_OPENING, _OF_LEFT = 20.0, 0.25  # seconds at least, and share of the time that is left
+
 
 class Budget:
     """So many seconds from now on, some of them kept back for what comes at the end."""
@@ -22,6 +24,10 @@ class Budget:
     def allows(self, seconds: float) -> bool:
         """Whether something that takes about so long ends in time."""
         return seconds <= self.left()
+
+    def for_an_opening(self) -> float:
+        """Seconds for an engine to open graphs: one that hangs leaves most of the time to the others."""
+        return max(_OPENING, _OF_LEFT * self.left())
 
     def told(self) -> str:
         """The whole time that is left, as minutes and seconds."""

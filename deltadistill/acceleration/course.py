@@ -8,7 +8,7 @@ from torch import nn
 from deltadistill.acceleration import choice, designs
 from deltadistill.acceleration.adaptive import ByChange, by_change
 from deltadistill.acceleration.baseline import Baseline, baseline
-from deltadistill.acceleration.delta_trials import tried
+from deltadistill.acceleration.delta_trials import Tried, not_opened, tried
 from deltadistill.acceleration.designs import DESIGNS, Design
 from deltadistill.acceleration.fill_trials import timed_fills
 from deltadistill.acceleration.fills import best_fills, fills_of
@@ -18,6 +18,7 @@ from deltadistill.acceleration.memory_bound import beyond, needed_mib, require_p
 from deltadistill.acceleration.narrow import with_int8
 from deltadistill.acceleration.networks import Networks
 from deltadistill.acceleration.notes import Notes
+from deltadistill.acceleration.sessions import NoEngineError
 from deltadistill.acceleration.stillness import Stillness, stillness, warning
 from deltadistill.acceleration.trial import Trial
 from deltadistill.acceleration.words import gain
@@ -87,6 +88,7 @@ class Course(Notes):
                 precisions=precisions,
                 sequences=sequences_of(self.case)[:FEW],
                 seconds=self.seconds_of_times(),
+                opening_seconds=self.budget.for_an_opening(),
             )
         except BaseException:
             loaded.__exit__()
@@ -167,21 +169,31 @@ class Course(Notes):
 
         What needs more memory than is given is not timed either.
         """
-        fills = best_fills(self.trials)
         with self.timing() as done:
-            if ended := beyond(self.case, trial.memory_mib):
-                trial = replace(trial, ended=ended)
-                done(trial)
-                return trial
-            found = tried(self.case, self.known(), loaded, fills, seconds=self.seconds_of_times())
+            found = self._timed(trial, loaded)
+            if isinstance(found, str):
+                done(replace(trial, ended=found))
+                return self.trials[-1]
             trial = found.plain(trial)
             if not found.is_faster(trial):
-                trial = replace(trial, ended="no period is faster than the fastest per-frame run")
-                done(trial)
-                return trial
+                done(replace(trial, ended="no period is faster than the fastest per-frame run"))
+                return self.trials[-1]
         noted = self.note_all(found.judged(self._judge(), trial, self.trials))
         assert noted is not None
         return noted
+
+    def _timed(self, trial: Trial, loaded: Loaded) -> Tried | str:
+        """Its times, or why there are none; engines that failed are noted."""
+        if ended := beyond(self.case, trial.memory_mib):
+            return ended
+        seconds = {"seconds": self.seconds_of_times(), "opening_seconds": self.budget.for_an_opening()}
+        try:
+            found = tried(self.case, self.known(), loaded, best_fills(self.trials), **seconds)
+        except NoEngineError as error:
+            return str(error)
+        for name, why in found.failed.items():
+            self.note(not_opened(trial, name, why))
+        return found
 
     def graphs_of(self, trial: Trial) -> Loaded:
         """The graphs of a trial; the course does away with them."""

@@ -32,6 +32,7 @@ class Tried:
     session: Session
     times: WayTimes
     fills: Mapping[str, Between]
+    failed: Mapping[Name, str]
 
     def plain(self, trial: Trial) -> Trial:
         """The trial, timed, of the network alone."""
@@ -80,14 +81,21 @@ class Tried:
 
 
 def tried(
-    case: Case, base: Baseline, loaded: Loaded, fills: Mapping[str, Between], *, seconds: float
+    case: Case,
+    base: Baseline,
+    loaded: Loaded,
+    fills: Mapping[str, Between],
+    *,
+    seconds: float,
+    opening_seconds: float,
 ) -> Tried:
-    """Time a delta network in every engine, at full precision and that of the fastest per-frame run."""
-    sessions = {
-        (name, precision): session
-        for precision in dict.fromkeys(("fp32", base.fastest[1]))
-        for name, session in open_sessions(case, loaded, precision).items()
-    }
+    """Time a delta network in every engine, at full precision and that of the fastest per-frame run.
+
+    opening_seconds: for each to open it and answer, in a process of its own. Raises NoEngineError.
+    """
+    precisions = list(dict.fromkeys(("fp32", base.fastest[1])))
+    opened = open_sessions(case, loaded, precisions, functions=("key", "delta"), seconds=opening_seconds)
+    sessions = opened.sessions
     frames = case.some_frames()
     times = way_times(
         partial(base.answers.computed, frames[0]),
@@ -97,7 +105,13 @@ def tried(
         watching=watching(case),
     )
     best = max(sessions, key=lambda name: max(times.speedups(name, case.periods, between=DELTA).values()))
-    return Tried(case, base, loaded, best, sessions[best], times, fills)
+    return Tried(case, base, loaded, best, sessions[best], times, fills, opened.failed)
+
+
+def not_opened(trial: Trial, name: Name, why: str) -> Trial:
+    """What is noted of an engine that a delta network failed in, beside the trial itself."""
+    engine, precision = name
+    return Trial(f"{trial.name}, {engine} {precision}", "delta", engine, precision, ended=why)
 
 
 def _calls(case: Case, session: Session, structure: Any) -> Calls:

@@ -12,6 +12,7 @@ from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.designs import Design
 from deltadistill.acceleration.learning import students_of
 from deltadistill.acceleration.narrow import with_int8
+from deltadistill.acceleration.sessions import require_trial_runs
 from deltadistill.acceleration.timing import Name
 from deltadistill.acceleration.trial import Trial
 from deltadistill.exporting.running import Loaded, load
@@ -72,10 +73,15 @@ class Networks:
         self.best = trial, loaded
 
     def graphs_of(self, trial: Trial) -> Loaded:
-        """The graphs of a delta trial; those of an earlier call are made again."""
+        """The graphs of a delta trial; those of an earlier call are made again, and prove themselves again.
+
+        Raises NoEngineError where its engine does not run them now.
+        """
         if self.best is None or not self.best[0].has_students_of(trial):
             design = designs.by_key(trial.design, trial.compressed)
             self.keep(trial, self.loaded(self.made(design, trial.steps), trial.precision))
+            assert self.best is not None
+            require_trial_runs(self.case, self.best[1], trial)
         assert self.best is not None
         return self.best[1]
 

@@ -127,7 +127,8 @@ def _against_fastest(outcome: Any) -> str:
 
 
 def _frame_ms(trials: Sequence[Trial]) -> float:
-    return min(t.parts_ms["frame"] for t in trials if t.kind == "per frame" and t.precision == "fp32")
+    plain = [t for t in trials if t.kind == "per frame" and t.precision == "fp32" and not t.ended]
+    return min(trial.parts_ms["frame"] for trial in plain)
 
 
 def _colours() -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from deltadistill.runtime.engine import Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.node_times import Profile, profile
 from deltadistill.runtime.picture_form import PictureForm
+from deltadistill.runtime.proving import failures, names_left, require_it_runs
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ def measure_layers(
 
 def _whole(loaded: Loaded, setting: Setting, *, seconds: float) -> tuple[FunctionTimes, int]:
     """Times of the functions as a stream runs them, and how many runs a profile takes in as many seconds."""
+    require_it_runs(loaded.graphs, setting.engine, **_how(setting))
     session = opened(loaded.graphs, setting)
     found, rounds = timed({"whole": (session, loaded.graphs)}, seconds=seconds)
     return found["whole"], max(rounds, _FEWEST_RUNS)
@@ -99,18 +102,18 @@ def _uncompressed(
     if not functions.maps:
         return {}
     with Loaded(functions) as loaded:
+        require_it_runs(loaded.graphs, setting.engine, **_how(setting))
         return _parts(loaded, setting, runs=runs, seconds=seconds, way=way)[1]
 
 
 def opened(graphs: Graphs, setting: Setting) -> Session:
     """Make graphs ready as a setting says."""
-    return open_session(
-        graphs,
-        setting.engine,
-        threads=setting.threads,
-        precision=setting.precision,
-        device=setting.example.device.type,
-    )
+    return open_session(graphs, setting.engine, **_how(setting))
+
+
+def _how(setting: Setting) -> dict[str, Any]:
+    device = setting.example.device.type
+    return {"threads": setting.threads, "precision": setting.precision, "device": device}
 
 
 def _require_both_candidates(network: nn.Module) -> None:
@@ -151,6 +154,9 @@ def _fastest(graphs: Graphs, example: Tensor, *, threads: int | None, precision:
         raise ValueError(f"no engine can run this here: {listed}")
     if len(names) == 1:
         return names[0]
+    pairs = [(name, precision) for name in names]
+    failed = failures(graphs, pairs, threads=threads, device=example.device.type)
+    names = names_left(names, failed)
     settings = {name: Setting(name, threads, precision, example) for name in names}
     sessions = {name: (opened(graphs, setting), graphs) for name, setting in settings.items()}
     times, _ = timed(sessions, seconds=_ENGINES_SECONDS)
@@ -162,14 +168,7 @@ def _parts(
 ) -> tuple[str, Parts]:
     """The times of blocks, and how they were found."""
     if way != BLOCK_BY_BLOCK:
-        found = profile(
-            loaded.graphs,
-            setting.engine,
-            threads=setting.threads,
-            precision=setting.precision,
-            device=setting.example.device.type,
-            runs=runs,
-        )
+        found = profile(loaded.graphs, setting.engine, runs=runs, **_how(setting))
         parts = None if found is None else _by_block(found, loaded)
         if parts is not None:
             return PROFILE, parts

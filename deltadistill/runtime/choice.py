@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import Session, engines_for, open_session
 from deltadistill.runtime.filling import filler
 from deltadistill.runtime.graphs import Graphs, noise
-from deltadistill.runtime.runner_file import Description
+from deltadistill.runtime.proving import failures, names_left
+from deltadistill.runtime.runner_file import FUNCTIONS, Description
 from deltadistill.runtime.versions import installed_versions
 
 _log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ def choose(
 ) -> Choice:
     """Measure the engines that can run here, or recall what was measured on this machine before.
 
+    Each opens the graphs in a process of its own before it does so here (proving.py), when it is measured.
     Raises ValueError where no engine can, with each one's reason.
     """
     names, reasons = engines_for(graphs, precision=precision, device=device)
@@ -75,12 +78,14 @@ def choose(
     question = _question(graphs, description, names, threads=threads, precision=precision, device=device)
     times = _recalled(question)
     if times is None:
-        sessions = {
-            name: open_session(graphs, name, threads=threads, precision=precision, device=device)
-            for name in names
-        }
+        how: dict[str, Any] = {"threads": threads, "device": device}
+        functions = FUNCTIONS[:1] if description.has_frame_graphs_alone else FUNCTIONS
+        failed = failures(graphs, [(name, precision) for name in names], functions=functions, **how)
+        names = names_left(names, failed)
+        sessions = {name: open_session(graphs, name, precision=precision, **how) for name in names}
         times = measured(sessions, description, seconds=seconds)
-        _remember(question, times)
+        if not any(why.is_late for why in failed.values()):
+            _remember(question, times)
     between = description.between
     moving_ms = _moving_ms(description) if between.kind == "moved" and period > 1 else 0.0
     choice = decided(times, period=period, precision=precision, between=between, moving_ms=moving_ms)

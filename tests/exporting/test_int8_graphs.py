@@ -9,6 +9,9 @@ from torch import nn
 import deltadistill as dd
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.exporting import int8_graphs
+from deltadistill.runtime.proving import failures
+from deltadistill.runtime.runner import graphs_in
+from deltadistill.runtime.runner_file import read_description
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,35 @@ def test_answers_are_close_to_those_of_the_network(network, clip, folder, engine
 def test_the_graphs_are_really_in_8_bits(folder):
     kinds = {node.op_type for node in onnx.load(folder / "delta.int8.onnx").graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+
+
+class Joined(nn.Module):
+    """As in DenseNets and pyramid pooling: a batch norm behind a concatenation, no convolution between."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.norm, self.last = nn.BatchNorm2d(16), nn.Conv2d(16, 4, 1)
+
+    def forward(self, x):
+        x = self.one(x)
+        return self.last(self.norm(torch.cat([x, self.other(torch.relu(x))], 1)))
+
+
+def test_openvino_lives_through_a_batch_norm_behind_a_concatenation(tmp_path, engines_prove_themselves):
+    pytest.importorskip("openvino")
+    torch.manual_seed(0)
+    example = torch.rand(1, 3, 32, 32)
+    network = Joined().eval()
+    for tensor in (network.norm.weight, network.norm.bias):
+        nn.init.uniform_(tensor, 0.5, 2)
+    dd.export(network, tmp_path / "runner", example=example, calibration=[example, 1 - example])
+    graphs = graphs_in(tmp_path / "runner", read_description(tmp_path / "runner"))
+    assert failures(graphs, [("openvino", "int8"), ("onnxruntime", "int8")], functions=("frame",)) == {}
+    runner = dd.Runner(tmp_path / "runner", engine="openvino", precision="int8", threads=1)
+    with torch.no_grad():
+        expected = network(example).numpy()
+    assert np.abs(runner(example.numpy()) - expected).max() < 0.1 * np.abs(expected).max()
 
 
 def test_ranges_are_those_of_the_frames_that_each_function_gets(network, clip, tmp_path, monkeypatch):

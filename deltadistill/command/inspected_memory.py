@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deltadistill.account.measured_memory import pytorch_bytes
 from deltadistill.account.memory import count_memory
 from deltadistill.account.memory_table import MIB
 from deltadistill.exporting.stream_memory import stream_memory
@@ -13,8 +12,11 @@ from deltadistill.exporting.stream_memory import stream_memory
 Run = Callable[[nn.Module, Tensor], Any]
 
 
-def frame_memory(network: nn.Module, frame: Tensor, run: Run) -> dict[str, Any]:
-    """Bytes of one frame, weights apart: `peak` with lifetimes and as `published`, where, and as measured."""
+def frame_memory(network: nn.Module, frame: Tensor, run: Run | None) -> dict[str, Any]:
+    """Bytes of one frame by theory, weights apart: `peak` with lifetimes and as `published`, and where.
+
+    run: how the network is run; None: just called, or in its `fixed_shapes`.
+    """
     table = count_memory(network, tuple(frame.shape[1:]), run=run)
     return {
         "weights": table.weights,
@@ -22,11 +24,10 @@ def frame_memory(network: nn.Module, frame: Tensor, run: Run) -> dict[str, Any]:
         "peak_at": table.peak_row.name,
         "published": table.published_peak,
         "published_at": table.published_row.name,
-        "pytorch": pytorch_bytes(lambda: run(network, frame)),
     }
 
 
-def memory_of_stream(delta: nn.Module, frame: Tensor, run: Run) -> dict[str, Any]:
+def memory_of_stream(delta: nn.Module, frame: Tensor, run: Run | None) -> dict[str, Any]:
     """Bytes of a stream of a delta network; `problem` says why they are not known."""
     try:
         found = stream_memory(delta.eval(), frame, run=run)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deltadistill.account.layer_rows import layer_rows
 from deltadistill.account.macs import count_macs
+from deltadistill.account.measured_memory import pytorch_bytes
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.command import network_arguments
 from deltadistill.command.inspected_memory import frame_memory, memory_of_stream
@@ -68,13 +69,13 @@ def inspected(
     network = named.network.to(device)
     entry = _entry(network, size)
     try:
-        times = layer_times(network, lambda: entry.run(network, entry.frame.to(device)), device=device)
+        times, held = _run(network, entry, device)
     except (RuntimeError, ValueError, AssertionError, TypeError, IndexError) as error:
         raise ValueError(
             f"{named.model['name']} does not run on one frame of 3×{size[0]}×{size[1]}: {_first_line(error)}"
             "; give another --size, or a function that returns a network for such frames"
         ) from error
-    memory = frame_memory(network.to("cpu"), entry.frame, entry.run)
+    memory = frame_memory(network.to("cpu"), entry.frame, entry.own_run) | {"pytorch": held}
     delta, table, rows, problem = _converted(network, students, entry)
     milliseconds = {row["layer"]: times.layers.get(row["layer"]) for row in rows}
     return {
@@ -84,15 +85,28 @@ def inspected(
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "macs": table.teacher,
         "frame_ms": times.frame,
+        "timed_rounds": times.rounds,
         "layers": [row | {"ms": milliseconds[row["layer"]]} for row in rows],
         "outside_layers_ms": max(0.0, times.frame - sum(times.layers.values())),
         "students": {"gamma": students.gamma, "rank": students.rank},
         "nothing_converts": problem,
         "delta_macs": table.delta,
         "memory": memory,
-        "stream_memory": memory_of_stream(delta, entry.frame, entry.run) if delta else None,
+        "stream_memory": memory_of_stream(delta, entry.frame, entry.own_run) if delta else None,
         "bounds": [_bound(length, table, rows, milliseconds, times) for length in lengths],
     }
+
+
+def _run(network: nn.Module, entry: "_Entry", device: torch.device) -> tuple[LayerTimes, int]:
+    """Its times, and the bytes that PyTorch holds in the first round: some frames take seconds."""
+    held: list[int] = []
+    times = layer_times(
+        network,
+        lambda: entry.run(network, entry.frame.to(device)),
+        device=device,
+        around_first=lambda run: held.append(pytorch_bytes(run, device)),
+    )
+    return times, held[0]
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,11 @@ class _Entry:
     frame: Tensor
     run: Callable[[nn.Module, Tensor], Any]
     example: Callable[[Tensor], Any]
+
+    @property
+    def own_run(self) -> Callable[[nn.Module, Tensor], Any] | None:
+        """How it is run where it is not just called with frames."""
+        return None if self.example(self.frame) is self.frame else self.run
 
 
 def _entry(network: nn.Module, size: tuple[int, int]) -> _Entry:
@@ -121,7 +140,7 @@ def _converted(
 ) -> tuple[nn.Module | None, Any, list[Any], str | None]:
     """The converted network, its MAC table and rows by layer; or the plain one's and why nothing converts."""
     shape = tuple(entry.frame.shape[1:])
-    run = entry.run if entry.example(entry.frame) is not entry.frame else None
+    run = entry.own_run
     try:
         delta = _convert(network, students, entry)
     except ValueError as error:

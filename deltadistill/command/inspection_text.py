@@ -25,9 +25,14 @@ def _head(result: Mapping[str, Any]) -> str:
     height, width = result["size"]
     lines = [
         f"{result['network']} on frames of {height}×{width}: {_count(result['macs'])}MACs, "
-        f"{_count(result['parameters'])}parameters, {result['frame_ms']:.1f} ms a frame (eager, as it is)"
+        f"{_count(result['parameters'])}parameters, {result['frame_ms']:.1f} ms a frame "
+        f"(eager PyTorch, as it is; {_rounds(result['timed_rounds'])})"
     ]
     return "\n".join([*lines, *result["notes"]])
+
+
+def _rounds(count: int) -> str:
+    return f"medians of {count} rounds" if count > 1 else "one round: a frame takes long"
 
 
 def _layers(result: Mapping[str, Any], everything: bool) -> str:

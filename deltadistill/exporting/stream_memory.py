@@ -1,8 +1,8 @@
 """The memory of a stream: weights, maps kept between frames, the peaks of a key and of a delta frame."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from deltadistill.account.dataflow import Dataflow, watched
 from deltadistill.account.memory import memory_table
 from deltadistill.account.memory_table import MemoryTable
+from deltadistill.account.recording import meta_copy
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 
 _WITHIN = "whole.network."
@@ -45,14 +47,39 @@ def stream_memory(network: nn.Module, example: Tensor, *, run: Run | None = None
     """Count the memory of a stream of a delta network, in evaluation mode, on frames like `example`.
 
     example: (1, C, H, W), where the weights are. The functions that a runner is exported from run once each,
-    on values; batch norms are folded as there. A plain network keeps no maps, and every frame of it is alike.
+    batch norms folded as there, on copies without storage; on values only where shapes depend on them.
+    Of a network with a method `fixed_shapes` (see `count_macs`) it is that which is counted, without `run`.
+    A plain network keeps no maps, and every frame of it is alike.
     """
-    return memory_of(delta_functions(network, example, run=run), example)
+    if run is None and hasattr(network, "fixed_shapes"):
+        network = cast(Callable[[], nn.Module], network.fixed_shapes)().eval()
+    try:
+        with torch.device("meta"), torch.inference_mode(False):
+            return _counted(_without_storage(network), example.to("meta"), run, on_values=False)
+    except _WITHOUT_VALUES:
+        return _counted(network, example, run, on_values=True)
+
+
+_WITHOUT_VALUES = (RuntimeError, TypeError, ValueError, AssertionError, IndexError)
+"""What networks raise that look at the values of tensors without any; with values they raise their own."""
+
+
+def _without_storage(network: nn.Module) -> nn.Module:
+    """A copy that has decided as the gates of the network prefer, whose values it does not have."""
+    copy = meta_copy(network)
+    twins = delta_blocks(copy)
+    for name, block in delta_blocks(network).items():
+        twins[name].decide(block.choice)
+    return copy
+
+
+def _counted(network: nn.Module, example: Tensor, run: Run | None, *, on_values: bool) -> StreamMemory:
+    return memory_of(delta_functions(network, example, run=run), example, on_values=on_values)
 
 
 @torch.no_grad()
-def memory_of(functions: DeltaFunctions, example: Tensor) -> StreamMemory:
-    """The same of functions that are there already, on what they take as a frame."""
+def memory_of(functions: DeltaFunctions, example: Tensor, *, on_values: bool = True) -> StreamMemory:
+    """The same of functions that are there already, on what they take as a frame, with values or without."""
     maps = list(functions.maps.values())
     frame, key = _flow(functions.frame, [example]), _flow(functions.key, [example])
     delta = _flow(functions.delta, [example, *maps])
@@ -60,9 +87,9 @@ def memory_of(functions: DeltaFunctions, example: Tensor) -> StreamMemory:
     return StreamMemory(
         weights=sum(weights.values()),
         maps=functions.state_bytes,
-        frame=_table(frame),
-        key=_table(key),
-        delta=_table(delta, kept=range(1, 1 + len(maps))),
+        frame=_table(frame, on_values),
+        key=_table(key, on_values),
+        delta=_table(delta, on_values, kept=range(1, 1 + len(maps))),
     )
 
 
@@ -72,7 +99,7 @@ def _flow(function: nn.Module, inputs: Sequence[Tensor]) -> Dataflow:
     return flow
 
 
-def _table(flow: Dataflow, **options: Any) -> MemoryTable:
-    table = memory_table(flow, sum(flow.constants.values()), on_values=True, **options)
+def _table(flow: Dataflow, on_values: bool, **options: Any) -> MemoryTable:
+    table = memory_table(flow, sum(flow.constants.values()), on_values=on_values, **options)
     rows = tuple(replace(row, name=row.name.removeprefix(_WITHIN)) for row in table.rows)
     return replace(table, rows=rows)

@@ -8,7 +8,8 @@ from torch import nn
 import deltadistill as dd
 from deltadistill.account.memory import count_memory, weight_bytes
 from deltadistill.blocks.delta_network import delta_blocks
-from deltadistill.exporting.stream_memory import stream_memory
+from deltadistill.exporting.functions import delta_functions
+from deltadistill.exporting.stream_memory import memory_of, stream_memory
 
 FLOAT = 4
 PLANE = 6 * 6 * FLOAT
@@ -70,3 +71,38 @@ def test_a_delta_frame_holds_the_maps_and_what_it_makes(choice):
     assert all(row.held >= found.maps for row in found.delta.rows)
     assert (found.maps > 0) == (choice == "compressed")
     assert all(torch.equal(value, before[name]) for name, value in delta.state_dict().items())
+
+
+@pytest.mark.parametrize("choice", ["compressed", "uncompressed"])
+def test_no_values_are_computed_where_shapes_tell(choice):
+    """But for what an uncompressed student's weights tell: whether they are its teacher's still."""
+    seen = []
+    delta = network()
+    (block,) = delta_blocks(delta).values()
+    block.decide(choice)
+    delta[0].register_forward_hook(lambda module, given, output: seen.append(output.is_meta))
+    found = stream_memory(delta, FRAME)
+    assert all(seen) == (choice == "compressed")
+    on_values = memory_of(delta_functions(delta, FRAME), FRAME)
+    for name in ("frame", "key", "delta"):
+        assert held(getattr(found, name)) == held(getattr(on_values, name))
+    assert (found.weights, found.maps, found.peak) == (on_values.weights, on_values.maps, on_values.peak)
+    assert found.delta.on_values == (choice == "uncompressed")
+
+
+def test_the_gate_s_own_preference_is_what_is_counted():
+    delta = network()
+    (block,) = delta_blocks(delta).values()
+    block.undecide()
+    block.gate.logit.data.fill_(-1.0)
+    assert stream_memory(delta, FRAME).maps == 8 * PLANE
+
+
+class LookingAtValues(nn.Module):
+    def forward(self, x):
+        return x * 2 if x.max() > 0 else x
+
+
+def test_a_network_that_looks_at_values_is_counted_on_them():
+    found = stream_memory(nn.Sequential(conv(3, 8), LookingAtValues()).eval(), FRAME)
+    assert found.frame.on_values

@@ -15,7 +15,7 @@ from deltadistill.acceleration.course import Course
 from deltadistill.acceleration.scoring import Tested, seen_in_the_end
 from deltadistill.acceleration.sessions import NoEngineError
 from deltadistill.acceleration.stillness import Stillness
-from deltadistill.acceleration.timing import runner_speedup
+from deltadistill.acceleration.timing import ImpossibleSpeedError, runner_speedup
 from deltadistill.acceleration.trial import Point, Trial
 from deltadistill.acceleration.ways import OfRunner
 from deltadistill.blocks.schedules import Adaptive
@@ -176,7 +176,7 @@ def _runner(course: Course, folder: Path, beside: Mapping[str, str]) -> tuple[Ch
         try:
             runner = _exported(course, choice.taken, folder, beside)
             speedup = _measured(course, runner, choice.taken)
-        except NoEngineError as error:
+        except (NoEngineError, ImpossibleSpeedError) as error:
             course.tell(f"the per-frame network is written instead: {error}")
         else:
             if speedup > choice.plain.speedup:
@@ -214,10 +214,12 @@ def _measured(course: Course, runner: Runner, point: Point) -> float:
     """The speed-up of the written runner, over a part of the choosing part that is as usual."""
     frames = [frame[None] for frame in usual(course.case, point)]
 
-    def whole_part() -> None:
+    def whole_part(count: int | None = None) -> int:
         runner.refresh()
-        for frame in frames:
-            runner(frame)
+        return sum((runner(frame), runner.is_key_frame)[1] for frame in frames[:count])
 
     plain = partial(course.known().answers.computed, frames[0][0])
-    return runner_speedup(plain, whole_part, len(frames), seconds=course.seconds_of_times())
+    seconds = course.seconds_of_times()
+    return runner_speedup(
+        plain, partial(whole_part, 1), whole_part, len(frames), whole_part(), seconds=seconds
+    )

@@ -3,7 +3,14 @@
 import pytest
 
 from deltadistill.acceleration.budget import Budget
-from deltadistill.acceleration.timing import Calls, FillCalls, frame_times, runner_speedup, way_times
+from deltadistill.acceleration.timing import (
+    Calls,
+    FillCalls,
+    ImpossibleSpeedError,
+    frame_times,
+    runner_speedup,
+    way_times,
+)
 from deltadistill.account.latency import measure_turns
 from deltadistill.runtime.between import Between
 
@@ -63,7 +70,38 @@ def test_the_per_frame_network_is_timed_in_every_engine_and_precision():
 
 
 def test_a_written_runner_is_timed_by_whole_periods():
-    assert runner_speedup(takes(10), takes(25), 5, seconds=1, measure=measure) == pytest.approx(2)
+    found = runner_speedup(takes(10), takes(12), takes(25), 5, seconds=1, measure=measure)
+    assert found == pytest.approx(2)
+
+
+def test_a_speed_up_above_what_its_key_frames_allow_is_refused():
+    # 5 frames of 10 ms in a part of 8 ms are ×6.25; its key frame of 12 ms alone allows 50 / 12 = ×4.17.
+    with pytest.raises(ImpossibleSpeedError, match=r"×6\.25 was measured over 5 frames.* allow ×4\.17"):
+        runner_speedup(takes(10), takes(12), takes(8), 5, seconds=1, measure=measure)
+    # Two of them are key frames: 50 / 24 = ×2.08, and a part of 22 ms is ×2.27.
+    with pytest.raises(ImpossibleSpeedError, match=r"its 2 key frame\(s\) alone.* allow ×2\.08"):
+        runner_speedup(takes(10), takes(12), takes(22), 5, 2, seconds=1, measure=measure)
+
+
+def test_copied_answers_may_come_as_near_to_the_bound_as_two_times_of_the_same_thing_differ():
+    found = runner_speedup(takes(10), takes(10), takes(9.6), 5, seconds=1, measure=measure)
+    assert found == pytest.approx(50 / 9.6)
+
+
+def test_an_impossible_speed_up_is_measured_again_before_it_is_refused():
+    rounds = []
+
+    def once_wrong(turns, **options):
+        rounds.append(1)
+        parts = [
+            [("frame", takes(10))],
+            [("key", takes(12))],
+            [("part", takes(8 if len(rounds) == 1 else 25))],
+        ]
+        return measure(parts, **options)
+
+    found = runner_speedup(takes(10), takes(12), takes(25), 5, seconds=1, measure=once_wrong)
+    assert (found, len(rounds)) == (pytest.approx(2), 2)
 
 
 def test_nothing_is_begun_that_does_not_end_in_time():

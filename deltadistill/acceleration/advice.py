@@ -26,7 +26,9 @@ def advice(case: Case, outcome: Any) -> list[str]:
         if steps
         else "No time was left to distil the students: the same call again, with more --minutes, goes on."
     )
-    if not any(trial.kind == "delta" and trial.fidelities for trial in outcome.trials):
+    if not any(trial.design for trial in outcome.trials):
+        said.append("No delta network was tried for want of time: give several times as many --minutes.")
+    elif not any(trial.kind == "delta" and trial.fidelities for trial in outcome.trials):
         said.append(
             "No delta network was faster than per frame here: deltadistill inspect NETWORK shows the bound "
             "of the gain."

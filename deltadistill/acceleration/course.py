@@ -63,6 +63,10 @@ class Course(Notes):
         while self._distillation():
             pass
         self._designs(self.budget.seconds)
+        if not any(trial.design for trial in self.trials):
+            self.tell(
+                f"no delta network was tried: one takes about {self._of_design:.0f} s; give more minutes"
+            )
 
     def _designs(self, until: float) -> None:
         """Begin designs that were not tried yet, until so many seconds have passed; one in any case."""

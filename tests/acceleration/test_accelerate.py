@@ -14,6 +14,7 @@ from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.designs import Design
 from deltadistill.acceleration.fills import FLOWS
 from deltadistill.acceleration.footage import split
+from deltadistill.acceleration.timing import ImpossibleSpeedError
 from deltadistill.acceleration.truth import BoxTruth
 from deltadistill.runtime.runner import Runner
 
@@ -329,3 +330,23 @@ def test_with_real_times_a_runner_comes_out_that_answers(case, tmp_path, monkeyp
     assert outcome.tested.kept > 0.8
     runner = Runner(tmp_path / "runner", engine="onnxruntime")
     assert np.asarray(runner(case.parts.testing[0].frames[0][None])).shape == (1, 4, 48, 64)
+
+
+def test_it_is_said_where_there_was_no_time_for_a_delta_network(case, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(courses, "_LOADS", 1e6)
+    told = []
+    outcome = run(case, tmp_path / "runner", tell=told.append)
+    assert not any(trial.design for trial in outcome.trials)
+    assert any(line.startswith("no delta network was tried: one takes about ") for line in told)
+    assert "No delta network was tried for want of time" in (tmp_path / "runner" / "report.html").read_text()
+
+
+def test_a_speed_up_that_cannot_be_is_not_chosen_by(case, tmp_path, quick, monkeypatch):
+    def impossible(*given, **options):
+        raise ImpossibleSpeedError("×9.00 was measured over 4 frames")
+
+    monkeypatch.setattr("deltadistill.acceleration.accelerate.runner_speedup", impossible)
+    told = []
+    outcome = run(replace(case, asked=0.0), tmp_path / "runner", tell=told.append)
+    assert not outcome.choice.is_faster
+    assert "the per-frame network is written instead: ×9.00 was measured over 4 frames" in told

@@ -1,6 +1,6 @@
 """The section of the stage distill."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -243,12 +243,12 @@ class NetworkTraining(Section):
 
     changes: values of the distill section that this training has its own, such as
         {students: {kind: channel}}. options: of the model, for method small; of the scale map, for method
-        flow_scale. model: of another network than the teacher's, by name, for method small; options are all
-        its own then. student: of method pooled. specialise: of method small, further steps on the very
-        videos that are tested.
+        flow_scale; of the gates, for skip_gates. model: of another network than the teacher's, by name, for
+        method small; options are all its own then. student: of method pooled. specialise: of method small,
+        further steps on the very videos that are tested.
     """
 
-    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale", "pooled"]
+    method: Literal["per_frame", "delta", "feature", "fgfi", "small", "flow_scale", "skip_gates", "pooled"]
     changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     model: str | None = Field(default=None, exclude_if=lambda value: value is None)
@@ -268,8 +268,8 @@ class NetworkTraining(Section):
     def _options_have_a_use(self) -> "NetworkTraining":
         if self.specialise and self.method != "small":
             raise ValueError(f"specialise goes with method small, not with {self.method}")
-        if self.method == "flow_scale":
-            self._require_scale_options()
+        if self.method in _COMPANION_OPTIONS:
+            self._require_companion_options(*_COMPANION_OPTIONS[self.method])
         elif bool(self.options or self.model) != (self.method == "small"):
             raise ValueError(
                 "options (a cheaper model's) and model go with method small, and that with either of them"
@@ -278,13 +278,20 @@ class NetworkTraining(Section):
             raise ValueError("student goes with method pooled, and that with it: student: {factor: 4}")
         return self
 
-    def _require_scale_options(self) -> None:
-        known = {"split", "motion", "preset", "longest", "hidden"}
-        if self.model is not None or "split" not in self.options or set(self.options) - known:
+    def _require_companion_options(self, needed: str, others: Sequence[str]) -> None:
+        known = {needed, *others}
+        if self.model is not None or needed not in self.options or set(self.options) - known:
             raise ValueError(
-                f"method flow_scale has options {sorted(self.options)} and model {self.model}; expected "
-                "split, and of motion, preset, longest and hidden what is not the default; no model"
+                f"method {self.method} has options {sorted(self.options)} and model {self.model}; expected "
+                f"{needed}, and of {', '.join(others)} what is not the default; no model"
             )
+
+
+# By method the option that it needs, and others.
+_COMPANION_OPTIONS = {
+    "flow_scale": ("split", ("motion", "preset", "longest", "hidden")),
+    "skip_gates": ("beta", ("where", "threshold")),
+}
 
 
 class Distill(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.skip_gate import LearnedGate, window
@@ -27,6 +27,10 @@ class SkipGates(nn.Module):
                 for name, (channels, height, width) in layers.items()
             }
         )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """The frames: gates answer nothing by themselves, and what they cost is counted with their layers."""
+        return frames
 
     def by_layer(self) -> dict[str, LearnedGate]:
         """The gates by the names of their layers."""

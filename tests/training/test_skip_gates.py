@@ -56,7 +56,8 @@ def test_the_dearer_macs_are_the_fewer_are_computed(store):
         more = {"steps": 6, "evaluate_every": 6, "optimiser": optimiser}
         gates = trained(store, beta=beta, threshold=0.003, **more)[0].network
         predictor = build("skip_convolutions", network, task, networks={"gates": gates})
-        found = costs_by_length(predictor, network, network, [3], size=(3, *store.size), store=store)
+        given = {"size": (3, *store.size), "store": store, "networks": {"gates": gates}}
+        found = costs_by_length(predictor, network, network, [3], **given)
         costs.append(found[3]["macs_ratio"])
     assert costs[1] < 0.9 * costs[0]
 

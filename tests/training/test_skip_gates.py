@@ -9,7 +9,7 @@ from deltadistill import models
 from deltadistill.blocks.skip_gates import SkipGates
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.costs_by_length import costs_by_length
-from deltadistill.pipeline.params.distill import NetworkTraining
+from deltadistill.pipeline.params.trainings import NetworkTraining
 from deltadistill.pipeline.recipe_by_method import train_network
 from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.predictors.predictor import build

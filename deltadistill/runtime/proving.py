@@ -86,8 +86,9 @@ def require_it_runs(
     seconds: float = SECONDS,
 ) -> None:
     """Raise ValueError for graphs on which an engine fails; see `failures`."""
-    how = {"functions": functions, "threads": threads, "device": device}
-    for why in failures(graphs, [(engine, precision)], seconds=seconds, **how).values():
+    names = [(engine, precision)]
+    failed = failures(graphs, names, functions=functions, threads=threads, device=device, seconds=seconds)
+    for why in failed.values():
         raise ValueError(f"the engine {engine!r} does not run this in {precision}: {why}")
 
 
@@ -141,7 +142,7 @@ def _started(asked: IO[bytes], said: IO[bytes]) -> subprocess.Popen[bytes]:
 def _failure(process: subprocess.Popen[bytes], said: IO[bytes], seconds: float) -> Failure | None:
     """What became of the engine whose turn it is; None where it answered."""
     assert process.stdout is not None
-    if not wait([process.stdout], timeout=seconds):
+    if not wait([process.stdout.fileno()], timeout=seconds):
         return Failure(
             f"it did not answer within {seconds:.0f} s of being given the graphs, and was stopped; if the "
             "machine was busy, try again",

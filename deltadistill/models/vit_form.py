@@ -24,13 +24,15 @@ class VitForm:
 
     embed: frames (N, C, H, W) → tokens (N, prefix + patches, D), with their positions, before the first norm.
     encode: tokens, as many as there may be, through all blocks. output: tokens → (N, outputs).
-    blocks: the modules that `encode` runs, in their order. prefix: class tokens and the like, before patches.
+    before: what `encode` does to tokens before the first block. blocks: what it runs then, in their order.
+    prefix: class tokens and the like, before patches. width: D.
     patch: (height, width) of a patch, pixels. size: of the frames that the network is for.
     """
 
     embed: Step
     encode: Step
     output: Step
+    before: Step
     blocks: tuple[nn.Module, ...]
     prefix: int
     width: int
@@ -72,6 +74,7 @@ def _of_timm(net: Any) -> VitForm:
         embed=lambda frames: net.patch_drop(net._pos_embed(net.patch_embed(frames))),
         encode=lambda tokens: net.blocks(net.norm_pre(tokens)),
         output=lambda tokens: net.forward_head(net.norm(tokens)),
+        before=net.norm_pre,
         blocks=tuple(net.blocks),
         prefix=net.num_prefix_tokens,
         width=net.embed_dim,
@@ -92,6 +95,7 @@ def _of_torchvision(net: Any) -> VitForm:
         embed=embed,
         encode=encoder.layers,
         output=lambda tokens: net.heads(encoder.ln(tokens)[:, 0]),
+        before=lambda tokens: tokens,
         blocks=tuple(encoder.layers),
         prefix=1,
         width=net.hidden_dim,
@@ -119,6 +123,7 @@ def _of_tower(net: Any) -> VitForm:
         embed=embed,
         encode=encode,
         output=lambda tokens: net.ln_post(tokens[:, 0]) @ net.proj,
+        before=net.ln_pre,
         blocks=tuple(net.transformer.resblocks),
         prefix=1,
         width=net.conv1.out_channels,

@@ -86,7 +86,7 @@ def reduced_tokens(tokens: Tensor, places: Tensor, token: Tensor | None, *, pref
     tokens: (N, prefix + patches, D). token: (N, 1, D). places: (N, kept), or (1, kept) for all frames alike.
     """
     patches = tokens[:, prefix:]
-    index = places.expand(len(tokens), -1)[..., None].expand(-1, -1, tokens.shape[-1])
+    index = places.expand(tokens.shape[0], -1)[..., None].expand(-1, -1, tokens.shape[-1])
     kept = patches.gather(1, index)
     return torch.cat([tokens[:, :prefix], *(() if token is None else (token,)), kept], 1)
 

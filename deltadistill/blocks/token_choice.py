@@ -1,6 +1,7 @@
 """Which patches of a frame a vision transformer goes on with when the rest is dropped (ResidualViT, R)."""
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,7 @@ def chosen_patches(
     choice: a name of CHOICES. tokens: (N, prefix + patches, D), as embedded. x, x_key: the frames and their
     key frames (N, C, H, W); the latter for "motion" alone.
     """
-    patches = tokens.shape[1] - form.prefix
+    patches = prod(form.grid(x))
     count = kept_patches(patches, rate)
     if count == patches:
         return torch.arange(patches, device=tokens.device)[None]
@@ -34,21 +35,19 @@ def chosen_patches(
 
 def _uniform(form: VitForm, count: int, tokens: Tensor, x: Tensor, x_key: Tensor | None) -> Tensor:
     """Evenly along the rows, from the first patch to the last."""
-    last = tokens.shape[1] - form.prefix - 1
-    return torch.linspace(0, last, count, device=tokens.device).long()[None]
+    return torch.linspace(0, prod(form.grid(x)) - 1, count, device=tokens.device).long()[None]
 
 
 def _random(form: VitForm, count: int, tokens: Tensor, x: Tensor, x_key: Tensor | None) -> Tensor:
     """Drawn once, from a fixed seed: the same places on every frame, so that a frame's answer is its own."""
     draws = torch.Generator().manual_seed(_SEED)
-    places = torch.randperm(tokens.shape[1] - form.prefix, generator=draws)[:count]
+    places = torch.randperm(prod(form.grid(x)), generator=draws)[:count]
     return places.sort().values[None].to(tokens.device)
 
 
 def _center(form: VitForm, count: int, tokens: Tensor, x: Tensor, x_key: Tensor | None) -> Tensor:
     """The nearest to the middle of the picture; of equally near ones the first."""
-    height, width = _grid(form, x)
-    rows, columns = (torch.arange(side) - (side - 1) / 2 for side in (height, width))
+    rows, columns = (torch.arange(side) - (side - 1) / 2 for side in form.grid(x))
     distances = (rows[:, None] ** 2 + columns**2).flatten()
     return distances.argsort(stable=True)[:count].sort().values[None].to(tokens.device)
 
@@ -56,7 +55,7 @@ def _center(form: VitForm, count: int, tokens: Tensor, x: Tensor, x_key: Tensor 
 def _motion(form: VitForm, count: int, tokens: Tensor, x: Tensor, x_key: Tensor | None) -> Tensor:
     """Where pixels have changed most since the key frame."""
     assert x_key is not None  # kept where this is the choice
-    changes = F.avg_pool2d((x - x_key).abs().mean(1, keepdim=True), form.patch)
+    changes = F.avg_pool2d((x - x_key).abs().mean(1, keepdim=True), form.patch, ceil_mode=True)
     return changes.flatten(1).topk(count).indices.sort().values
 
 
@@ -74,8 +73,3 @@ CHOICES: dict[str, Choose] = {
     "motion": _motion,
     "attention": _attention,
 }
-
-
-def _grid(form: VitForm, x: Tensor) -> tuple[int, int]:
-    height, width = (side // patch for side, patch in zip(x.shape[-2:], form.patch, strict=True))
-    return height, width

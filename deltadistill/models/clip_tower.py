@@ -84,7 +84,7 @@ class ClipTower(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Features (N, outputs); they are compared by their cosine, and are not normalised here."""
         patches = self.conv1(frames).flatten(2).transpose(1, 2)  # (N, patches, width)
-        tokens = torch.cat([self.class_embedding.expand(len(frames), 1, -1), patches], 1)
+        tokens = torch.cat([self.class_embedding.expand(frames.shape[0], 1, -1), patches], 1)
         tokens = self.transformer(self.ln_pre(tokens + self.positional_embedding))
         return self.ln_post(tokens[:, 0]) @ self.proj
 

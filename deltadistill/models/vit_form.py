@@ -6,7 +6,6 @@ Their own modules do the work, and none of their code is changed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -26,7 +25,8 @@ class VitForm:
     encode: tokens, as many as there may be, through all blocks. output: tokens → (N, outputs).
     before: what `encode` does to tokens before the first block. blocks: what it runs then, in their order.
     prefix: class tokens and the like, before patches. width: D.
-    patch: (height, width) of a patch, pixels. size: of the frames that the network is for.
+    patch: (height, width) of a patch, pixels. size: of the frames that the network is for; any_size: whether
+    it takes others too.
     """
 
     embed: Step
@@ -38,11 +38,13 @@ class VitForm:
     width: int
     patch: tuple[int, int]
     size: tuple[int, int]
+    any_size: bool = False
 
-    @property
-    def patches(self) -> int:
-        """Patches of a frame of `size`."""
-        return prod(side // patch for side, patch in zip(self.size, self.patch, strict=True))
+    def grid(self, frames: Tensor) -> tuple[int, int]:
+        """Rows and columns of patches of frames (N, C, H, W); without their shape where all have one size."""
+        size = frames.shape[-2:] if self.any_size else self.size
+        rows, columns = (-(-side // patch) for side, patch in zip(size, self.patch, strict=True))
+        return rows, columns
 
 
 def vit_form(network: nn.Module) -> VitForm:
@@ -80,6 +82,7 @@ def _of_timm(net: Any) -> VitForm:
         width=net.embed_dim,
         patch=tuple(net.patch_embed.patch_size),
         size=tuple(net.patch_embed.img_size),
+        any_size=net.dynamic_img_size,
     )
 
 
@@ -88,7 +91,7 @@ def _of_torchvision(net: Any) -> VitForm:
 
     def embed(frames: Tensor) -> Tensor:
         patches = net._process_input(frames)
-        tokens = torch.cat([net.class_token.expand(len(frames), -1, -1), patches], 1)
+        tokens = torch.cat([net.class_token.expand(frames.shape[0], -1, -1), patches], 1)
         return encoder.dropout(tokens + encoder.pos_embedding)
 
     return VitForm(
@@ -110,7 +113,7 @@ def _of_tower(net: Any) -> VitForm:
 
     def embed(frames: Tensor) -> Tensor:
         patches = net.conv1(frames).flatten(2).transpose(1, 2)
-        tokens = torch.cat([net.class_embedding.expand(len(frames), 1, -1), patches], 1)
+        tokens = torch.cat([net.class_embedding.expand(frames.shape[0], 1, -1), patches], 1)
         return tokens + net.positional_embedding
 
     def encode(tokens: Tensor) -> Tensor:

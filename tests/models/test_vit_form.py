@@ -1,6 +1,7 @@
 """Vision transformers of three families in their steps and in their parts, and a tower's weight file."""
 
 import pytest
+import timm
 import torch
 from small_transformers import FAMILIES, SIZE, transformer
 from torch import nn
@@ -17,7 +18,7 @@ def test_the_three_steps_and_the_parts_of_blocks_are_the_network(family):
     network = transformer(family)
     form, frames = vit_form(network), torch.randn(2, *SIZE)
     torch.testing.assert_close(form.output(form.encode(form.embed(frames))), network(frames))
-    assert form.patches == 16
+    assert form.grid(frames) == (4, 4)
     x = form.embed(frames)
     for module in form.blocks:
         parts = vit_block(module)
@@ -65,3 +66,20 @@ def test_a_towers_names_are_those_of_open_clips_files():
 def test_sizes_of_a_tower_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="image_size 30 must be a multiple of patch_size 8"):
         dd.models.build("clip_tower", classes=4, image_size=30, patch_size=8)
+
+
+@torch.no_grad()
+def test_a_network_of_any_size_has_the_patches_of_the_frame():
+    torch.manual_seed(0)
+    network = timm.create_model(
+        "vit_tiny_patch16_224", img_size=32, patch_size=8, embed_dim=24, depth=1, num_heads=3, num_classes=5,
+        dynamic_img_size=True, dynamic_img_pad=True,
+    ).eval()  # fmt: skip
+    frames = torch.randn(1, 3, 32, 44)
+    assert vit_form(network).grid(frames) == (4, 6)
+    assert vit_form(network).embed(frames).shape[1] == 1 + 24
+    for choice in ("uniform", "center", "random", "motion", "attention"):
+        delta = dd.convert(network, dd.ResidualTokens(0.75, choice), dd.vision_transformers)
+        stream = dd.Stream(delta, period=2)
+        torch.testing.assert_close(stream(frames), network(frames))
+        assert stream(frames).shape == (1, 5)

@@ -9,6 +9,7 @@ from torch import nn
 from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.account.macs import count_macs
 from deltadistill.account.macs_table import MacTable
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_network import seat_of
 from deltadistill.blocks.rule import State
 from deltadistill.blocks.sessions import StreamSession
@@ -36,8 +37,8 @@ class CountedBlocks(Predictor):
         self._tables: dict[tuple[int, int], MacTable] = {}  # by the size of a frame
 
     @abstractmethod
-    def block_macs(self, block: nn.Module, state: State) -> float:
-        """MACs of the last frame in one call of a block, from its teacher and its state."""
+    def block_macs(self, block: DeltaBlock, state: State) -> float:
+        """MACs of the last frame in one call of a block, from its state; mean over streams."""
 
     @property
     def state_bytes(self) -> int:  # type: ignore[override]  # the session's, only read here
@@ -63,7 +64,7 @@ class CountedBlocks(Predictor):
         """What the last frame computed: blocks by their states, and all other layers."""
         if self.is_key_frame:
             return networks[MAIN].key
-        counted = [self.block_macs(block.teacher, state) for (block, _), state in self._session.state.items()]
+        counted = [self.block_macs(block, state) for (block, _), state in self._session.state.items()]
         return Cost(macs=self._in_full + sum(counted))
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from deltadistill.account.cost import FrameCosts
+from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.rule import State
 from deltadistill.blocks.token_gate_rule import TokenGate, gated_macs
 from deltadistill.conversion.convert import convert
@@ -24,9 +25,9 @@ class GatedTokens(CountedBlocks):
     def __init__(self, network: nn.Module, task: Task, *, threshold: float):
         super().__init__(convert(network, TokenGate(threshold), transformer_blocks), task)
 
-    def block_macs(self, block: nn.Module, state: State) -> float:
+    def block_macs(self, block: DeltaBlock, state: State) -> float:
         """See `CountedBlocks`."""
-        return gated_macs(block, state)
+        return gated_macs(block.teacher, state)
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Key frames by the network. What a later frame costs at most hangs on which tokens change where.

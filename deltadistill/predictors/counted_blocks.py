@@ -28,6 +28,7 @@ class CountedBlocks(Predictor):
 
     has_delta_frames = True
     costs_vary = True
+    computes_inside = True
 
     def __init__(self, network: nn.Module, task: Task):
         self._network = network.eval()

@@ -15,6 +15,8 @@ from deltadistill.tasks.task import Task
 class PerFrameMerged(PerFrame):
     """A plain vision transformer as `models.merged_tokens` runs it; merged: patches in each block."""
 
+    computes_inside = True
+
     def __init__(self, network: nn.Module, task: Task, *, merged: int):
         self._merged = MergedTokens(network, merged=merged).eval()
         super().__init__(self._merged, task)

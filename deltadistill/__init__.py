@@ -13,6 +13,7 @@ _HOMES = {
     "LinearStudent": "deltadistill.blocks.linear",
     "SpatialStudent": "deltadistill.blocks.nonlinear",
     "PictureForm": "deltadistill.runtime.picture_form",
+    "ResidualTokens": "deltadistill.blocks.residual_tokens",
     "Runner": "deltadistill.runtime.runner",
     "Stream": "deltadistill.blocks.stream",
     "Streams": "deltadistill.blocks.streams",
@@ -39,6 +40,8 @@ _HOMES = {
     "measure_layers": "deltadistill.exporting.measuring",
     "residual_blocks": "deltadistill.conversion.selectors",
     "save_network": "deltadistill.stored.network_file",
+    "transformer_blocks": "deltadistill.conversion.transformers",
+    "vision_transformers": "deltadistill.conversion.transformers",
 }
 _MODULES = ("models",)
 _OF_TORCH = ("torch", "torchvision", "safetensors")
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
     from deltadistill.blocks.nonlinear import ChannelStudent as ChannelStudent
     from deltadistill.blocks.nonlinear import SpatialStudent as SpatialStudent
+    from deltadistill.blocks.residual_tokens import ResidualTokens as ResidualTokens
     from deltadistill.blocks.stream import Stream as Stream
     from deltadistill.blocks.stream import forward_clip as forward_clip
     from deltadistill.blocks.streams import Streams as Streams
@@ -67,6 +71,8 @@ if TYPE_CHECKING:
     from deltadistill.conversion.selectors import inner_layers as inner_layers
     from deltadistill.conversion.selectors import matching as matching
     from deltadistill.conversion.selectors import residual_blocks as residual_blocks
+    from deltadistill.conversion.transformers import transformer_blocks as transformer_blocks
+    from deltadistill.conversion.transformers import vision_transformers as vision_transformers
     from deltadistill.distillation.label_free import distill as distill
     from deltadistill.distillation.rank_choice import choose_ranks as choose_ranks
     from deltadistill.exporting.choosing_by_time import choose_by_time as choose_by_time

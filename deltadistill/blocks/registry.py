@@ -9,5 +9,6 @@ DESIGNS = Registry(
         "channel": "deltadistill.blocks.nonlinear:ChannelStudent",
         "spatial": "deltadistill.blocks.nonlinear:SpatialStudent",
         "channel_spatial": "deltadistill.blocks.nonlinear:ChannelSpatialStudent",
+        "residual_tokens": "deltadistill.blocks.residual_tokens:ResidualTokens",
     },
 )

@@ -86,7 +86,10 @@ TOP1 = Measure(
 MAP_AGREEMENT = Measure(
     "map_agreement", "map agreement", "map_agreement_of_class", "map agreement"
 )  # 1 − relative squared error; what is good enough hangs on what the maps are for
-BUILT_IN = (MIOU, MAP50, TOP1, MAP_AGREEMENT)
+FEATURE_SIMILARITY = Measure(
+    "feature_similarity", "cosine similarity", "feature_similarity_of_class", "cosine similarity"
+)
+BUILT_IN = (MIOU, MAP50, TOP1, MAP_AGREEMENT, FEATURE_SIMILARITY)
 MEASURES = {measure.key: measure for measure in BUILT_IN}
 
 

@@ -12,6 +12,8 @@ PREDICTORS = Registry(
         "tracked": "deltadistill.predictors.tracked:Tracked",
         "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
+        "gated_tokens": "deltadistill.predictors.gated_tokens:GatedTokens",
+        "merged_tokens": "deltadistill.predictors.merged_tokens:PerFrameMerged",
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
         "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",
         "checked_stream": "deltadistill.predictors.checked_stream:CheckedStream",

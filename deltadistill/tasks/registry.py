@@ -9,5 +9,6 @@ TASKS = Registry(
         "detection": "deltadistill.tasks.detection:Detection",
         "classification": "deltadistill.tasks.classification:Classification",
         "maps": "deltadistill.tasks.maps:Maps",
+        "features": "deltadistill.tasks.features:Features",
     },
 )

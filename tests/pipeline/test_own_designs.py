@@ -46,6 +46,13 @@ def test_the_settings_of_a_design_of_ones_own_are_its_options(content, thin):
     assert design.as_dict()["kind"] == "thin_students:Thin"
 
 
+def test_the_settings_of_residual_tokens_are_options_too(content):
+    named = {"kind": "residual_tokens", "where": "vision_transformers", "options": {"rate": 0.5}}
+    content["distill"]["students"] |= named
+    design = student_design(params.parse(content).distill.students.design)
+    assert design.as_dict() == {"kind": "residual_tokens", "rate": 0.5, "choice": "uniform", "residual": True}
+
+
 def test_only_designs_that_a_network_is_made_with_are_imported(content, thin):
     content["distill"]["trainings"]["delta"]["changes"] = {"students": thin}
     parsed = params.parse(content)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from deltadistill.account.lifetimes import held_bytes
 from deltadistill.account.macs import count_macs
-from deltadistill.account.memory import count_memory, memory_table, network_flow
+from deltadistill.account.memory import count_memory, network_flow
 from deltadistill.account.memory_table import MIB
 from deltadistill.account.patches import PatchPlan, best_plan, plans_of
-from deltadistill.models.pool_earlier import pool_earlier
+from deltadistill.models.pool_earlier import pool_earlier, sampling_places
 
 FACTORS = (2, 4, 8)
 _NOTHING_FROM_PATCHES = "the peak is not within first layers that see windows of their maps alone"
@@ -48,13 +49,12 @@ def lower_peaks(
     size: of a frame, (C, H, W). run: as for `count_memory`; students are run by it too.
     """
     flow = network_flow(network, size, run=run)[0]
-    as_it_is = memory_table(flow, 0).peak
+    as_it_is = max(held_bytes(flow))
     plans = [plan for plan in plans_of(flow) if plan.peak < as_it_is]
     found = [_by_patches(plans, None)]
     if budget is not None:
         found.append(_by_patches(plans, budget))
-    for factor in FACTORS:
-        student = _by_pooling(network, factor, size, run)
+    for student in _by_pooling(network, size, run):
         found.append(student)
         if student.peak is not None:
             found.append(_by_patches(plans, student.peak))
@@ -71,6 +71,16 @@ def _by_patches(plans: Sequence[PatchPlan], within: float | None) -> LowerPeak:
 
 
 def _by_pooling(
+    network: nn.Module, size: Sequence[int], run: Callable[..., object] | None
+) -> list[LowerPeak]:
+    try:
+        sampling_places(network, size)
+    except _REFUSALS as error:  # it does not run on one tensor of frames without values
+        return [LowerPeak("pooling", factor, problem=_first_line(error)) for factor in FACTORS]
+    return [_pooled(network, factor, size, run) for factor in FACTORS]
+
+
+def _pooled(
     network: nn.Module, factor: int, size: Sequence[int], run: Callable[..., object] | None
 ) -> LowerPeak:
     try:
@@ -78,6 +88,9 @@ def _by_pooling(
         peak = count_memory(student, size, run=run).peak
         macs = count_macs(student, size, run=run).teacher
     except _REFUSALS as error:
-        problem = (str(error).splitlines() or [type(error).__name__])[0]
-        return LowerPeak("pooling", factor, problem=problem)
+        return LowerPeak("pooling", factor, problem=_first_line(error))
     return LowerPeak("pooling", factor, peak=peak, macs=macs)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

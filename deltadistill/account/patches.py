@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from deltadistill.account.dataflow import Dataflow
-from deltadistill.account.memory import memory_table, network_flow
-from deltadistill.account.memory_table import StepMemory
+from deltadistill.account.lifetimes import held_bytes
+from deltadistill.account.memory import network_flow
 from deltadistill.account.patch_regions import Early, early_parts
 
 SIDES = (2, 3, 4, 5, 6, 7, 8)
@@ -56,9 +56,13 @@ def patch_plans(
 
 def plans_of(flow: Dataflow, *, sides: Iterable[int] = SIDES) -> list[PatchPlan]:
     """The same of a graph."""
-    rows = memory_table(flow, 0).rows
+    held, last = held_bytes(flow), flow.last_reads()
+    beside = [
+        bytes_held - sum(flow.sizes[buffer] for buffer in flow.inputs if last[buffer] >= number)
+        for number, bytes_held in enumerate(held)
+    ]
     return [
-        _plan(early, number, rows[early.until + 1 :])
+        _plan(early, number, held[early.until + 1 :], beside[early.until + 1 :])
         for early in early_parts(flow)
         for number in sides
         if 2 <= number <= min(flow.shapes[early.output][2:])
@@ -76,7 +80,7 @@ def best_plan(plans: Iterable[PatchPlan], *, most_bytes: float | None = None) ->
     return min(within, key=lambda plan: (plan.macs, plan.peak, plan.sides), default=None)
 
 
-def _plan(early: Early, sides: int, rest: Sequence[StepMemory]) -> PatchPlan:
+def _plan(early: Early, sides: int, rest: Sequence[int], rest_beside: Sequence[int]) -> PatchPlan:
     flow = early.flow
     rows, columns = early.needed(sides)
     patch = early.held(rows, columns) + flow.sizes[early.output]
@@ -87,8 +91,8 @@ def _plan(early: Early, sides: int, rest: Sequence[StepMemory]) -> PatchPlan:
         layers=early.layers,
         until=early.steps[-1].module,
         sides=sides,
-        peak=max([frame + patch, *(row.held for row in rest)]),
-        peak_beside_inputs=max([patch, *(row.held_beside_inputs for row in rest)]),
+        peak=max([frame + patch, *rest]),
+        peak_beside_inputs=max([patch, *rest_beside]),
         macs=sum(step.macs for step in flow.steps) + repeated,
         repeated=repeated,
     )

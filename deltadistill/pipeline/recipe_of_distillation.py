@@ -13,15 +13,17 @@ from deltadistill.account.candidate_costs import CostTable
 from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.blocks.design import Student
-from deltadistill.blocks.designs import student_design
+from deltadistill.blocks.designs import shape_design, student_design
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.conversion.convert import convert, deploy
 from deltadistill.conversion.registry import SELECTORS
+from deltadistill.conversion.selectors import Selector
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.distillation.layer_errors import layer_errors
+from deltadistill.distillation.memory_choice import within_memory
 from deltadistill.distillation.one_shot import decide_by_output_errors, output_errors
 from deltadistill.distillation.rank_choice import choose_ranks
 from deltadistill.distillation.registry import COSTS
@@ -69,8 +71,12 @@ def distill(
     clips = _initialisation_clips(store, settings, seed, device)
     windows = tune_windows(store, settings.max_distance + 1)
     probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
+    if settings.search.memory_mib is not None:
+        shapes, frames = shape_design(settings.students.design), probe[0, :2]
+        bound = {"memory_mib": settings.search.memory_mib, "predicts": predicts}
+        where = within_memory(teacher, shapes, where, frames=frames, **bound)
     if settings.search.chosen_by == RANKS:
-        students = _ranked(teacher, students, settings, clips, probe, progress=run.group.is_first)
+        students = _ranked(teacher, students, where, settings, clips, probe, progress=run.group.is_first)
     network = convert(
         teacher,
         students,
@@ -184,6 +190,7 @@ def _search(network: nn.Module, settings: Distill, costs: CostTable, probe: Tens
 def _ranked(
     teacher: nn.Module,
     students: Student,
+    where: Selector,
     settings: Distill,
     clips: Tensor | None,
     judged: Tensor,
@@ -199,7 +206,7 @@ def _ranked(
         clips,
         **settings.search.target.model_dump(),
         students=students,
-        where=SELECTORS.find(settings.students.where),
+        where=where,
         judged=judged,
         progress=progress,
     )

@@ -91,6 +91,8 @@ class Search(Section):
     chosen_by: gates, which learn; or output_errors: before the training, by what each block alone does to the
         output (distillation/one_shot.py), so that the students learn undisturbed from the first step; or
         ranks: every block gets a rank of its own (distillation/rank_choice.py), and all are compressed.
+    memory_mib: the peak of a stream, weights apart: layers whose maps do not fit are not converted
+        (distillation/memory_choice.py); None: no bound.
     """
 
     initial_logit: float
@@ -104,6 +106,9 @@ class Search(Section):
     chosen_by: Annotated[
         Literal["gates", "output_errors", "ranks"], Field(exclude_if=lambda value: value == "gates")
     ] = "gates"
+    memory_mib: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
     @model_validator(mode="after")
     def _a_choice_beforehand_has_a_target(self) -> "Search":

@@ -36,12 +36,8 @@ from deltadistill.distillation.weighted import equation_5
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.params import Distill
-from deltadistill.pipeline.recipe_of_distillation import (
-    parameter_groups,
-    search_costs,
-    search_course,
-    start_gates,
-)
+from deltadistill.pipeline.recipe_of_distillation import parameter_groups, start_gates
+from deltadistill.pipeline.recipe_of_search import search_costs, search_course
 from deltadistill.pipeline.training_run import TrainingRun, optimise
 from deltadistill.tasks.segmentation import Segmentation
 from deltadistill.training.single_frames import PerFrameTraining

@@ -3,7 +3,7 @@
 delta, feature and fgfi put students beside the teacher's blocks, search which blocks to compress, settle, and
 finetune (Eq. 5). per_frame trains the teacher on, on the same frames for as many steps; small trains a
 cheaper network on labels and the teacher's output, for as many steps as teacher and distillation together;
-flow_scale the scale map of Deep Feature Flow.
+flow_scale the scale map of Deep Feature Flow, skip_gates the gates of Skip-Convolutions.
 An interrupted run goes on from its last checkpoint in .checkpoints/ and ends with the same result. A search
 over measured costs (search.cost: milliseconds) measures once, and its result is another in every new run.
 """

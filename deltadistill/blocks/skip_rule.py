@@ -1,5 +1,6 @@
 """Skip-Convolutions: a convolution of what has changed enough since it was last computed (Habibian, 2021)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -7,72 +8,59 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltadistill.blocks.design import StudentDesign
+from deltadistill.blocks.design import Student, StudentDesign
 from deltadistill.blocks.kinds import reason_against_kind
 from deltadistill.blocks.rule import Parts, Rule, State
+from deltadistill.blocks.skip_gate import LearnedGate, NormGate, SkipGate
 
 
 class SkipRule(Rule):
     """z ← z + W ⋆ (m ⊙ r), r = x − reference, without bias; what the gate m lets through joins the reference.
 
-    m is 1 where the mean |r| over channels, averaged over the kernel's window, exceeds `threshold` times the
-    mean |x| of the key frame. What is dropped stays in r, and z is the convolution of the reference, bias and
-    all, at any time. State: reference, output, threshold of each stream, and (N,) output positions that the
-    last frame has computed, 0 after a key frame.
+    What is dropped stays in r, and z is the convolution of the reference, bias and all, at any time. State:
+    reference, output, the gate's level of each stream, and (N,) output positions that the last frame has
+    computed, 0 after a key frame; with gradients where the gate has them.
     The paper's gate masks outputs; this one masks inputs, and an output is computed where its window has an
     open one, so that no two outputs have different references.
     """
 
-    def __init__(self, threshold: float):
-        self.threshold = threshold
+    def __init__(self, gate: SkipGate):
+        self.gate = gate
 
     def state_of(self, parts: Parts, x: Tensor, z: Tensor) -> State:
         """Input and output of a frame computed in full."""
-        level = self.threshold * x.abs().mean((1, 2, 3), keepdim=True)
-        return x.clone(), z.clone(), level, x.new_zeros(len(x))
+        return x.clone(), z.clone(), self.gate.level(x), x.new_zeros(len(x))
 
     def delta(self, parts: Parts, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Output for a later frame, and the state for the next one."""
         layer = cast(nn.Conv2d, parts.teacher)
         reference, z, level, _ = state
         residual = x - reference
-        gate = _pooled(residual.abs().mean(1, keepdim=True), layer) > level
+        gate = self.gate.opens(residual, level, layer)
         kept = residual * gate
-        computed = _reached(gate.to(x.dtype), layer)
-        z = z + _convolved(kept, computed, layer)
-        positions = computed.flatten(1).sum(1).to(x.dtype)
-        return z.clone(), (reference + kept, z, level, positions)
+        computed = _reached(gate, layer)
+        z = z + _convolved(kept, computed.detach(), layer)
+        return z.clone(), (reference + kept, z, level, computed.flatten(1).sum(1))
 
 
-def skip_macs(layer: nn.Module, state: State) -> float:
-    """MACs of the last frame of a stream, mean over streams: of the computed positions, and of the gate.
-
-    The gate counts 1 for each input value that its norm adds up, and the kernel's size for each output
-    position that is looked at.
-    """
+def skip_macs(layer: nn.Module, rule: SkipRule, state: State) -> float:
+    """MACs of the last frame of a stream, mean over streams: of the computed positions, and of the gate."""
     layer = cast(nn.Conv2d, layer)
     reference, z, _, positions = state
-    kernel = layer.weight[0, 0].numel()
     each = layer.weight[0].numel() * layer.out_channels
-    return positions.mean().item() * each + reference[0].numel() + kernel * z[0, 0].numel()
-
-
-def _pooled(norm: Tensor, layer: nn.Conv2d) -> Tensor:
-    """The mean over the kernel's window around each input position, same size."""
-    height, width = (size // 2 for size in layer.kernel_size)
-    size = (2 * height + 1, 2 * width + 1)
-    return F.avg_pool2d(norm, size, stride=1, padding=(height, width), count_include_pad=False)
+    gate = rule.gate.macs(layer, reference[0].numel(), z[0, 0].numel())
+    return positions.mean().item() * each + gate
 
 
 def _reached(gate: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Output positions whose window has an open input, bool (N, 1, h, w)."""
-    ones = gate.new_ones(1, 1, *layer.kernel_size)
-    return F.conv2d(gate, ones, None, layer.stride, layer.padding, layer.dilation) > 0
+    """1 at output positions whose window has an open input, (N, 1, h, w), with the gate's gradient."""
+    return F.max_pool2d(F.pad(gate, _padding(layer)), layer.kernel_size, layer.stride, 0, layer.dilation)
 
 
 def _convolved(kept: Tensor, computed: Tensor, layer: nn.Conv2d) -> Tensor:
-    """The convolution without bias, at the computed positions alone; 0 elsewhere."""
-    if layer.groups > 1 or kept.is_meta or computed.float().mean() > _DENSE:
+    """The convolution without bias where `computed` is 1; 0 where it is 0."""
+    dense = layer.groups > 1 or kept.is_meta or kept.requires_grad
+    if dense or computed.mean() > _DENSE:
         full = F.conv2d(kept, layer.weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
         return full * computed
     streams, rows, columns = computed[:, 0].nonzero(as_tuple=True)
@@ -109,17 +97,55 @@ class SkipConvolution(StudentDesign):
     threshold: float
 
     def __post_init__(self) -> None:
-        if self.threshold < 0:
-            raise ValueError(f"threshold {self.threshold} of skip convolutions must be at least 0")
+        NormGate(self.threshold)
 
     def reason_against(self, module: nn.Module) -> str | None:
         """Plain convolutions only: of another kind the kernel is not all that it does."""
-        if type(module) is not nn.Conv2d:
-            return reason_against_kind(module) or "not a plain convolution"
-        if module.padding_mode != "zeros":
-            return f"padding_mode {module.padding_mode!r}, where skipped places have no zeros beside them"
-        return None
+        return _reason_against(module)
 
     def rule(self, predicts: str) -> SkipRule:
         """Make the rule; there is nothing to predict, so that `predicts` decides nothing."""
-        return SkipRule(self.threshold)
+        return SkipRule(NormGate(self.threshold))
+
+
+@dataclass(frozen=True)
+class LearnedSkipConvolution(StudentDesign):
+    """The same with a learned gate for each layer, by its name; layers without one run in full."""
+
+    gates: Mapping[str, LearnedGate]
+
+    def of_block(self, name: str) -> Student:
+        """The design of one layer."""
+        return _WithGate(self.gates.get(name))
+
+    def rule(self, predicts: str) -> SkipRule:
+        """Only layers have a rule; it is asked for here to see what a design predicts."""
+        return SkipRule(NormGate(0))
+
+
+@dataclass(frozen=True)
+class _WithGate(StudentDesign):
+    gate: LearnedGate | None
+
+    def reason_against(self, module: nn.Module) -> str | None:
+        if self.gate is None:
+            return "no gate has been learned for it"
+        return _reason_against(module) or _reason_against_gate(self.gate, cast(nn.Conv2d, module))
+
+    def rule(self, predicts: str) -> SkipRule:
+        assert self.gate is not None  # else there is a reason against the layer
+        return SkipRule(self.gate)
+
+
+def _reason_against(module: nn.Module) -> str | None:
+    if type(module) is not nn.Conv2d:
+        return reason_against_kind(module) or "not a plain convolution"
+    if module.padding_mode != "zeros":
+        return f"padding_mode {module.padding_mode!r}, where skipped places have no zeros beside them"
+    return None
+
+
+def _reason_against_gate(gate: LearnedGate, layer: nn.Conv2d) -> str | None:
+    if gate.see.in_channels == layer.in_channels:
+        return None
+    return f"its gate has learned from {gate.see.in_channels} channels, and it reads {layer.in_channels}"

@@ -14,6 +14,7 @@ MODELS = Registry(
         "hrnet_w18_small": "deltadistill.models.hrnet:build_w18_small",
         "jitnet": "deltadistill.models.jitnet:build",
         "mobilenetv2_deeplab": "deltadistill.models.mobilenetv2_deeplab:build",
+        "skip_gates": "deltadistill.blocks.skip_gates:build",
     },
 )
 

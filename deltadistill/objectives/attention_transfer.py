@@ -1,12 +1,11 @@
 """Attention transfer (Zagoruyko and Komodakis, ICLR 2017, Eq. 2): where maps are large."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from deltadistill.objectives.compared_maps import ComparedMaps, at_one_size
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -25,17 +24,11 @@ def attention_distance(own: Tensor, taught: Tensor) -> Tensor:
 
 
 class AttentionTransfer(Objective):
-    """The distance; modules, taught_by: where. None: the last map of each size, by equal names."""
+    """The distance; modules: where, None: the last map of each size."""
 
-    def __init__(
-        self,
-        setting: Setting,
-        *,
-        modules: Sequence[str] | None = None,
-        taught_by: Sequence[str] | None = None,
-    ):
+    def __init__(self, setting: Setting, *, modules: Modules = None):
         super().__init__()
-        self.compared = ComparedMaps.named(setting, modules, taught_by)
+        self.compared = ComparedMaps.named(setting, modules, "attention_transfer")
 
     @property
     def taps(self) -> Taps:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from deltadistill.forward.modes import evaluation_mode
-from deltadistill.objectives.matched_maps import last_block_at_each_size
+from deltadistill.objectives.named_pairs import Modules, last_block_at_each_size, named_pairs
 from deltadistill.objectives.setting import Setting
 from deltadistill.objectives.taps import Taps
 
@@ -24,27 +24,16 @@ class ComparedMaps:
     taught_by: tuple[str, ...]
 
     @classmethod
-    def named(
-        cls, setting: Setting, modules: Sequence[str] | None, taught_by: Sequence[str] | None = None
-    ) -> "ComparedMaps":
+    def named(cls, setting: Setting, modules: Modules, objective: str) -> "ComparedMaps":
         """Those of an objective's options; without any, the last map of each size in both networks.
 
-        Raises ValueError for unequally many names, and for modules that are not there or make no map
-        (N, C, H, W).
+        Raises ValueError for modules that are not there or make no map (N, C, H, W).
         """
-        if modules is None and taught_by is not None:
-            raise ValueError(
-                "taught_by names the teacher's modules one by one; name the student's as modules"
-            )
-        own = tuple(last_at_each_size(setting) if modules is None else modules)
-        theirs = own if taught_by is None else tuple(taught_by)
-        if len(own) != len(theirs) or not own:
-            raise ValueError(f"modules {list(own)} and taught_by {list(theirs)} do not pair up, one for one")
-        made = cls(own, theirs)
-        for name, other in zip(own, theirs, strict=True):
-            require_map(name, setting.maps(name))
-            require_map(other, setting.teacher_maps(other))
-        return made
+        pairs = named_pairs(setting, modules, objective, without=last_at_each_size)
+        for own, taught in pairs:
+            require_map(own, setting.maps(own))
+            require_map(taught, setting.teacher_maps(taught))
+        return cls(tuple(own for own, _ in pairs), tuple(taught for _, taught in pairs))
 
     @property
     def taps(self) -> Taps:

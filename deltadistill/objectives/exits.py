@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.objectives.frame_classes import FrameClasses, Told
-from deltadistill.objectives.matched_maps import Modules
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.own_maps import OwnMaps

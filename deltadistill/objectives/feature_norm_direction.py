@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from deltadistill.objectives.frame_classes import FrameClasses, Told
-from deltadistill.objectives.matched_maps import MatchedMaps, Modules
+from deltadistill.objectives.matched_maps import MatchedMaps
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting

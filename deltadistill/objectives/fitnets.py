@@ -1,12 +1,11 @@
 """Hints (FitNets, Romero et al., ICLR 2015, Eq. 3): a map of the student, adapted, is to be the teacher's."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.objectives.compared_maps import ComparedMaps, at_one_size, last_at_each_size
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -18,21 +17,15 @@ class FitNets(Objective):
 
     The hint is learnt beside the other terms, as in later comparisons, not in a stage before them (§2.3); the
     larger of two maps is averaged to the size of the smaller.
-    modules, taught_by: where; None: the map in the middle of those that are last at their size.
+    modules: where; None: the map in the middle of those that are last at their size.
     """
 
-    def __init__(
-        self,
-        setting: Setting,
-        *,
-        modules: Sequence[str] | None = None,
-        taught_by: Sequence[str] | None = None,
-    ):
+    def __init__(self, setting: Setting, *, modules: Modules = None):
         super().__init__()
-        if modules is None and taught_by is None:
+        if modules is None:
             found = last_at_each_size(setting)
             modules = found[len(found) // 2 :][:1]
-        self.compared = ComparedMaps.named(setting, modules, taught_by)
+        self.compared = ComparedMaps.named(setting, modules, "fitnets")
         self.regressors = nn.ModuleList(nn.Conv2d(*pair, 1) for pair in self.compared.channels(setting))
 
     @property

@@ -1,17 +1,14 @@
 """A network's maps beside the teacher's, brought to the teacher's channels and size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.objectives.named_pairs import Modules, named_pairs
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
 from deltadistill.objectives.taps import Taps
-
-Modules = Sequence[str] | Mapping[str, str] | str | None
-"""Names of modules in both networks, or {own: the teacher's}; one name; None: the last block at each size."""
 
 
 class MatchedMaps(nn.Module):
@@ -59,31 +56,6 @@ class MatchedMaps(nn.Module):
         adapted = [adapter(made) for adapter, made in zip(self.adapters, own, strict=True)]
         taught = self.taught(seen)
         return [(_resized(mine, theirs), theirs) for mine, theirs in zip(adapted, taught, strict=True)]
-
-
-def last_block_at_each_size(setting: Setting) -> list[str]:
-    """Names of the last converted blocks that make maps, one for each size of maps."""
-    last: dict[tuple[int, ...], str] = {}
-    for name, maps in setting.maps_of(list(delta_blocks(setting.network))).items():
-        for made in maps:
-            if made.dim() == 4:
-                last[tuple(made.shape[2:])] = name
-    return list(last.values())
-
-
-def named_pairs(setting: Setting, modules: Modules, objective: str) -> list[tuple[str, str]]:
-    """Names of modules in the network and in the teacher; ValueError where there are none."""
-    if modules is None:
-        modules = last_block_at_each_size(setting)
-    if isinstance(modules, str):
-        modules = [modules]
-    pairs = list(modules.items()) if isinstance(modules, Mapping) else [(name, name) for name in modules]
-    if not pairs:
-        raise ValueError(
-            f"objective {objective} has no modules to look at: the network has no converted blocks that make "
-            "maps; name modules, options: {modules: [NAME]}"
-        )
-    return pairs
 
 
 def as_maps(made: Sequence[Tensor], module: str) -> list[Tensor]:

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deltadistill.objectives.exits import logits_of_size
-from deltadistill.objectives.matched_maps import MatchedMaps, Modules
+from deltadistill.objectives.matched_maps import MatchedMaps
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.query_retrieval import on_grid

@@ -15,7 +15,8 @@ energy, as `block_errors` does with the targets of blocks, and makes the loss on
 import torch
 from torch import Tensor
 
-from deltadistill.objectives.matched_maps import MatchedMaps, Modules
+from deltadistill.objectives.matched_maps import MatchedMaps
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting

@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from deltadistill.objectives.matched_maps import Modules, as_maps, named_pairs
+from deltadistill.objectives.matched_maps import as_maps
+from deltadistill.objectives.named_pairs import Modules, named_pairs
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
 from deltadistill.objectives.taps import Taps

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deltadistill.objectives.matched_maps import MatchedMaps, Modules
+from deltadistill.objectives.matched_maps import MatchedMaps
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.normalised_features import energy_and_size
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deltadistill.conversion.red_blocks import Attachment, red_place, watched_places
 from deltadistill.objectives.compared_maps import ComparedMaps
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -58,24 +59,17 @@ def red_distillation(
 class ResidualEncoded(Objective):
     """α times the unlikeness of maps and the teacher's: of a delta network on its later frames.
 
-    modules: where, and taught_by: where in the teacher, if otherwise. None: of a per-frame student behind its
+    modules: where; None: of a per-frame student behind its
     RED blocks (its setting's pairs), of a delta network the last converted block at each size of maps.
     Raises ValueError for a module that the network does not have or that makes no map (N, C, H, W).
     """
 
-    def __init__(
-        self,
-        setting: Setting,
-        *,
-        modules: Sequence[str] | None = None,
-        taught_by: Sequence[str] | None = None,
-        alpha: float = ALPHA,
-    ):
+    def __init__(self, setting: Setting, *, modules: Modules = None, alpha: float = ALPHA):
         super().__init__()
         self.alpha = alpha
         if modules is None and setting.pairs:
-            modules, taught_by = zip(*setting.pairs, strict=True)
-        self.compared = ComparedMaps.named(setting, modules, taught_by)
+            modules = dict(setting.pairs)
+        self.compared = ComparedMaps.named(setting, modules, "residual_encoded")
 
     @property
     def taps(self) -> Taps:

@@ -4,13 +4,12 @@ From the deepest level up, a level's map is fused with what came from below by a
 comes out is compared with the teacher's map in coarser and coarser means (HCL).
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deltadistill.objectives.compared_maps import ComparedMaps, at_one_size
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting
@@ -57,20 +56,13 @@ class _Fusion(nn.Module):
 class ReviewKD(Objective):
     """The distances of all levels; their modules are this objective's own.
 
-    modules, taught_by: the levels, shallowest first; None: the last map of each size. middle: channels in
+    modules: the levels, shallowest first; None: the last map of each size. middle: channels in
     which levels are fused; None: at most 64, and no more than a level has (published for ImageNet: 512).
     """
 
-    def __init__(
-        self,
-        setting: Setting,
-        *,
-        modules: Sequence[str] | None = None,
-        taught_by: Sequence[str] | None = None,
-        middle: int | None = None,
-    ):
+    def __init__(self, setting: Setting, *, modules: Modules = None, middle: int | None = None):
         super().__init__()
-        self.compared = ComparedMaps.named(setting, modules, taught_by)
+        self.compared = ComparedMaps.named(setting, modules, "reviewkd")
         channels = self.compared.channels(setting)
         middle = middle or min(64, *(own for own, _ in channels))
         self.levels = nn.ModuleList(

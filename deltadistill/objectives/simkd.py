@@ -24,7 +24,7 @@ class SimKD(Objective):
 
     def __init__(self, setting: Setting, *, module: str | None = None):
         super().__init__()
-        self.compared = ComparedMaps.named(setting, [module or last_at_each_size(setting)[-1]])
+        self.compared = ComparedMaps.named(setting, module or last_at_each_size(setting)[-1], "simkd")
         ((own, taught),) = self.compared.channels(setting)
         if own != taught:
             raise ValueError(

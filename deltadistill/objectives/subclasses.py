@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from deltadistill.objectives.exits import logits_of_size
 from deltadistill.objectives.frame_classes import classes_of_size
-from deltadistill.objectives.matched_maps import MatchedMaps, Modules, as_maps
+from deltadistill.objectives.matched_maps import MatchedMaps, as_maps
+from deltadistill.objectives.named_pairs import Modules
 from deltadistill.objectives.objective import Objective
 from deltadistill.objectives.observation import Observation
 from deltadistill.objectives.setting import Setting

@@ -10,7 +10,9 @@ from tqdm import tqdm
 from deltadistill.data.label_table import table
 from deltadistill.data.manifest import SPLITS, Manifest
 from deltadistill.pipeline.params import PrepareDataset
-from deltadistill.pipeline.params.dataset import CocoVideo, GeneratedStreets, Masks, Video
+from deltadistill.pipeline.params.annotated import CocoVideo, Masks
+from deltadistill.pipeline.params.generated import GeneratedStreets
+from deltadistill.pipeline.params.videos import Video
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video

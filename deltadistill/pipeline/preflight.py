@@ -24,8 +24,9 @@ from deltadistill.models import sources
 from deltadistill.objectives.registry import OBJECTIVES
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.kept_costs import COUNTED, require_cost_options
-from deltadistill.pipeline.params.distill import Distill, NetworkTraining
-from deltadistill.pipeline.recipe_of_distillation import search_costs, search_course
+from deltadistill.pipeline.params.distill import Distill
+from deltadistill.pipeline.params.trainings import NetworkTraining
+from deltadistill.pipeline.recipe_of_search import search_costs, search_course
 from deltadistill.pipeline.recipe_of_student import early_student
 from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.predictors.key_schedules import build_schedule

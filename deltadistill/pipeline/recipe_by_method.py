@@ -9,8 +9,8 @@ from torch import nn
 from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.pipeline.params import Params
+from deltadistill.pipeline.recipe_of_companion import Companion, train_flow_scale, train_skip_gates
 from deltadistill.pipeline.recipe_of_distillation import distill
-from deltadistill.pipeline.recipe_of_flow_scale import train_flow_scale
 from deltadistill.pipeline.recipe_of_student import distill_pair
 from deltadistill.pipeline.recipe_per_frame import (
     finetune,
@@ -56,8 +56,8 @@ def train_network(
         if training.specialise:
             outcome = specialise(small, teacher, task, store, longer, training.specialise, **common)
         return Trained(small, outcome), model
-    if training.method == "flow_scale":
-        return train_flow_scale(teacher, task, store, settings, training.options, **common)
+    if train := _COMPANIONS.get(training.method):
+        return train(Companion.of(teacher, task, store, settings, run), training.options, seed=seed)
     if training.method == "pooled":
         if training.student.start == "random":
             blank = models.build(model["name"], classes=model["classes"], **model["options"])
@@ -68,3 +68,6 @@ def train_network(
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model
+
+
+_COMPANIONS = {"flow_scale": train_flow_scale, "skip_gates": train_skip_gates}

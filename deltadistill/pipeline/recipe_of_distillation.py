@@ -3,32 +3,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from deltadistill import models
-from deltadistill.account.amortised_target import AmortisedTarget
 from deltadistill.account.candidate_costs import CostTable
-from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks, require_candidates
 from deltadistill.blocks.design import Student
-from deltadistill.blocks.designs import shape_design, student_design
-from deltadistill.blocks.linear import LinearStudent
+from deltadistill.blocks.designs import student_design
 from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.conversion.convert import convert, deploy
-from deltadistill.conversion.registry import SELECTORS
-from deltadistill.conversion.selectors import Selector
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
 from deltadistill.distillation.layer_errors import layer_errors
-from deltadistill.distillation.memory_choice import within_memory
-from deltadistill.distillation.one_shot import decide_by_output_errors, output_errors
-from deltadistill.distillation.rank_choice import choose_ranks
-from deltadistill.distillation.registry import COSTS
 from deltadistill.distillation.search import gate_probabilities, learning_parameters
-from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.distillation.weighted import Terms, equation_5, further_terms, own_modules
 from deltadistill.evaluation.clips import clip_score, tune_windows
@@ -37,14 +28,12 @@ from deltadistill.motion.of_clips import ClipMotion
 from deltadistill.objectives.near_objects import NearObjects
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline.kept_costs import COUNTED, kept_costs
-from deltadistill.pipeline.params import Distill, DistillOptimiser, Search
+from deltadistill.pipeline.params import Distill, DistillOptimiser
+from deltadistill.pipeline.recipe_of_search import RANKS, decided_or_searched, ranked, search_costs, selected
 from deltadistill.pipeline.training_run import Trained, TrainingRun, optimise, train_on_clips
 from deltadistill.processes.group import device_of
 from deltadistill.stored.architecture import found_architecture
 from deltadistill.tasks.task import Reference, Task
-
-RANKS = "ranks"
-"""Of `search.chosen_by`: every block has a rank of its own."""
 
 
 def distill(
@@ -66,45 +55,19 @@ def distill(
     fgfi: imitate the maps that a detector's heads read, near objects, in place of every block's
         output (FGFI). Raises ValueError for a data set without boxes.
     """
-    students, where = student_design(settings.students.design), SELECTORS.find(settings.students.where)
-    device = device_of(teacher)
-    clips = _initialisation_clips(store, settings, seed, device)
-    windows = tune_windows(store, settings.max_distance + 1)
-    probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
-    if settings.search.memory_mib is not None:
-        shapes, frames = shape_design(settings.students.design), probe[0, :2]
-        bound = {"memory_mib": settings.search.memory_mib, "predicts": predicts}
-        where = within_memory(teacher, shapes, where, frames=frames, **bound)
-    if settings.search.chosen_by == RANKS:
-        students = _ranked(teacher, students, where, settings, clips, probe, progress=run.group.is_first)
-    network = convert(
-        teacher,
-        students,
-        where,
-        predicts=predicts,
-        clips=clips,
-        example=probe[0, :2],
-        progress=run.group.is_first,
+    network, students, probe = _with_students(
+        teacher, store, settings, predicts=predicts, seed=seed, progress=run.group.is_first
     )
-    require_candidates(network)
     start_gates(network, logit=settings.search.initial_logit, temperature=settings.search.temperature)
-    reference = _reference(teacher, task, store, settings)
     terms = loss_terms(settings, Setting(network, probe[0], tuple(settings.augment.crop), task), fgfi=fgfi)
     companions = own_modules(terms)
     errors_before = layer_errors(network, probe)
     groups = parameter_groups(network, settings.optimiser, companions.values())
-
-    motion = None if settings.motion is None else ClipMotion(settings.motion.preset)
-
-    def tune_score(between: Callable[[], None]) -> float:
-        shared = {"group": run.group, "between": between, "motion_of": motion}
-        return 100 * task.score(clip_score(network, task, store, windows, reference, **shared))
-
-    size = (3, *store.size)
     costs = costs or kept_costs(
-        lambda: search_costs(network, settings.search, size=size), settings.search, run
+        lambda: search_costs(network, settings.search, size=(3, *store.size)), settings.search, run
     )
-    search = _search(network, settings, costs, probe)
+    search = decided_or_searched(network, settings, costs, probe)
+    motion = None if settings.motion is None else ClipMotion(settings.motion.preset)
     trainee = DistillTraining(
         optimise(network, groups, settings, run=run, companions=companions),
         terms,
@@ -112,7 +75,7 @@ def distill(
         search=search,
         costs=costs if search else None,
         seed=seed,
-        tune_score=tune_score,
+        tune_score=_judge(network, teacher, task, store, settings, group=run.group, motion_of=motion),
         motion_of=motion,
     )
     with _moving(network, settings):
@@ -127,6 +90,39 @@ def distill(
         layers,
         costs=None if settings.search.cost == COUNTED else costs,
     )
+
+
+def _with_students(
+    teacher: nn.Module, store: FrameStore, settings: Distill, *, predicts: str, seed: int, progress: bool
+) -> tuple[nn.Module, Student, Tensor]:
+    """The teacher's copy with students, their design, and clips (N, T, 3, H, W) of the tune split."""
+    students = student_design(settings.students.design)
+    device = device_of(teacher)
+    clips = _initialisation_clips(store, settings, seed, device)
+    windows = tune_windows(store, settings.max_distance + 1)
+    probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
+    where = selected(teacher, settings, probe[0, :2], predicts=predicts)
+    if settings.search.chosen_by == RANKS:
+        students = ranked(teacher, students, where, settings, clips, probe, progress=progress)
+    given = {"predicts": predicts, "clips": clips, "example": probe[0, :2], "progress": progress}
+    network = convert(teacher, students, where, **given)
+    require_candidates(network)
+    return network, students, probe
+
+
+def _judge(
+    network: nn.Module, teacher: nn.Module, task: Task, store: FrameStore, settings: Distill, **shared: Any
+) -> Callable[[Callable[[], None]], float]:
+    """The score on the tune split, from 0 to 100, as the training loop asks for it."""
+    windows = tune_windows(store, settings.max_distance + 1)
+    reference = _reference(teacher, task, store, settings)
+
+    def score(between: Callable[[], None]) -> float:
+        return 100 * task.score(
+            clip_score(network, task, store, windows, reference, between=between, **shared)
+        )
+
+    return score
 
 
 def _moving(network: nn.Module, settings: Distill) -> AbstractContextManager[None]:
@@ -171,61 +167,6 @@ def loss_terms(settings: Distill, setting: Setting, *, fgfi: bool = False) -> Te
     alpha = loss.fgfi.weight if fgfi else loss.alpha
     terms = equation_5(setting, alpha=alpha, task=loss.task, alpha_steps=until, imitated=imitated)
     return {**terms, **further_terms(loss.further, setting, steps=settings.steps)}
-
-
-def _search(network: nn.Module, settings: Distill, costs: CostTable, probe: Tensor) -> SearchCourse | None:
-    """The course of the search; None where every block is decided before the training."""
-    course = search_course(settings.search, settings.steps)
-    if settings.search.chosen_by == "gates":
-        return course
-    if settings.search.chosen_by == RANKS:
-        for block in delta_blocks(network).values():
-            block.decide(COMPRESSED)
-        return None
-    assert course.target is not None  # the parameters say so
-    decide_by_output_errors(network, costs, course.target, output_errors(network, probe))
-    return None
-
-
-def _ranked(
-    teacher: nn.Module,
-    students: Student,
-    where: Selector,
-    settings: Distill,
-    clips: Tensor | None,
-    judged: Tensor,
-    *,
-    progress: bool,
-) -> Student:
-    """The students with a rank for each block that reach the search's target."""
-    assert clips is not None  # the parameters say so, and what students are
-    assert isinstance(students, LinearStudent)
-    assert settings.search.target is not None
-    return choose_ranks(
-        teacher,
-        clips,
-        **settings.search.target.model_dump(),
-        students=students,
-        where=where,
-        judged=judged,
-        progress=progress,
-    )
-
-
-def search_course(search: Search, steps: int) -> SearchCourse:
-    """Make the course of the search that a params section describes, over so many steps."""
-    return SearchCourse(
-        warmup=round(search.warmup * steps),
-        freeze=round(search.freeze * steps),
-        budget=search.delta_budget,
-        target=AmortisedTarget(**search.target.model_dump()) if search.target else None,
-    )
-
-
-def search_costs(network: nn.Module, search: Search, *, size: tuple[int, int, int]) -> CostTable:
-    """Costs of every candidate at a frame size (C, H, W), as the search's target or budget is meant."""
-    length = search.target.length if search.target else None
-    return COSTS.find(search.cost)(network, size, length=length, **search.cost_options)
 
 
 def _initialisation_clips(

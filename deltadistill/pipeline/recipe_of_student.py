@@ -18,7 +18,7 @@ from deltadistill.evaluation.frames import labelled_frames
 from deltadistill.models.pool_earlier import earlier_strides, pool_earlier
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline.params import Distill
-from deltadistill.pipeline.params.distill import EarlyStudent
+from deltadistill.pipeline.params.trainings import EarlyStudent
 from deltadistill.pipeline.recipe_per_frame import per_frame_tune_score
 from deltadistill.pipeline.training_run import Trained, TrainingRun, optimise, run_training
 from deltadistill.stored.early_student import early_architecture

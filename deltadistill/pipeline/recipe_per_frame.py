@@ -21,7 +21,7 @@ from deltadistill.evaluation.frames import (
 from deltadistill.objectives.setting import Setting
 from deltadistill.objectives.teacher_output import TeacherOutput
 from deltadistill.pipeline.params import Distill, PretrainTeacher
-from deltadistill.pipeline.params.distill import Specialise
+from deltadistill.pipeline.params.trainings import Specialise
 from deltadistill.pipeline.training_run import (
     Trained,
     TrainingRun,

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import cast
 
 import torch
 from torch import nn
 
 from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.account.macs import count_macs
-from deltadistill.account.macs_table import MacTable
-from deltadistill.blocks.delta_network import seat_of
+from deltadistill.account.macs_table import LayerMacs, MacTable
+from deltadistill.blocks.delta import DeltaBlock
+from deltadistill.blocks.delta_network import delta_blocks, seat_of
+from deltadistill.blocks.rule import State
 from deltadistill.blocks.sessions import StreamSession
-from deltadistill.blocks.skip_rule import SkipConvolution, skip_macs
+from deltadistill.blocks.skip_gates import learned_skips
+from deltadistill.blocks.skip_rule import SkipConvolution, SkipRule, skip_macs
 from deltadistill.conversion.convert import convert
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.forward.outputs import frame_outputs
@@ -22,10 +26,12 @@ from deltadistill.tasks.task import Predictions, Task, on_processor
 
 
 class SkipConvolutions(Predictor):
-    """A plain network, with the norm gate of `blocks.skip_rule` before its convolutions (CVPR 2021).
+    """A plain network, with a gate of `blocks.skip_gate` before its convolutions (CVPR 2021).
 
-    threshold: of the gate, relative to the mean magnitude of each convolution's input on the key frame.
-    where: which convolutions, a name of conversion.registry.SELECTORS; others run on every frame in full.
+    threshold: of the norm gate, relative to the mean magnitude of each convolution's input on the key frame.
+    gates: in its place a network of gates that have learned, of training method skip_gates
+    (blocks/skip_gates.py). where: which convolutions, a name of conversion.registry.SELECTORS; others run on
+    every frame in full, as do those without a gate that has learned.
     Costs are counted frame by frame, by the positions that were computed.
     """
 
@@ -33,9 +39,20 @@ class SkipConvolutions(Predictor):
     costs_vary = True
 
     def __init__(
-        self, network: nn.Module, task: Task, *, threshold: float, where: str = "inner_convolutions"
+        self,
+        network: nn.Module,
+        task: Task,
+        *,
+        threshold: float | None = None,
+        gates: nn.Module | None = None,
+        where: str = "inner_convolutions",
     ):
-        design = SkipConvolution(threshold)
+        if (threshold is None) == (gates is None):
+            raise ValueError(
+                "skip_convolutions takes either a threshold (options: {threshold: 0.3}) or gates that have "
+                "learned (networks: {gates: distill/name of a training of method skip_gates})"
+            )
+        design = SkipConvolution(threshold) if threshold is not None else learned_skips(gates)
         self._network = convert(network, design, SELECTORS.find(where)).eval()
         self._device = device_of(network)
         self._task = task
@@ -64,14 +81,15 @@ class SkipConvolutions(Predictor):
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """The most that a frame can cost: every position computed, and the gates."""
-        looked_at = sum(prod(row.input_shape) * row.calls for row in self._table.rows if row.chosen)
-        return FrameCosts(key=networks[MAIN].key, delta=Cost(macs=self._table.delta + looked_at))
+        blocks = delta_blocks(self._network)
+        skipping = [_most(blocks[row.name], row) for row in self._table.rows if row.chosen]
+        return FrameCosts(key=networks[MAIN].key, delta=Cost(macs=self._in_full + sum(skipping)))
 
     def last_cost(self, networks: Mapping[str, FrameCosts]) -> Cost:
         """What the last frame computed: convolutions at their positions, gates, and all other layers."""
         if self.is_key_frame:
             return networks[MAIN].key
-        skipping = [skip_macs(block.teacher, state) for (block, _), state in self._session.state.items()]
+        skipping = [_macs(block, state) for (block, _), state in self._session.state.items()]
         return Cost(macs=self._in_full + sum(skipping))
 
     @property
@@ -84,3 +102,14 @@ class SkipConvolutions(Predictor):
         if self._size not in self._tables:
             self._tables[self._size] = count_macs(self._network, (3, *self._size))
         return self._tables[self._size]
+
+
+def _macs(block: DeltaBlock, state: State) -> float:
+    return skip_macs(block.teacher, cast(SkipRule, block.rule), state)
+
+
+def _most(block: DeltaBlock, row: LayerMacs) -> int:
+    """MACs where every position is computed."""
+    layer, gate = cast(nn.Conv2d, block.teacher), cast(SkipRule, block.rule).gate
+    inputs, positions = prod(row.input_shape), prod(row.output_shape) // layer.out_channels
+    return row.teacher_macs + row.calls * gate.macs(layer, inputs, positions)

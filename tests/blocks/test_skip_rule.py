@@ -7,6 +7,7 @@ from torch import nn
 import deltadistill as dd
 from deltadistill.blocks import skip_rule
 from deltadistill.blocks.delta_network import delta_blocks
+from deltadistill.blocks.skip_gate import NormGate
 from deltadistill.blocks.skip_rule import SkipConvolution, SkipRule, skip_macs
 
 
@@ -24,7 +25,7 @@ def ones(kernel=3, **settings):
 
 
 def begun(layer, x, threshold):
-    rule, parts = SkipRule(threshold), Parts(layer)
+    rule, parts = SkipRule(NormGate(threshold)), Parts(layer)
     return rule, parts, rule.state_of(parts, x, layer(x))
 
 
@@ -96,7 +97,7 @@ def test_without_a_threshold_nothing_that_changed_is_skipped():
 def test_macs_are_those_of_the_computed_positions_and_of_the_gate():
     layer = nn.Conv2d(3, 4, 3, padding=1)
     state = torch.zeros(2, 3, 8, 8), torch.zeros(2, 4, 8, 8), torch.zeros(2), torch.tensor([10.0, 20.0])
-    assert skip_macs(layer, state) == 15 * 27 * 4 + 3 * 64 + 9 * 64
+    assert skip_macs(layer, SkipRule(NormGate(1)), state) == 15 * 27 * 4 + 3 * 64 + 9 * 64
 
 
 def test_a_network_of_skip_convolutions_repeats_itself_in_a_still_clip():
@@ -115,7 +116,7 @@ def test_what_does_not_fit_is_refused_with_its_reason():
     assert "padding_mode 'circular'" in design.reason_against(nn.Conv2d(1, 1, 3, padding_mode="circular"))
     assert design.reason_against(nn.Linear(2, 2)) == "not a plain convolution"
     assert design.reason_against(nn.Conv2d(1, 1, 3)) is None
-    assert SkipConvolution(0).rule("delta").threshold == 0
+    assert SkipConvolution(0).rule("delta").gate.threshold == 0
     with pytest.raises(ValueError, match=r"threshold -1 of skip convolutions must be at least 0"):
         SkipConvolution(-1)
 
@@ -128,8 +129,8 @@ def test_windows_are_gathered_where_few_positions_are_computed_and_channels_are_
 ):
     torch.manual_seed(0)
     layer = nn.Conv2d(3, 6, 3, padding=1, groups=groups).requires_grad_(False)
-    kept, computed = torch.randn(1, 3, 10, 10), torch.zeros(1, 1, 10, 10, dtype=torch.bool)
-    computed.view(-1)[: round(100 * share)] = True
+    kept, computed = torch.randn(1, 3, 10, 10), torch.zeros(1, 1, 10, 10)
+    computed.view(-1)[: round(100 * share)] = 1
     took, windows = [], skip_rule._windows
     monkeypatch.setattr(skip_rule, "_windows", lambda *given: took.append(given) or windows(*given))
     found = skip_rule._convolved(kept, computed, layer)

@@ -6,7 +6,7 @@ from objectives.test_making_and_keeping import setting
 
 from deltadistill.distillation.weighted import Weighted, further_terms
 from deltadistill.objectives.block_errors import BlockErrors
-from deltadistill.pipeline.params.distill import FurtherObjective
+from deltadistill.pipeline.params.losses import FurtherObjective
 
 
 def test_a_weight_that_changes_by_hand():

@@ -15,7 +15,7 @@ from deltadistill.distillation.registry import COSTS
 from deltadistill.pipeline import params
 from deltadistill.pipeline.kept_costs import kept_costs, require_cost_options
 from deltadistill.pipeline.params import Search
-from deltadistill.pipeline.recipe_of_distillation import search_costs
+from deltadistill.pipeline.recipe_of_search import search_costs
 from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.processes.checkpoint import Checkpoint
 

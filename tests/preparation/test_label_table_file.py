@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deltadistill.data.label_table import TABLES, ClassEntry, table
-from deltadistill.pipeline.params.dataset import LABEL_TABLES
+from deltadistill.pipeline.params.label_tables import LABEL_TABLES
 from deltadistill.preparation.label_table_file import open_label_table, read_label_table
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.data.manifest import Manifest
 from deltadistill.pipeline import params as parameters
 from deltadistill.pipeline.dataset_kinds import make_dataset
-from deltadistill.pipeline.params.dataset import Video
+from deltadistill.pipeline.params.videos import Video
 from deltadistill.preparation.division import Division
 from deltadistill.preparation.extraction import Reading, Window, window_of
 from deltadistill.preparation.video import BoxesOf

@@ -8,7 +8,7 @@ from training.test_recipes import OPTIONS, toy
 from deltadistill import models
 from deltadistill.data.frames import FrameStore
 from deltadistill.models.flow_scale import FlowScale
-from deltadistill.pipeline.params.distill import NetworkTraining
+from deltadistill.pipeline.params.trainings import NetworkTraining
 from deltadistill.pipeline.recipe_by_method import train_network
 from deltadistill.pipeline.training_run import TrainingRun
 from deltadistill.tasks.segmentation import Segmentation

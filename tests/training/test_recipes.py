@@ -19,7 +19,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.training import DistillTraining
 from deltadistill.exporting.stream_memory import stream_memory
 from deltadistill.pipeline import params
-from deltadistill.pipeline.params.distill import NetworkTraining
+from deltadistill.pipeline.params.trainings import NetworkTraining
 from deltadistill.pipeline.recipe_by_method import train_network
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_per_frame import finetune, train_per_frame

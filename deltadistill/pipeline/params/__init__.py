@@ -1,9 +1,11 @@
 """The experiment's parameters: params.yaml as typed, frozen, validated objects."""
 
 from deltadistill.pipeline.params.dataset import PrepareDataset
-from deltadistill.pipeline.params.distill import Distill, DistillLoss, DistillOptimiser, Search
+from deltadistill.pipeline.params.distill import Distill, DistillOptimiser
 from deltadistill.pipeline.params.experiment import Params
+from deltadistill.pipeline.params.losses import DistillLoss
 from deltadistill.pipeline.params.reading import load, load_sweep, parse
+from deltadistill.pipeline.params.students import Search
 from deltadistill.pipeline.params.sweep import ParameterSweep
 from deltadistill.pipeline.params.training import (
     NO_WEIGHTS,

@@ -29,7 +29,7 @@ def within_memory(
     where: Selector = inner_convolutions,
     *,
     frames: Tensor,
-    memory_mib: float,
+    most: float,
     predicts: str = "delta",
     run: Run | None = None,
 ) -> Selector:
@@ -40,11 +40,11 @@ def within_memory(
     much less of maps, that stays whose students save the most multiply-accumulates.
 
     network: a plain one. students, predicts, run: as for `convert`. frames: (N, C, H, W), of the size that
-    streams have. memory_mib: of the peak of a key frame and of a delta frame, with the maps that are kept and
+    streams have. most: MiB of the peak of a key frame and of a delta frame, with the maps that are kept and
     weights apart (`stream_memory`), whichever candidate each block comes to have.
     Raises ValueError where even a frame of the plain network takes more, and where no map fits beside it.
     """
-    most, chosen = memory_mib * MIB, where
+    budget, chosen = most * MIB, where
     frame = frames[:1].clone()  # memory of its own: a view's counts as all that it is a view of
     while True:
         trial = convert(
@@ -54,12 +54,12 @@ def within_memory(
         functions = _functions(trial, frame, run)
         found = [memory_of(each, frame) for each in functions]
         peak = max(each.peak for each in found)
-        if peak <= most:
+        if peak <= budget:
             return chosen
         maps = _bytes_by_block(functions)
-        kept = _kept(maps, _saved(trial, frames, run), beyond=peak - most)
+        kept = _kept(maps, _saved(trial, frames, run), beyond=peak - budget)
         if not kept:
-            raise _nothing_fits(found[0].frame.peak, memory_mib)
+            raise _nothing_fits(found[0].frame.peak, most)
         chosen = _only(where, kept)
 
 

@@ -11,10 +11,9 @@ from deltadistill.blocks.designs import shape_design
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.conversion.registry import SELECTORS
 from deltadistill.conversion.selectors import Selector
-from deltadistill.distillation.memory_choice import within_memory
 from deltadistill.distillation.one_shot import decide_by_output_errors, output_errors
 from deltadistill.distillation.rank_choice import choose_ranks
-from deltadistill.distillation.registry import COSTS
+from deltadistill.distillation.registry import BOUNDS, COSTS
 from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.pipeline.params import Distill, Search
 
@@ -39,12 +38,11 @@ def decided_or_searched(
 
 
 def selected(teacher: nn.Module, settings: Distill, frames: Tensor, *, predicts: str) -> Selector:
-    """What is to be converted; with a bound on memory, what of it fits. frames: (N, 3, H, W)."""
-    where, bound = SELECTORS.find(settings.students.where), settings.search.memory_mib
-    if bound is None:
-        return where
-    shapes = shape_design(settings.students.design)
-    return within_memory(teacher, shapes, where, frames=frames, memory_mib=bound, predicts=predicts)
+    """What is to be converted; of that what is within the search's bounds. frames: (N, 3, H, W)."""
+    where, shapes = SELECTORS.find(settings.students.where), shape_design(settings.students.design)
+    for name, most in settings.search.bounds.items():
+        where = BOUNDS.find(name)(teacher, shapes, where, frames=frames, most=most, predicts=predicts)
+    return where
 
 
 def ranked(

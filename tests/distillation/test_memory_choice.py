@@ -32,7 +32,7 @@ def test_layers_that_save_least_for_their_maps_are_left_alone():
     whole = dd.convert(network(), STUDENTS, example=FRAMES, progress=False)
     assert list(delta_blocks(whole)) == ["1", "2", "3"]
     budget = (peak(whole) - 4 * PLANE) / MIB
-    where = within_memory(network(), STUDENTS, frames=FRAMES, memory_mib=budget)
+    where = within_memory(network(), STUDENTS, frames=FRAMES, most=budget)
     assert where(network()) == ["1", "2"]
     smaller = dd.convert(network(), STUDENTS, where, example=FRAMES, progress=False)
     assert peak(smaller) <= budget * MIB
@@ -42,7 +42,7 @@ def test_the_bound_holds_whichever_candidates_a_search_chooses():
     plain = peak(network())
     for planes in (20, 30, 40):
         budget = (plain + planes * PLANE) / MIB
-        where = within_memory(network(), STUDENTS, frames=FRAMES, memory_mib=budget)
+        where = within_memory(network(), STUDENTS, frames=FRAMES, most=budget)
         delta = dd.convert(network(), STUDENTS, where, example=FRAMES, progress=False).eval()
         for candidate in ("compressed", "uncompressed"):
             for block in delta_blocks(delta).values():
@@ -52,11 +52,11 @@ def test_the_bound_holds_whichever_candidates_a_search_chooses():
 
 
 def test_a_bound_that_holds_already_leaves_the_selection_as_it_is():
-    where = within_memory(network(), STUDENTS, frames=FRAMES, memory_mib=1.0)
+    where = within_memory(network(), STUDENTS, frames=FRAMES, most=1.0)
     assert where(network()) == ["1", "2", "3"]
 
 
 def test_less_than_the_plain_network_takes_is_refused():
     """Frames of the plain network take 16 + 16 planes, 0.0078 MiB."""
     with pytest.raises(ValueError, match=r"takes 0\.008 MiB beside its weights, and 0\.007 MiB are given"):
-        within_memory(network(), STUDENTS, frames=FRAMES, memory_mib=0.007)
+        within_memory(network(), STUDENTS, frames=FRAMES, most=0.007)

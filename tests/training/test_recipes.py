@@ -125,7 +125,7 @@ def test_a_training_keeps_the_memory_of_a_stream_within_its_bound(store):
     teacher = nn.Sequential(*(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels))).eval()
     both = convert(teacher, LinearStudent(gamma=4), progress=False).eval()
     bound = stream_memory(both, frame).peak - 1  # bytes
-    settings = toy(search={"target": None, "memory_mib": bound / 2**20}).distill
+    settings = toy(search={"target": None, "bounds": {"memory_mib": bound / 2**20}}).distill
     task = Segmentation(len(store.classes))
     trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
     assert len(trained.architecture["blocks"]) == 1

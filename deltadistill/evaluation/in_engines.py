@@ -134,11 +134,16 @@ def build(
 
     The streamed predictor has key and delta graphs, also with moved answers between its frames; any other is
     given the network as one that runs every frame in full. ValueError for one that changes its network while
-    it answers: no engine would see that.
+    it answers, and for one that computes inside it: no engine would see that.
     """
     kind = PREDICTORS.find(predict)
     if getattr(kind, "learns", False):
         raise ValueError(f"predictor {predict!r} changes its network while it answers, which no engine sees")
+    if getattr(kind, "computes_inside", False):
+        raise ValueError(
+            f"predictor {predict!r} computes with modules inside its network, and engines run whole graphs; "
+            "it is timed in eager PyTorch alone"
+        )
     of = _OfNetwork(task)
     if kind is Streamed:
         return EngineStream(network, of)

@@ -34,6 +34,7 @@ class MovedStream(Predictor):
     """
 
     has_delta_frames = True
+    computes_inside = True
 
     def __init__(
         self,

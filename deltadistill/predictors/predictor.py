@@ -29,6 +29,8 @@ class Predictor(Protocol):
     has_delta_frames: whether frames other than key frames run a network, and so have a time of their own.
     works_on_predictions: whether it computes with what the task says, not with outputs of its network alone;
         then its time without the rest has that in it too.
+    computes_inside: whether it works with modules inside its network; engines, which run whole graphs, show
+        none.
     costs_vary: whether what a frame costs depends on the picture, or on its place in the sequence; then
         `costs` is the most that it can be, and `last_cost` what it was.
     cycle: after how many later frames what is done on them begins again, where it is not always the same.
@@ -41,6 +43,7 @@ class Predictor(Protocol):
     learns: bool = False
     has_delta_frames: bool = False
     works_on_predictions: bool = False
+    computes_inside: bool = False
     costs_vary: bool = False
     cycle: int = 1
     is_key_frame: bool = True

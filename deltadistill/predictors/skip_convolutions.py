@@ -36,6 +36,7 @@ class SkipConvolutions(Predictor):
     """
 
     has_delta_frames = True
+    computes_inside = True
     costs_vary = True
 
     def __init__(

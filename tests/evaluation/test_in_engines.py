@@ -127,6 +127,25 @@ def test_a_predictor_that_needs_the_network_itself_is_refused(kind, message, del
         in_engines.build(f"{__name__}:{kind.__name__}", in_engine(delta), Logits())
 
 
+@pytest.mark.parametrize(
+    ("predict", "options"),
+    [
+        ("skip_convolutions", {"threshold": 0.1}),
+        ("deep_feature_flow", {"split": "2"}),
+        ("moved_stream", {}),
+        ("moved_between", {"predict": "moved_stream"}),
+    ],
+)
+def test_one_that_computes_inside_its_network_is_named_with_where_it_is_timed(
+    predict, options, delta, in_engine
+):
+    inside = "moved_stream" if predict == "moved_between" else predict
+    with pytest.raises(
+        ValueError, match=f"'{inside}' computes with modules inside .* in eager PyTorch alone"
+    ):
+        in_engines.build(predict, in_engine(delta), Logits(), options=options)
+
+
 def test_a_network_is_exported_and_made_ready_once_for_every_shape(teacher, monkeypatch):
     made, ready = [], []
 

@@ -14,10 +14,14 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_leaves
 
-from deltadistill.account.operators import PER_ELEMENT
+from deltadistill.account.operators import PER_ELEMENT, operator_macs
+from deltadistill.account.windows import Window, lies_as, window_of
 from deltadistill.forward.watching import OperatorWatch
 
-_BATCH_NORMS = {name for name in PER_ELEMENT if "batch_norm" in name}
+_POINTWISE = {  # what torch has no tag for
+    *(name for name in PER_ELEMENT if "batch_norm" in name),
+    *("aten.hardswish", "aten._prelu_kernel"),
+}
 _ASKING_SHAPES = {  # they look at a tensor's shape and type, not at what it holds
     *("aten.empty_like", "aten.zeros_like", "aten.ones_like", "aten.full_like"),
     *("aten.new_empty", "aten.new_zeros", "aten.new_ones", "aten.new_full", "aten.new_empty_strided"),
@@ -34,7 +38,8 @@ class Step:
     """One operator call that makes or changes memory.
 
     reads: buffers it reads; read_bytes: as much of them as it reads. writes: buffers that it makes, none
-    where it works in place; changed: those that it then changes.
+    where it works in place; changed: those that it then changes. window: where its inputs are read for a
+    place of its output; None where that is no part of a map. macs: multiply-accumulates.
     """
 
     module: str
@@ -44,19 +49,22 @@ class Step:
     read_bytes: int
     writes: tuple[int, ...]
     changed: tuple[int, ...] = ()
+    window: Window | None = None
+    macs: int = 0
 
 
 @dataclass
 class Dataflow:
     """Steps in the order in which they ran, over buffers that are numbered in the order of their making.
 
-    sizes: bytes of each buffer. inputs: the caller's, which no step may write over. outputs: what is
-    returned. constants: bytes of the weights that are read, and of what weights alone make, by address; they
-    are no buffers.
+    sizes: bytes of each buffer. shapes: as it was made; () where that was a part of something larger.
+    inputs: the caller's, which no step may write over. outputs: what is returned. constants: bytes of the
+    weights that are read, and of what weights alone make, by address; they are no buffers.
     """
 
     steps: list[Step] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
     constants: dict[int, int] = field(default_factory=dict)
@@ -128,16 +136,25 @@ class _Watch(OperatorWatch):
             made = [each for each in written if self._buffer(each) is None]  # constants until now
         operator = str(func.overloadpacket)
         writes = tuple(dict.fromkeys(self._made(tensor) for tensor in made))
+        kind = _kind(func, operator, args, made)
         step = Step(
             self.running[-1],
             operator,
-            _kind(func, operator, args, made),
+            kind,
             tuple(read),
             sum(read.values()),
             writes,
             changed,
+            self._window(operator, kind, args, (args, named, made[:1])),
+            0 if changed else operator_macs(operator, args, made[0], "convolution") or 0,
         )
         self.flow.steps.append(step)
+
+    def _window(self, operator: str, kind: Kind, args: tuple[Any, ...], maps: Any) -> Window | None:
+        """The window of a call that sees all rows and columns of its maps, and makes them so."""
+        found = ((tensor, self._buffer(tensor)) for tensor in _tensors(maps))
+        whole = all(lies_as(each, self.flow.shapes[buffer]) for each, buffer in found if buffer is not None)
+        return window_of(operator, kind, args) if whole else None
 
     def _read(self, arguments: Any) -> dict[int, int]:
         """Bytes that are read, by buffer."""
@@ -158,7 +175,10 @@ class _Watch(OperatorWatch):
         if address not in self._buffers:
             self._buffers[address] = len(self.flow.sizes)
             self._storages.append(StorageWeakRef(tensor.untyped_storage()))
-            self.flow.sizes.append(tensor.untyped_storage().nbytes())
+            size = tensor.untyped_storage().nbytes()
+            self.flow.sizes.append(size)
+            is_whole = tensor.numel() * tensor.element_size() == size
+            self.flow.shapes.append(tuple(tensor.shape) if is_whole else ())
         return self._buffers[address]
 
 
@@ -178,7 +198,7 @@ def _written(func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Iterato
 
 
 def _kind(func: Any, operator: str, args: tuple[Any, ...], made: list[Tensor]) -> Kind:
-    if func._schema.is_mutable or operator in _BATCH_NORMS:
+    if func._schema.is_mutable or operator in _POINTWISE:
         return "pointwise"
     if torch.Tag.pointwise in func.tags and operator != "aten.clone":  # which may put elements elsewhere
         return "pointwise"

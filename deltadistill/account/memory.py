@@ -29,8 +29,19 @@ def count_memory(
     delta network run their teachers; `stream_memory` has the memory of key and delta frames.
     kept: numbers of inputs that are held to the end, as maps are that the next frame needs.
     """
-    if run is None and hasattr(network, "fixed_shapes") and all(isinstance(size, int) for size in inputs):
-        network = cast(Callable[[], nn.Module], network.fixed_shapes)()
+    network = _of_fixed_shapes(network, inputs, run)
+    flow, on_values = network_flow(network, inputs, run=run)
+    return memory_table(flow, weight_bytes(network), kept=kept, on_values=on_values)
+
+
+def network_flow(
+    network: nn.Module,
+    inputs: Sequence[int] | Sequence[Tensor],
+    *,
+    run: Callable[..., object] | None = None,
+) -> tuple[Dataflow, bool]:
+    """The graph of one frame, as `count_memory` takes it, and whether it is that of one frame's values."""
+    network = _of_fixed_shapes(network, inputs, run)
     flows: list[Dataflow] = []
 
     def watching(copy: nn.Module, *arguments: Any) -> object:
@@ -39,7 +50,15 @@ def count_memory(
             return (run or called)(copy, *arguments)
 
     table = count_macs(network, inputs, run=watching)
-    return memory_table(flows[-1], weight_bytes(network), kept=kept, on_values=table.on_values)
+    return flows[-1], table.on_values
+
+
+def _of_fixed_shapes(
+    network: nn.Module, inputs: Sequence[int] | Sequence[Tensor], run: Callable[..., object] | None
+) -> nn.Module:
+    if run is None and hasattr(network, "fixed_shapes") and all(isinstance(size, int) for size in inputs):
+        return cast(Callable[[], nn.Module], network.fixed_shapes)()
+    return network
 
 
 def memory_table(

@@ -4,7 +4,7 @@ import argparse
 
 from deltadistill.command import network_arguments
 from deltadistill.command.command import Command
-from deltadistill.command.values import size, whole_number, whole_numbers
+from deltadistill.command.values import mebibytes, size, whole_number, whole_numbers
 
 LENGTHS = (2, 3, 5, 10, 20)
 
@@ -18,6 +18,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lengths", type=whole_numbers, default=LENGTHS, metavar="T,T",
         help="frames from one key frame to the next (2,3,5,10,20)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory-mib", type=mebibytes, metavar="MIB",
+        help="what a frame may take beside its weights: how its first layers run patch by patch within that",
     )  # fmt: skip
     parser.add_argument("--device", default="cpu", help="where the time is measured (cpu)")
     parser.add_argument("--all", action="store_true", help="show every layer, not the dearest alone")

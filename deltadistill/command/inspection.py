@@ -14,6 +14,7 @@ from deltadistill.account.measured_memory import pytorch_bytes
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.command import network_arguments
 from deltadistill.command.inspected_memory import frame_memory, memory_of_stream
+from deltadistill.command.inspected_peaks import peaks_below
 from deltadistill.command.inspection_text import printed
 from deltadistill.command.layer_times import LayerTimes, layer_times
 from deltadistill.conversion.convert import convert
@@ -40,7 +41,8 @@ def inspect(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     size = arguments.size or _own_size(named) or _SIZE
     students = LinearStudent(gamma=arguments.gamma, rank=arguments.rank, initialisation="random")
-    result = inspected(named, size, students, arguments.lengths, torch.device(arguments.device))
+    device = torch.device(arguments.device)
+    result = inspected(named, size, students, arguments.lengths, device, memory_mib=arguments.memory_mib)
     if not arguments.json:
         print(printed(result, everything=arguments.all))
     return result
@@ -64,8 +66,13 @@ def inspected(
     students: LinearStudent,
     lengths: Sequence[int],
     device: torch.device,
+    *,
+    memory_mib: float | None = None,
 ) -> dict[str, Any]:
-    """Everything there is to say of a network on frames of a size (height, width), as plain values."""
+    """Everything there is to say of a network on frames of a size (height, width), as plain values.
+
+    memory_mib: of a frame, weights apart, within which its first layers are to run patch by patch.
+    """
     network = named.network.to(device)
     entry = _entry(network, size)
     try:
@@ -93,6 +100,7 @@ def inspected(
         "delta_macs": table.delta,
         "memory": memory,
         "stream_memory": memory_of_stream(delta, entry.frame, entry.own_run) if delta else None,
+        "lower_peaks": peaks_below(network, entry.frame, entry.run, memory_mib),
         "bounds": [_bound(length, table, rows, milliseconds, times) for length in lengths],
     }
 

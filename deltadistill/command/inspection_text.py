@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltadistill.command.inspected_memory import printed_memory
+from deltadistill.command.inspected_peaks import printed_peaks
 
 _SHOWN = 25  # layers
 
@@ -16,6 +17,7 @@ def printed(result: Mapping[str, Any], *, everything: bool) -> str:
         _layers(result, everything),
         _left_alone(result),
         printed_memory(result),
+        printed_peaks(result),
         _bounds(result),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -9,3 +9,8 @@ COSTS = Registry(
         "milliseconds": "deltadistill.distillation.search_milliseconds:milliseconds",
     },
 )
+
+BOUNDS = Registry(
+    "bound of a search",
+    {"memory_mib": "deltadistill.distillation.memory_choice:within_memory"},
+)

@@ -51,12 +51,12 @@ def _groups(graphs: Graphs, may_go: Iterable[str]) -> list[_Group]:
     """Blocks by what they share, without those of which some must stay."""
     together: dict[str, set[str]] = {}
     for names in graphs.joined.values():
-        blocks = {_block_of(name) for name in names}
+        blocks = {block_of(name) for name in names}
         merged = blocks.union(*(together.get(block, set()) for block in blocks))
         together |= dict.fromkeys(merged, merged)
     by_block: dict[str, int] = {}
     for form in graphs.maps:
-        block = _block_of(form.name)
+        block = block_of(form.name)
         by_block[block] = by_block.get(block, 0) + bytes_of([form], graphs.sizes)
     groups = dict.fromkeys(tuple(sorted(merged)) for merged in together.values())
     movable = set(may_go)
@@ -67,7 +67,7 @@ def _groups(graphs: Graphs, may_go: Iterable[str]) -> list[_Group]:
     ]
 
 
-def _block_of(map_name: str) -> str:
+def block_of(map_name: str) -> str:
     """The block whose call a map is of: maps are named block#call.key (exporting/functions.py)."""
     return map_name.rpartition(".")[0].partition("#")[0]
 

@@ -15,7 +15,6 @@ from deltadistill.blocks.design import Student
 from deltadistill.blocks.designs import student_design
 from deltadistill.blocks.moved_rule import maps_moved
 from deltadistill.conversion.convert import convert, deploy
-from deltadistill.conversion.registry import SELECTORS
 from deltadistill.data.batches import TrainingBatches
 from deltadistill.data.frames import FrameStore, normalise
 from deltadistill.data.transforms import Augment
@@ -30,7 +29,7 @@ from deltadistill.objectives.near_objects import NearObjects
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline.kept_costs import COUNTED, kept_costs
 from deltadistill.pipeline.params import Distill, DistillOptimiser
-from deltadistill.pipeline.recipe_of_search import RANKS, decided_or_searched, ranked, search_costs
+from deltadistill.pipeline.recipe_of_search import RANKS, decided_or_searched, ranked, search_costs, selected
 from deltadistill.pipeline.training_run import Trained, TrainingRun, optimise, train_on_clips
 from deltadistill.processes.group import device_of
 from deltadistill.stored.architecture import found_architecture
@@ -97,13 +96,14 @@ def _with_students(
     teacher: nn.Module, store: FrameStore, settings: Distill, *, predicts: str, seed: int, progress: bool
 ) -> tuple[nn.Module, Student, Tensor]:
     """The teacher's copy with students, their design, and clips (N, T, 3, H, W) of the tune split."""
-    students, where = student_design(settings.students.design), SELECTORS.find(settings.students.where)
+    students = student_design(settings.students.design)
     device = device_of(teacher)
     clips = _initialisation_clips(store, settings, seed, device)
     windows = tune_windows(store, settings.max_distance + 1)
     probe = torch.stack([inputs(store, window) for window in windows[:4]]).to(device)
+    where = selected(teacher, settings, probe[0, :2], predicts=predicts)
     if settings.search.chosen_by == RANKS:
-        students = ranked(teacher, students, settings, clips, probe, progress=progress)
+        students = ranked(teacher, students, where, settings, clips, probe, progress=progress)
     given = {"predicts": predicts, "clips": clips, "example": probe[0, :2], "progress": progress}
     network = convert(teacher, students, where, **given)
     require_candidates(network)

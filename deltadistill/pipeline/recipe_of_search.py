@@ -7,11 +7,13 @@ from deltadistill.account.candidate_costs import CostTable
 from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.design import Student
+from deltadistill.blocks.designs import shape_design
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.conversion.registry import SELECTORS
+from deltadistill.conversion.selectors import Selector
 from deltadistill.distillation.one_shot import decide_by_output_errors, output_errors
 from deltadistill.distillation.rank_choice import choose_ranks
-from deltadistill.distillation.registry import COSTS
+from deltadistill.distillation.registry import BOUNDS, COSTS
 from deltadistill.distillation.search_course import SearchCourse
 from deltadistill.pipeline.params import Distill, Search
 
@@ -35,9 +37,18 @@ def decided_or_searched(
     return None
 
 
+def selected(teacher: nn.Module, settings: Distill, frames: Tensor, *, predicts: str) -> Selector:
+    """What is to be converted; of that what is within the search's bounds. frames: (N, 3, H, W)."""
+    where, shapes = SELECTORS.find(settings.students.where), shape_design(settings.students.design)
+    for name, most in settings.search.bounds.items():
+        where = BOUNDS.find(name)(teacher, shapes, where, frames=frames, most=most, predicts=predicts)
+    return where
+
+
 def ranked(
     teacher: nn.Module,
     students: Student,
+    where: Selector,
     settings: Distill,
     clips: Tensor | None,
     judged: Tensor,
@@ -53,7 +64,7 @@ def ranked(
         clips,
         **settings.search.target.model_dump(),
         students=students,
-        where=SELECTORS.find(settings.students.where),
+        where=where,
         judged=judged,
         progress=progress,
     )

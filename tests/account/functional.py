@@ -4,9 +4,12 @@ from torch import nn
 
 
 class Functional(nn.Module):
-    def __init__(self, function):
+    """Layers by name, and a function of the inputs and them."""
+
+    def __init__(self, function, **layers):
         super().__init__()
+        self.layers = nn.ModuleDict(layers)
         self.function = function
 
     def forward(self, *inputs):
-        return self.function(*inputs)
+        return self.function(*inputs, **self.layers)

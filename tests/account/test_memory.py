@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from account.functional import Functional
 from architectures import build as architecture
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -13,18 +14,6 @@ from deltadistill.account.memory import count_memory
 
 FLOAT = 4  # bytes
 PLANE = 6 * 6 * FLOAT  # bytes of a channel
-
-
-class Functional(nn.Module):
-    """Layers by name, and a function of them and the input."""
-
-    def __init__(self, function, **layers):
-        super().__init__()
-        self.layers = nn.ModuleDict(layers)
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs, **self.layers)
 
 
 def conv(inputs, outputs, **options):

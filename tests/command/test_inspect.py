@@ -72,6 +72,23 @@ def test_memory_of_a_frame_and_of_a_stream_is_that_worked_by_hand(folder, capsys
     assert "a stream: maps 0.016, with them a key frame" in text
 
 
+def test_lower_peaks_are_those_worked_by_hand(folder, capsys):
+    """All four layers in 2×2 patches of 8×16: of the first map 9×17 places are needed, 18·34 in all of 512.
+
+    Beside frame and output, 7 planes, layer 2 then reads 8·9·17 values and makes 8·8·16.
+    """
+    line = ["mine.py:net", "--size", "16x32", "--memory-mib", "0.0223"]
+    found = inspected(capsys, *line)
+    within = next(row for row in found["lower_peaks"] if row["within"] == 0.0223 * 2**20)
+    assert (within["plan"]["layers"], within["plan"]["sides"], within["plan"]["until"]) == (4, 2, "4")
+    assert within["peak"] == 4 * (7 * 16 * 32 + 8 * 9 * 17 + 8 * 8 * 16)
+    assert within["macs"] == found["macs"] + (18 * 34 - 512) * 216
+    assert main(["inspect", *line]) == 0
+    text = capsys.readouterr().out
+    assert "0.022  ×1.05  patch by patch within 0.022: 4 layers, up to 4, in 2×2 patches" in text
+    assert "no pooling 2, 4, 8 times earlier: factor 2 cannot be taken from the strides []" in text
+
+
 def test_every_layer_that_stays_says_why(folder, capsys):
     found = inspected(capsys, "mine.py:net", "--size", "16x32")
     reasons = {row["layer"]: row["reason"] for row in found["layers"] if not row["convertible"]}

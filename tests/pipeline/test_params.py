@@ -82,6 +82,7 @@ def test_parsed_parameters_cannot_be_changed(content):
         ),
         ("distill.trainings.delta", {"method": "small"}, "options"),
         ("distill.search.chosen_by", "ranks", "is for students of kind linear that start from data"),
+        ("distill.search.bounds", {"memory_mib": 0}, "greater than 0"),
         (
             "distill.trainings.delta",
             {

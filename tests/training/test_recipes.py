@@ -1,6 +1,7 @@
 """The trainings as params.yaml describes them, at toy size."""
 
 import copy
+import itertools
 import math
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.account.macs import count_macs
+from deltadistill.blocks.linear import LinearStudent
+from deltadistill.conversion.convert import convert
 from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.training import DistillTraining
+from deltadistill.exporting.stream_memory import stream_memory
 from deltadistill.pipeline import params
 from deltadistill.pipeline.params.trainings import NetworkTraining
 from deltadistill.pipeline.recipe_by_method import train_network
@@ -113,6 +117,19 @@ def test_a_target_out_of_reach_is_refused_before_the_first_step(store, teacher, 
     task, settings = Segmentation(len(store.classes)), toy(search=search).distill
     with pytest.raises(ValueError, match=r"cost 0\.34 at length 3 is out of reach"):
         distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
+
+
+def test_a_training_keeps_the_memory_of_a_stream_within_its_bound(store):
+    torch.manual_seed(0)
+    channels, frame = (3, 8, 8, 8, len(store.classes)), torch.zeros(1, 3, *SIZE)
+    teacher = nn.Sequential(*(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels))).eval()
+    both = convert(teacher, LinearStudent(gamma=4), progress=False).eval()
+    bound = stream_memory(both, frame).peak - 1  # bytes
+    settings = toy(search={"target": None, "bounds": {"memory_mib": bound / 2**20}}).distill
+    task = Segmentation(len(store.classes))
+    trained = distill(teacher, task, store, settings, predicts="delta", seed=0, run=TrainingRun())
+    assert len(trained.architecture["blocks"]) == 1
+    assert stream_memory(trained.network.eval(), frame).peak <= bound
 
 
 def test_finetuning_leaves_the_teacher_as_it_is(store, teacher):

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from deltadistill.account import amortised_target
 from deltadistill.blocks.registry import DESIGNS
 from deltadistill.conversion.registry import SELECTORS
-from deltadistill.distillation.registry import COSTS
+from deltadistill.distillation.registry import BOUNDS, COSTS
 from deltadistill.pipeline.params.named import named_in
 from deltadistill.pipeline.params.section import Positive, Section, Share
 
@@ -74,6 +74,8 @@ class Search(Section):
     chosen_by: gates, which learn; or output_errors: before the training, by what each block alone does to the
         output (distillation/one_shot.py), so that the students learn undisturbed from the first step; or
         ranks: every block gets a rank of its own (distillation/rank_choice.py), and all are compressed.
+    bounds: {memory_mib: 8}: the peak of a stream, weights apart; layers whose maps do not fit are not
+        converted (distillation/memory_choice.py).
     """
 
     initial_logit: float
@@ -87,6 +89,9 @@ class Search(Section):
     chosen_by: Annotated[
         Literal["gates", "output_errors", "ranks"], Field(exclude_if=lambda value: value == "gates")
     ] = "gates"
+    bounds: dict[named_in(BOUNDS), Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, exclude_if=lambda value: not value
+    )
 
     @model_validator(mode="after")
     def _a_choice_beforehand_has_a_target(self) -> "Search":

@@ -20,8 +20,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="frames from one key frame to the next (2,3,5,10,20)",
     )  # fmt: skip
     parser.add_argument(
+        "--peaks", action="store_true",
+        help="also how far the peak of memory can be lowered, patch by patch and by pooling earlier (seconds)",
+    )  # fmt: skip
+    parser.add_argument(
         "--memory-mib", type=mebibytes, metavar="MIB",
-        help="what a frame may take beside its weights: how its first layers run patch by patch within that",
+        help="the same, within what a frame may take beside its weights",
     )  # fmt: skip
     parser.add_argument("--device", default="cpu", help="where the time is measured (cpu)")
     parser.add_argument("--all", action="store_true", help="show every layer, not the dearest alone")

@@ -20,7 +20,9 @@ def peaks_below(
 
 
 def printed_peaks(result: Mapping[str, Any]) -> str:
-    """What an inspection says of lower peaks."""
+    """What an inspection says of lower peaks; nothing where it was not asked."""
+    if result["lower_peaks"] is None:
+        return ""
     rows, macs = result["lower_peaks"], result["macs"]
     lines = [_line(row, macs) for row in rows if row["problem"] is None]
     none = [_refused(rows, way) for way in ("patches", "pooling")]

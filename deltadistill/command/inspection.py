@@ -42,7 +42,8 @@ def inspect(arguments: argparse.Namespace) -> dict[str, Any]:
     size = arguments.size or _own_size(named) or _SIZE
     students = LinearStudent(gamma=arguments.gamma, rank=arguments.rank, initialisation="random")
     device = torch.device(arguments.device)
-    result = inspected(named, size, students, arguments.lengths, device, memory_mib=arguments.memory_mib)
+    asked = {"peaks": arguments.peaks, "memory_mib": arguments.memory_mib}
+    result = inspected(named, size, students, arguments.lengths, device, **asked)
     if not arguments.json:
         print(printed(result, everything=arguments.all))
     return result
@@ -67,11 +68,13 @@ def inspected(
     lengths: Sequence[int],
     device: torch.device,
     *,
+    peaks: bool = False,
     memory_mib: float | None = None,
 ) -> dict[str, Any]:
     """Everything there is to say of a network on frames of a size (height, width), as plain values.
 
-    memory_mib: of a frame, weights apart, within which its first layers are to run patch by patch.
+    peaks: whether ways to a lower peak of memory are looked for, as they are with memory_mib: of a frame,
+    weights apart, within which its first layers are to run patch by patch.
     """
     network = named.network.to(device)
     entry = _entry(network, size)
@@ -100,7 +103,9 @@ def inspected(
         "delta_macs": table.delta,
         "memory": memory,
         "stream_memory": memory_of_stream(delta, entry.frame, entry.own_run) if delta else None,
-        "lower_peaks": peaks_below(network, entry.frame, entry.run, memory_mib),
+        "lower_peaks": (
+            peaks_below(network, entry.frame, entry.run, memory_mib) if peaks or memory_mib else None
+        ),
         "bounds": [_bound(length, table, rows, milliseconds, times) for length in lengths],
     }
 

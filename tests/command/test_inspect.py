@@ -87,6 +87,8 @@ def test_lower_peaks_are_those_worked_by_hand(folder, capsys):
     text = capsys.readouterr().out
     assert "0.022  ×1.05  patch by patch within 0.022: 4 layers, up to 4, in 2×2 patches" in text
     assert "no pooling 2, 4, 8 times earlier: factor 2 cannot be taken from the strides []" in text
+    assert inspected(capsys, *line[:3], "--peaks")["lower_peaks"][0]["within"] is None
+    assert inspected(capsys, *line[:3])["lower_peaks"] is None
 
 
 def test_every_layer_that_stays_says_why(folder, capsys):

@@ -21,7 +21,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--peaks", action="store_true",
-        help="also how far the peak of memory can be lowered, patch by patch and by pooling earlier (seconds)",
+        help="also how far memory's peak can be lowered, patch by patch and by pooling earlier (seconds)",
     )  # fmt: skip
     parser.add_argument(
         "--memory-mib", type=mebibytes, metavar="MIB",

@@ -1,5 +1,6 @@
 """YAML as plain values: no object of any class, no text that unfolds to more than a parameter file can be."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def _quickly(text: str) -> tuple[Any] | None:
     What is wrong is told in the words of the parser in Python. A text that names its version of YAML is
     left to that too: libyaml reads every text as 1.2.
     """
-    if text.startswith("%"):
+    if re.search("^%", text, flags=re.MULTILINE):
         return None
     try:
         return (YAML(typ="safe").load(text),)

@@ -37,6 +37,7 @@ def test_values_are_those_of_the_parser_in_python(text, monkeypatch):
 
 def test_a_text_that_names_its_version_is_read_by_it():
     assert parse_yaml("%YAML 1.1\n---\na: yes", name="it") == {"a": True}
+    assert parse_yaml("# first a word\n%YAML 1.1\n---\na: yes", name="it") == {"a": True}
     assert parse_yaml("a: yes", name="it") == {"a": "yes"}
 
 

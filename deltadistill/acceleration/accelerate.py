@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deltadistill.acceleration import kept, page, tracking
 from deltadistill.acceleration.adaptive import longest, usual
 from deltadistill.acceleration.budget import Budget
@@ -214,12 +216,16 @@ def _measured(course: Course, runner: Runner, point: Point) -> float:
     """The speed-up of the written runner, over a part of the choosing part that is as usual."""
     frames = [frame[None] for frame in usual(course.case, point)]
 
-    def whole_part(count: int | None = None) -> int:
+    def answered(part: Sequence[np.ndarray]) -> int:
+        """Answer frames from a key frame on; how many of them were key frames."""
         runner.refresh()
-        return sum((runner(frame), runner.is_key_frame)[1] for frame in frames[:count])
+        keys = 0
+        for frame in part:
+            runner(frame)
+            keys += runner.is_key_frame
+        return keys
 
     plain = partial(course.known().answers.computed, frames[0][0])
     seconds = course.seconds_of_times()
-    return runner_speedup(
-        plain, partial(whole_part, 1), whole_part, len(frames), whole_part(), seconds=seconds
-    )
+    first, whole = partial(answered, frames[:1]), partial(answered, frames)
+    return runner_speedup(plain, first, whole, len(frames), keys=whole(), seconds=seconds)

@@ -47,9 +47,13 @@ def skip_macs(layer: nn.Module, rule: SkipRule, state: State) -> float:
     """MACs of the last frame of a stream, mean over streams: of the computed positions, and of the gate."""
     layer = cast(nn.Conv2d, layer)
     reference, z, _, positions = state
-    each = layer.weight[0].numel() * layer.out_channels
     gate = rule.gate.macs(layer, reference[0].numel(), z[0, 0].numel())
-    return positions.mean().item() * each + gate
+    return positions.mean().item() * position_macs(layer) + gate
+
+
+def position_macs(layer: nn.Module) -> int:
+    """MACs of one output position of a convolution."""
+    return cast(nn.Conv2d, layer).weight.numel()
 
 
 def _reached(gate: Tensor, layer: nn.Conv2d) -> Tensor:
@@ -97,7 +101,7 @@ class SkipConvolution(StudentDesign):
     threshold: float
 
     def __post_init__(self) -> None:
-        NormGate(self.threshold)
+        NormGate(self.threshold)  # refuses what cannot be meant
 
     def reason_against(self, module: nn.Module) -> str | None:
         """Plain convolutions only: of another kind the kernel is not all that it does."""

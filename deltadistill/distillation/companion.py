@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,12 +34,11 @@ class CompanionTraining(OptimisedTrainee):
     labels: bool = True
 
     @abstractmethod
-    def output(self, part: Batch) -> Any:
-        """What both answer for a clip's later frames, time first, from clips (N, T, 3, H, W)."""
+    def observed(self, part: Batch) -> tuple[Any, dict[str, Tensor]]:
+        """What both answer for the later frames of clips (N, T, 3, H, W), time first.
 
-    def further(self, part: Batch) -> dict[str, Tensor]:
-        """Further terms of the loss, after `output` of the same part, means over its clips."""
-        return {}
+        Beside it further terms of the loss, means over the clips.
+        """
 
     def losses(self, index: int, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """Yield the terms of each pass over clips (N, T, 3, H, W) with labels (N, T, …); weights stay."""
@@ -50,26 +49,18 @@ class CompanionTraining(OptimisedTrainee):
         for part in parts:
             yield self._terms(part, extent)
 
-    def step(self, index: int, batch: Batch) -> dict[str, float]:
-        """Do one optimiser step on a batch as in `losses`."""
-        totals = self.optimised.step(index, self.losses(index, batch))
-        return {**totals, "learning_rate": self.optimised.learning_rate}
-
     def _targets(self, part: Batch) -> Any:
         return self.task.targets(later_frames(part["label"]), network=self.teacher)
 
     @torch.no_grad()
     def _extent(self, parts: list[Batch]) -> BatchExtent:
         passes = self.optimised.passes
-        extent = BatchExtent.of(passes, parts)
-        if len(parts) == 1 or not self.labels:
-            return extent
-        looks = self.task.extent_needs_outputs
-        seen = ((self.output(part) if looks else None, part["target"]) for part in parts)
-        return replace(extent, terms={"task": self.task.extent(seen, passes.group)})
+        if not self.labels:
+            return BatchExtent.of(passes, parts)
+        return BatchExtent.of_task(passes, parts, self.task, lambda part: self.observed(part)[0])
 
     def _terms(self, part: Batch, extent: BatchExtent) -> dict[str, Tensor]:
-        output = self.output(part)
+        output, further = self.observed(part)
         with torch.no_grad():
             taught = frame_outputs(self.teacher, normalise(all_frames(part["clip"][:, 1:])))
         share = extent.share(part)
@@ -77,5 +68,5 @@ class CompanionTraining(OptimisedTrainee):
         if self.labels:
             group, of = self.optimised.passes.group, extent.terms.get("task")
             loss = loss + self.task.loss(output, part["target"], of, group=group, network=self.teacher)
-        terms = {name: share * term for name, term in self.further(part).items()}
+        terms = {name: share * term for name, term in further.items()}
         return {"loss": sum(terms.values(), start=loss), **terms}

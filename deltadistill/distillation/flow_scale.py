@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from deltadistill.data.frames import normalise
 from deltadistill.distillation.companion import CompanionTraining
@@ -24,7 +25,7 @@ class FlowScaleTraining(CompanionTraining):
     split: NetworkSplit = field(kw_only=True)
     motions: Motions = field(kw_only=True)
 
-    def output(self, part: Batch) -> Any:
+    def observed(self, part: Batch) -> tuple[Any, dict[str, Tensor]]:
         """What the last modules make of the moved and scaled maps, for the later frames of pairs."""
         key, later = part["clip"].unbind(1)
         self.motions.begin(len(key))
@@ -34,4 +35,4 @@ class FlowScaleTraining(CompanionTraining):
         with torch.no_grad():
             _, maps = self.split.full(first)
         flow = self.motions.back().to(first.device)
-        return self.split.rest(moved_maps(maps, flow, self.network, first, normalise(later)))
+        return self.split.rest(moved_maps(maps, flow, self.network, first, normalise(later))), {}

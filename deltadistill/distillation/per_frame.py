@@ -12,6 +12,7 @@ from deltadistill.distillation.weighted import Terms
 from deltadistill.objectives.per_frame_observation import PerFrameObservation
 from deltadistill.objectives.taps import Taps
 from deltadistill.training.batch_extent import BatchExtent
+from deltadistill.training.optimised_trainee import OptimisedTrainee
 from deltadistill.training.passes import Batch, buffers_kept
 
 
@@ -43,8 +44,7 @@ class PerFrameDistillation(DistillTraining):
     def step(self, index: int, batch: Batch) -> dict[str, float]:
         """Do one optimiser step on a batch of clips (N, T, 3, H, W), with labels (N, T, …)."""
         self.network.train(not self.frozen_batch_norm)
-        totals = self.optimised.step(index, self.losses(index, batch))
-        return {**totals, "learning_rate": self.optimised.learning_rate}
+        return OptimisedTrainee.step(self, index, batch)  # not DistillTraining's, which searches
 
     @torch.no_grad()
     def _extent(self, index: int, parts: list[Batch], terms: Terms) -> BatchExtent:

@@ -1,8 +1,7 @@
 """Training of the gates of Skip-Convolutions: as few open places as the loss bears."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch.utils._pytree import tree_map
 
 from deltadistill.blocks.delta_network import seat_of
 from deltadistill.blocks.sessions import StreamSession
+from deltadistill.blocks.skip_rule import position_macs
 from deltadistill.data.frames import normalise
 from deltadistill.distillation.companion import CompanionTraining
 from deltadistill.forward.outputs import frame_outputs
@@ -33,8 +33,8 @@ class SkipGateTraining(CompanionTraining):
         """Only at the end: a gate that lets everything through has the best score."""
         return steps_done >= self.steps
 
-    def output(self, part: Batch) -> Any:
-        """Outputs of the later frames, with gates drawn; their MACs are kept for `further`."""
+    def observed(self, part: Batch) -> tuple[Any, dict[str, Tensor]]:
+        """Outputs of the later frames, with gates drawn, and beta times the share of MACs."""
         session, shares, outputs = StreamSession(), [], []
         self.network.train()
         try:
@@ -47,25 +47,12 @@ class SkipGateTraining(CompanionTraining):
                         shares.append(_computed_share(session))
         finally:
             self.network.eval()
-        self._share = torch.stack(shares).mean()
-        return tree_map(lambda *each: torch.cat(each) if isinstance(each[0], Tensor) else each[0], *outputs)
-
-    def further(self, part: Batch) -> dict[str, Tensor]:
-        """Beta times the share of MACs."""
-        return {"cost": self.beta * self._share}
+        whole = tree_map(lambda *each: torch.cat(each) if isinstance(each[0], Tensor) else each[0], *outputs)
+        return whole, {"cost": self.beta * torch.stack(shares).mean()}
 
 
 def _computed_share(session: StreamSession) -> Tensor:
     """MACs of the last frame in convolutions that skip, as a share of all of theirs, mean over streams."""
-    macs = [
-        torch.stack([positions.mean() * each, positions.new_tensor(float(z[0, 0].numel() * each))])
-        for (_, z, _, positions), each in _states(session)
-    ]
-    computed, all_of_them = torch.stack(macs).sum(0)
-    return computed / all_of_them.detach()
-
-
-def _states(session: StreamSession) -> Iterator[tuple[Any, int]]:
-    for (block, _), state in session.state.items():
-        weight = cast(nn.Conv2d, block.teacher).weight
-        yield state, weight[0].numel() * len(weight)
+    skipping = [(position_macs(block.teacher), state) for (block, _), state in session.state.items()]
+    computed = torch.stack([each * positions.mean() for each, (*_, positions) in skipping]).sum()
+    return computed / sum(each * z[0, 0].numel() for each, (_, z, *_) in skipping)

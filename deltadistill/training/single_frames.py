@@ -1,7 +1,7 @@
 """Training of a per-frame network: the teacher, and the baseline that is trained on for as long."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,21 +47,18 @@ class PerFrameTraining(OptimisedTrainee):
     def step(self, index: int, batch: Batch) -> dict[str, float]:
         """Do one optimiser step on a batch as in `losses`."""
         self.network.train(not self.frozen_batch_norm)
-        totals = self.optimised.step(index, self.losses(index, batch))
-        return {**totals, "learning_rate": self.optimised.learning_rate}
+        return super().step(index, batch)
 
     @torch.no_grad()
     def _extent(self, parts: list[Batch]) -> BatchExtent:
         """What the parts must know of the whole."""
         passes = self.optimised.passes
-        extent = BatchExtent.of(passes, parts)
-        if len(parts) == 1 or not self.labels:
-            return extent
-        looks = self.task.extent_needs_outputs
+        if not self.labels:
+            return BatchExtent.of(passes, parts)
         with buffers_kept(self.network):
-            outputs = (self._output(self.network, _frames(part)) if looks else None for part in parts)
-            seen = zip(outputs, (part["target"] for part in parts), strict=True)
-            return replace(extent, terms={"task": self.task.extent(seen, passes.group)})
+            return BatchExtent.of_task(
+                passes, parts, self.task, lambda part: self._output(self.network, _frames(part))
+            )
 
     def _output(self, network: nn.Module, frames: Tensor) -> Any:
         precision = self.optimised.precision

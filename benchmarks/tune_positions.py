@@ -4,6 +4,9 @@
     python benchmarks/tune_positions.py data/rivals NETWORK --predict moved_between \\
         --options '{predict: moved_stream, every: 2, options: {motion: encoded, coarsest: 4}}'
 
+    python benchmarks/tune_positions.py data/rivals TEACHER --predict skip_convolutions \\
+        --networks '{gates: NETWORK}'
+
 Tables of docs/decisions.md by which settings are chosen; what an experiment reports is of the test split.
 """
 
@@ -31,6 +34,9 @@ def main() -> None:
     parser.add_argument("network", type=Path, help="network.pt of a training, or teacher.pt")
     parser.add_argument("--predict", default="stream", help="a predictor, by its name")
     parser.add_argument("--options", type=yaml.safe_load, default={}, help="its own, as in params.yaml")
+    parser.add_argument(
+        "--networks", type=yaml.safe_load, default={}, help="files of networks beside it, by their names"
+    )
     parser.add_argument("--longest", type=int, default=12, help="length of the longest sequence, frames")
     parser.add_argument("--clips", type=int, default=8, help="so many of the tune split's")
     arguments = parser.parse_args()
@@ -39,7 +45,8 @@ def main() -> None:
     table = count_macs(network, (3, *store.size))
     print(f"a delta frame has {table.delta / table.teacher:.3f} of the teacher's MACs, without motion")
     task = tasks.build(store.manifest.info, boxes={}, loss=None)
-    predictor = build(arguments.predict, network, task, options=arguments.options)
+    beside = {name: load_network(Path(path)) for name, path in arguments.networks.items()}
+    predictor = build(arguments.predict, network, task, networks=beside, options=arguments.options)
     each = scores(store, predictor, task, arguments)
     for length in range(1, arguments.longest + 1):
         mean, last = sum(each[:length]) / length, each[length - 1]

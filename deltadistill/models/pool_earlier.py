@@ -31,6 +31,8 @@ SCHEDULES: dict[str, tuple[int, ...]] = {
     "resnext18-2-21221": (2, 2, 2, 2, 1),
     "resnext18-4-11221": (4, 1, 2, 2, 1),
     "resnext18-8-11211": (8, 1, 2, 1, 1),
+    "ddpm-1222": (1, 2, 2, 2),
+    "ddpm-2221": (2, 2, 2, 1),
     **{f"resnet{depth}-8-11221": (8, 1, 2, 2, 1) for depth in (18, 34, 50, 101, 152)},  # ImageNet
 }
 
@@ -82,6 +84,7 @@ def earlier_strides(
 def set_strides(network: nn.Module, strides: Mapping[str, int]) -> nn.Module:
     """Give convolutions and poolings other strides, in place; returns the network.
 
+    A network whose maps grow again has a method `follow_strides()`, which makes the rest fit.
     Raises ValueError for a layer that there is not, that has no stride, and for a stride below 1.
     """
     layers = dict(network.named_modules())
@@ -93,6 +96,8 @@ def set_strides(network: nn.Module, strides: Mapping[str, int]) -> nn.Module:
                 "or pooling of maps, and a whole number from 1"
             )
         _stride(layer, stride)
+    if hasattr(network, "follow_strides"):
+        network.follow_strides()
     return network
 
 

@@ -32,10 +32,10 @@ def ddim_step(
     eta: float = 0.0,
     fresh: Tensor | None = None,
 ) -> Tensor:
-    """One step (Eq. 12) from pictures that keep ᾱ `kept` to such that keep `kept_next`, with the noise in them.
+    """One step (Eq. 12) from pictures that keep ᾱ `kept` to such that keep `kept_next`; noise: in them.
 
-    The picture itself is estimated first, and clipped to −1 … 1, as DDPM's sampling does; the noise is then what
-    leads to it. eta: how much of the noise is made anew, from `fresh`; 0: none (DDIM), 1: DDPM's.
+    The picture itself is estimated first, and clipped to −1 … 1, as DDPM's sampling does; the noise is then
+    what leads to it. eta: how much of the noise is made anew, from `fresh`; 0: none (DDIM), 1: DDPM's.
     """
     pictures = ((noised - (1 - kept) ** 0.5 * noise) / kept**0.5).clamp(-1, 1)
     noise = (noised - kept**0.5 * pictures) / (1 - kept) ** 0.5

@@ -28,7 +28,7 @@ class TimeEmbedding(nn.Module):
 
 
 def sinusoids(steps: Tensor, width: int) -> Tensor:
-    """sin and cos of steps (N,) at width / 2 wavelengths, from 2π steps to 2π · 10 000; float32 (N, width)."""
+    """sin and cos of steps (N,) at width / 2 wavelengths, 2π steps to 2π · 10 000; float32 (N, width)."""
     half = width // 2
     falls = math.log(_LONGEST) / max(1, half - 1)
     frequencies = torch.exp(-falls * torch.arange(half, device=steps.device, dtype=torch.float32))

@@ -85,7 +85,7 @@ class DDPMUNet(nn.Module):
         return self._unfolded(self.tail(features), pictures)
 
     def follow_strides(self) -> None:
-        """Make the last layer fit the first one's strides; what is new of its weights repeats the old ones."""
+        """Make the last layer fit the first one's strides; its new weights repeat the old ones."""
         strides = self.head.stride
         if strides == self.unfolds:
             return
@@ -145,8 +145,8 @@ def _enlarged(features: Tensor, like: Tensor) -> Tensor:
 def _require_levels(width: int, multipliers: Sequence[int], attention: Sequence[int], blocks: int) -> None:
     if width < 4 or width % 4 or blocks < 1 or not multipliers or min(multipliers) < 1:
         raise ValueError(
-            f"a U-Net of width {width}, multipliers {list(multipliers)} and {blocks} blocks a level cannot be "
-            "built; give a width divisible by 4, and at least one level and one block"
+            f"a U-Net of width {width}, multipliers {list(multipliers)} and {blocks} blocks a level cannot "
+            "be built; give a width divisible by 4, and at least one level and one block"
         )
     if wrong := [number for number in attention if not 0 <= number < len(multipliers)]:
         raise ValueError(

@@ -1,8 +1,8 @@
 """A denoiser as a network of frames: what it answers is how well it tells the noise that frames are given.
 
-The noise and the steps of a batch are drawn from the batch itself. So a student and its teacher see the same, and
-so do all networks that are compared on the same frames, whatever runs them; and a training, in which
-no batch comes twice, sees noise that is always new.
+The noise and the steps of a batch are drawn from the batch itself. So a student and its teacher see the
+same, and so do all networks that are compared on the same batches, whatever runs them; and a training, in
+which no batch comes twice, sees noise that is always new.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def build(
 ) -> Denoiser:
     """Build the network of DDPM with random weights; by default the published one for CIFAR-10.
 
-    classes: of no meaning, as pictures are made of any. steps: T of the diffusion, β from 1e-4 to 0.02. Others as
-    of `DDPMUNet`.
+    classes: of no meaning, as pictures are made of any. steps: T of the diffusion, β from 1e-4 to 0.02.
+    Others as of `DDPMUNet`.
     """
     return Denoiser(NoiseSchedule(steps), width, multipliers, attention, blocks, dropout)
 
@@ -46,14 +46,14 @@ class Denoiser(DDPMUNet):
         self.schedule = schedule
 
     def frame_outputs(self, frames: Tensor) -> dict[str, Tensor]:
-        """Give frames (N, 3, H, W), normalised as all networks' are, noise, and tell it: both (N, 3, H, W)."""
+        """Give normalised frames (N, 3, H, W) noise, and estimate it: both of the same shape."""
         steps, noise = drawn(frames, self.schedule.steps)
         noised = self.schedule.noised(pictures_of(frames), noise, steps)
         return {ESTIMATE: self(noised, steps), NOISE: noise}
 
 
 def drawn(frames: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Steps (N,) of so many, evenly likely, and normal noise, as a function of the values of frames (N, 3, H, W)."""
+    """Steps (N,) of so many, evenly likely, and normal noise, as a function of frames (N, 3, H, W)."""
     digest = hashlib.blake2b(frames.detach().cpu().contiguous().numpy().tobytes(), digest_size=7).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
     chosen = torch.randint(steps, (len(frames),), generator=generator)

@@ -24,7 +24,8 @@ from deltadistill.tasks.task import Predictions, Reference, Scores, Task
 class Denoising(Task):
     """The task of telling the noise in pictures, from which a network learns to make pictures.
 
-    The network draws the noise itself and returns it beside its estimate (tasks.denoiser); labels have no meaning.
+    The network draws the noise itself and returns it beside its estimate (tasks.denoiser); labels have no
+    meaning.
     classes: of the data set, which all get the one score.
     """
 
@@ -69,9 +70,9 @@ class Denoising(Task):
         """The teacher's estimate, in the place of the noise."""
         return prediction[0]
 
-    def metric(self) -> NoiseTold:
+    def metric(self) -> NoiseError:
         """Make an empty count."""
-        return NoiseTold()
+        return NoiseError()
 
     def scores(self, metric: Any) -> Scores:
         """1 − the squared error over the squared noise, over all pictures together."""
@@ -87,7 +88,7 @@ class Denoising(Task):
         return torch.stack([each[0].mean(0) for each in predictions]).numpy()
 
 
-class NoiseTold(MapError):
+class NoiseError(MapError):
     """Adds up squared errors and squared noise; each prediction is an estimate and the noise itself."""
 
     def update(self, prediction: Tensor, reference: Tensor | None) -> None:

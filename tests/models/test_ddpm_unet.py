@@ -41,9 +41,9 @@ def test_the_published_network_has_as_many_parameters_as_the_official_one():
     assert [place.stride for place in sampling_places(network, size)] == [1, 2, 2, 2]
 
 
-# At 32×32 three maps of the way down are kept, of 128 channels (0.5 MiB each). Where the finest level begins on the way
-# up, the last of them and 256 channels (1 MiB) are joined to 1.5 MiB, while two are held: the convolution's output of
-# 0.5 MiB, what it reads, the joined map for the shortcut, and the two make 0.5 + 1.5 + 1.5 + 2 · 0.5.
+# At 32×32 three maps of the way down are kept, of 128 channels (0.5 MiB each). Where the finest level begins
+# on the way up, the last of them and 256 channels (1 MiB) are joined to 1.5 MiB, while two are held: the
+# first convolution's output, what it reads, the joined map for the shortcut, and the two.
 @pytest.mark.parametrize(("factor", "share"), [(None, 1), (2, 4)])
 @pytest.mark.parametrize(("side", "peak"), [(32, 4.5), (64, 18.0)])
 def test_a_student_that_strides_twice_as_far_has_a_quarter_of_the_peak(side, peak, factor, share):

@@ -7,9 +7,9 @@
         red=artifacts/ddpm/seed0/distill/red/network.pt alone=artifacts/ddpm/seed0/distill/alone/network.pt
 
 Each network makes as many pictures as the data set's test split has, by DDIM; features are what the last
-linear layer of a classifier takes. The row "train" has the pictures that were trained on in their place. Mean
-and standard deviation over seeds of the noise that pictures begin with; peaks with lifetimes and as
-published, MiB, batch 1, fp32.
+linear layer of a classifier takes, of this project's or of the standard Inception. The row "train" has the
+pictures that were trained on in their place. Mean and standard deviation over seeds of the noise that
+pictures begin with; peaks with lifetimes and as published, MiB, batch 1, fp32.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from deltadistill.account.memory_table import MIB
 from deltadistill.data.frames import FrameStore
 from deltadistill.evaluation.frames import split_frames
 from deltadistill.evaluation.generated import features, made_batches, real_batches, scores
+from deltadistill.evaluation.inception_fid import load_inception
 from deltadistill.stored.architecture import load_network
 from deltadistill.tasks.denoiser import Denoiser
 
@@ -38,7 +39,7 @@ def main() -> None:
     """Make pictures, score them and print."""
     args = _arguments()
     store = FrameStore.open(args.data)
-    classifier = load_network(args.features)
+    classifier = load_inception(args.inception) if args.inception else load_network(args.features)
     real = {
         split: features(classifier, real_batches(store, split_frames(store, split)))
         for split in ("train", "test")
@@ -62,7 +63,7 @@ def measured(
     if not isinstance(network, Denoiser):
         raise SystemExit(f"{type(network).__name__} makes no pictures; give networks of model ddpm")
     table, begun = count_memory(network, (3, *size)), time.process_time()
-    given = {"count": len(real), "steps": args.steps}
+    given = {"count": args.pictures or len(real), "steps": args.steps}
     found = [
         scores(features(classifier, made_batches(network, size, seed=seed, **given)), real)
         for seed in args.seeds
@@ -91,7 +92,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("networks", nargs="+", help="NAME=FILE of each denoiser")
     parser.add_argument("--data", type=Path, required=True, help="folder of manifest.csv")
-    parser.add_argument("--features", type=Path, required=True, help="a classifier's file, of this project")
+    of = parser.add_mutually_exclusive_group(required=True)
+    of.add_argument("--features", type=Path, help="a classifier's file, of this project")
+    of.add_argument(
+        "--inception", type=Path, help="pt_inception-2015-12-05-6726825d.pth, that FID is defined by"
+    )
+    parser.add_argument(
+        "--pictures", type=int, help="so many of each network; default: as the test split has"
+    )
     parser.add_argument("--steps", type=int, default=25, help="of DDIM")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the first noise")
     parser.add_argument("--out", type=Path, help="a JSON file for the figures too")

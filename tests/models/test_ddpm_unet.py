@@ -54,6 +54,15 @@ def test_a_student_that_strides_twice_as_far_has_a_quarter_of_the_peak(side, pea
     assert table.published_peak == peak * 4 / 3 / share * MIB
 
 
+def test_a_student_that_strides_by_rows_first_has_half_of_the_peak():
+    network, size = published()
+    student = pool_earlier(network, schedule=[(2, 1), 2, 2, (1, 2)], size=size)
+    assert count_memory(student, size).peak == 2.25 * MIB
+    pictures = torch.rand(1, 3, 16, 16)
+    made = pool_earlier(awake(small()), schedule=[(2, 1), 2, (1, 2)], size=(3, 16, 16))(pictures)
+    assert made.shape == pictures.shape
+
+
 def test_the_published_schedule_is_that_of_factor_2_and_factor_4_reaches_a_fifteenth():
     network, size = published()
     by_name = pool_earlier(network, schedule="ddpm-2221", size=size)

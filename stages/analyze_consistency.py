@@ -46,13 +46,16 @@ def main() -> None:
 
 def _measured(variant, predictors, counting):  # noqa: ANN001
     from deltadistill.evaluation import agreement
-    from deltadistill.evaluation.consistency import measure
+    from deltadistill.evaluation.consistency import has_sequences, measure, unknown
 
     store, params = variant.store, variant.params
     mine = params.analyze_consistency
     clips = {name: frames[: mine.frames] for name, frames in store.manifest.clips("test").items()}
     given = {"dis_preset": mine.dis_preset, "min_score": params.boxes.shown_score}
     compared = agreement.build(store, clips, variant.task, **given)
+    if not has_sequences(clips):
+        print("the test split has stills alone, of which none follows another: no agreement is measured")
+        return unknown(predictors, compared)
     return measure(predictors, store, clips, compared, batch=mine.batch, counting=counting)
 
 

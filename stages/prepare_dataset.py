@@ -13,6 +13,7 @@ kind generated_classification  makes clips of shapes with a class for every fram
 kind imagefolder               reads folders of classes, of pictures or clips of frames, where they lie
 kind generated_objects         makes pictures of things of streets, in STL-10's binary layout
 kind stl10, fashion_mnist      unpack the pictures of such files
+kind cifar10, celeba           the same of theirs; of a face the middle
 
 Writes manifest.csv and dataset.json (and frames and boxes, where it makes any) to --data, the counts and a
 contact sheet to --results. Boxes are also written as COCO-style video JSON, for other programs. Later stages

@@ -12,7 +12,10 @@ from deltadistill.files.strict_json import read_json
 
 FILE_NAME = "dataset.json"
 KINDS_OF_BOXES = ("generated_detection", "imagenet_vid", "coco_video")
-KINDS_OF_CLASSES = ("generated_classification", "imagefolder", "generated_objects", "stl10", "fashion_mnist")
+KINDS_OF_CLASSES = (
+    *("generated_classification", "imagefolder", "generated_objects"),
+    *("stl10", "fashion_mnist", "cifar10", "celeba"),
+)
 _TASK_OF_KIND = dict.fromkeys(KINDS_OF_BOXES, "detection") | dict.fromkeys(KINDS_OF_CLASSES, "classification")
 Annotation = Literal["label_maps", "boxes", "targets"]
 _ANNOTATION_OF_TASK: dict[str, Annotation] = {"segmentation": "label_maps", "detection": "boxes"}

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.data.frames import FrameStore
@@ -34,7 +34,7 @@ def measure(
     for one pair only.
     Raises ValueError when no clip has two frames.
     """
-    if all(len(frames) < 2 for frames in clips.values()):
+    if not has_sequences(clips):
         raise ValueError("no clip has two frames; temporal consistency compares successive predictions")
     meters = count_batches(
         list(_side_by_side(clips, batch)),
@@ -49,6 +49,19 @@ def measure(
             "coverage": _known(meter.coverage_percent()),
         }
     return scores
+
+
+def has_sequences(clips: Clips) -> bool:
+    """Whether any clip has successive frames; stills have none."""
+    return any(len(frames) > 1 for frames in clips.values())
+
+
+def unknown(lengths: Iterable[int], agreement: Agreement) -> Scores:
+    """What there is to say of stills: nothing, in every way and at every T."""
+    none: dict[str, dict[str, dict[str, float | None]]] = {}
+    for along, over in agreement.ways:
+        none.setdefault(along, {})[over] = {"consistency": None, "coverage": None}
+    return dict.fromkeys(lengths, none)
 
 
 def _known(percent: float) -> float | None:

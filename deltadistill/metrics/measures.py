@@ -89,7 +89,10 @@ MAP_AGREEMENT = Measure(
 FEATURE_SIMILARITY = Measure(
     "feature_similarity", "cosine similarity", "feature_similarity_of_class", "cosine similarity"
 )
-BUILT_IN = (MIOU, MAP50, TOP1, MAP_AGREEMENT, FEATURE_SIMILARITY)
+NOISE_TOLD = Measure(
+    "noise_told", "noise told", "noise_told_of_class", "noise told"
+)  # 1 − squared error / squared noise; what it is worth shows in pictures (FID)
+BUILT_IN = (MIOU, MAP50, TOP1, MAP_AGREEMENT, FEATURE_SIMILARITY, NOISE_TOLD)
 MEASURES = {measure.key: measure for measure in BUILT_IN}
 
 

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 _POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
 
+Stride = int | tuple[int, int]
+"""By how many places a layer goes on; of a convolution, rows and columns may differ."""
+
 # The published ones, in their own names: stem, then a digit for each stage or block. Here only what samples
 # down in the network has a place: stem and four more (of residual networks: pooling, and stages 2, 3, 4).
 SCHEDULES: dict[str, tuple[int, ...]] = {
@@ -31,6 +34,8 @@ SCHEDULES: dict[str, tuple[int, ...]] = {
     "resnext18-2-21221": (2, 2, 2, 2, 1),
     "resnext18-4-11221": (4, 1, 2, 2, 1),
     "resnext18-8-11211": (8, 1, 2, 1, 1),
+    "ddpm-1222": (1, 2, 2, 2),
+    "ddpm-2221": (2, 2, 2, 1),
     **{f"resnet{depth}-8-11221": (8, 1, 2, 2, 1) for depth in (18, 34, 50, 101, 152)},  # ImageNet
 }
 
@@ -47,13 +52,14 @@ def pool_earlier(
     network: nn.Module,
     factor: int | None = None,
     *,
-    schedule: str | Sequence[int] | None = None,
+    schedule: str | Sequence[Stride] | None = None,
     size: Sequence[int] = (3, 224, 224),
 ) -> nn.Module:
     """A copy of a convolutional network that samples down earlier; weights are kept.
 
     factor: the first convolution strides so many times further, and the last places that sample down no more.
-    schedule: in its stead the stride of every place, or a name of SCHEDULES. size: of a frame, (C, H, W).
+    schedule: in its stead the stride of every place, or a name of SCHEDULES; a convolution may stride by rows
+    and columns, (2, 1). size: of a frame, (C, H, W).
 
     Raises ValueError for both or neither, for a factor that the later places do not make up, for a schedule
     of another length or an unknown name, and where a map gets no row or the network does not run any more.
@@ -68,9 +74,9 @@ def earlier_strides(
     network: nn.Module,
     factor: int | None = None,
     *,
-    schedule: str | Sequence[int] | None = None,
+    schedule: str | Sequence[Stride] | None = None,
     size: Sequence[int] = (3, 224, 224),
-) -> dict[str, int]:
+) -> dict[str, Stride]:
     """Strides of a student's convolutions and poolings, by name; arguments as of `pool_earlier`."""
     if (factor is None) == (schedule is None):
         raise ValueError(f"give a factor or a schedule, not both: got {factor} and {schedule}")
@@ -79,20 +85,24 @@ def earlier_strides(
     return {name: stride for place, stride in zip(places, strides, strict=True) for name in place.layers}
 
 
-def set_strides(network: nn.Module, strides: Mapping[str, int]) -> nn.Module:
+def set_strides(network: nn.Module, strides: Mapping[str, Stride]) -> nn.Module:
     """Give convolutions and poolings other strides, in place; returns the network.
 
+    A network whose maps grow again has a method `follow_strides()`, which makes the rest fit.
     Raises ValueError for a layer that there is not, that has no stride, and for a stride below 1.
     """
     layers = dict(network.named_modules())
     for name, stride in strides.items():
         layer = layers.get(name)
-        if not isinstance(layer, (nn.Conv2d, *_POOLINGS)) or type(stride) is not int or stride < 1:
+        pair = isinstance(layer, nn.Conv2d) and _is_pair(stride)
+        if not (pair or (isinstance(layer, (nn.Conv2d, *_POOLINGS)) and _is_number(stride))):
             raise ValueError(
                 f"{name} is {_kind(layer)} and gets stride {stride!r:.50}; expected a convolution "
-                "or pooling of maps, and a whole number from 1"
+                "or pooling of maps, and a whole number from 1; of a convolution, or two"
             )
         _stride(layer, stride)
+    if hasattr(network, "follow_strides"):
+        network.follow_strides()
     return network
 
 
@@ -138,7 +148,15 @@ def _stride_of(layer: nn.Module) -> int:
     return max(stride) if isinstance(stride, tuple) else int(stride)  # type: ignore[arg-type]
 
 
-def _moved(places: Sequence[SamplingPlace], factor: int | None) -> list[int]:
+def _is_number(stride: Any) -> bool:
+    return type(stride) is int and stride >= 1
+
+
+def _is_pair(stride: Any) -> bool:
+    return isinstance(stride, (tuple, list)) and len(stride) == 2 and all(map(_is_number, stride))
+
+
+def _moved(places: Sequence[SamplingPlace], factor: int | None) -> list[Stride]:
     assert factor is not None
     strides, left = [place.stride for place in places], factor
     for number in reversed(range(1, len(strides))):
@@ -153,13 +171,13 @@ def _moved(places: Sequence[SamplingPlace], factor: int | None) -> list[int]:
     return [strides[0] * factor, *strides[1:]]
 
 
-def _strides(schedule: str | Sequence[int] | None, places: Sequence[SamplingPlace]) -> Sequence[int]:
+def _strides(schedule: str | Sequence[Stride] | None, places: Sequence[SamplingPlace]) -> Sequence[Stride]:
     if isinstance(schedule, str):
         if schedule not in SCHEDULES:
             raise ValueError(f"schedule {schedule!r} is unknown; allowed: {', '.join(SCHEDULES)}, or strides")
         schedule = SCHEDULES[schedule]
     assert schedule is not None
-    if len(schedule) != len(places) or min(schedule) < 1:
+    if len(schedule) != len(places) or not all(_is_number(each) or _is_pair(each) for each in schedule):
         where = ", ".join(f"{place.layers[0]} ({place.stride})" for place in places)
         raise ValueError(f"a schedule has a stride of at least 1 for each of {where}; got {list(schedule)}")
     return schedule
@@ -169,9 +187,10 @@ def _kind(layer: nn.Module | None) -> str:
     return "no layer of the network" if layer is None else f"a {type(layer).__name__}"
 
 
-def _stride(layer: nn.Module, stride: int) -> None:
+def _stride(layer: nn.Module, stride: Stride) -> None:
     if isinstance(layer, nn.Conv2d):
-        layer.stride = (stride, stride)
+        rows, columns = (stride, stride) if isinstance(stride, int) else stride
+        layer.stride = (rows, columns)
     elif stride == 1 and _side(layer.padding) == 0:  # it would take rows off
         layer.kernel_size = layer.stride = 1
     else:
@@ -182,7 +201,7 @@ def _side(value: Any) -> int:
     return max(value) if isinstance(value, tuple) else int(value)
 
 
-def _require_maps(student: nn.Module, size: Sequence[int], strides: Mapping[str, int]) -> None:
+def _require_maps(student: nn.Module, size: Sequence[int], strides: Mapping[str, Stride]) -> None:
     try:
         runs = _runs(student, size)
     except RuntimeError as error:

@@ -15,6 +15,7 @@ MODELS = Registry(
         "jitnet": "deltadistill.models.jitnet:build",
         "mobilenetv2_deeplab": "deltadistill.models.mobilenetv2_deeplab:build",
         "clip_tower": "deltadistill.models.clip_tower:build",
+        "ddpm": "deltadistill.tasks.denoiser:build",
         "skip_gates": "deltadistill.blocks.skip_gates:build",
     },
 )

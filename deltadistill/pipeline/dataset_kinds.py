@@ -13,6 +13,8 @@ from deltadistill.pipeline.params import PrepareDataset
 from deltadistill.pipeline.params.annotated import CocoVideo, Masks
 from deltadistill.pipeline.params.generated import GeneratedStreets
 from deltadistill.pipeline.params.videos import Video
+from deltadistill.preparation.celeba import celeba_to_folders
+from deltadistill.preparation.cifar10 import cifar10_to_folders
 from deltadistill.preparation.cityscapes import Layout, read_cityscapes
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.coco_video import CocoFile, read_coco_video
@@ -215,6 +217,22 @@ def _read_fashion_mnist(section: PrepareDataset, folder: Path) -> Manifest:
     return _stills(section, folder, partial(fashion_mnist_to_folders, _place(section.fashion_mnist.root)))
 
 
+def _read_cifar10(section: PrepareDataset, folder: Path) -> Manifest:
+    """The pictures of the files at `root`, written into `folder`."""
+    assert section.cifar10 is not None
+    return _stills(section, folder, partial(cifar10_to_folders, _place(section.cifar10.root)))
+
+
+def _read_celeba(section: PrepareDataset, folder: Path) -> Manifest:
+    """The faces at `root`, cut and written into `folder`; its list divides them."""
+    p = section.celeba
+    assert p is not None
+    size = (p.height, p.width)
+    with tqdm(unit="picture", desc="faces") as bar:
+        celeba_to_folders(_place(p.root), folder, size=size, progress=bar.update)
+    return read_image_folder(folder, kind="celeba", size=size, train=["train"], tune=["tune"], test=["test"])
+
+
 def _stills(section: PrepareDataset, folder: Path, unpack: Callable[..., None]) -> Manifest:
     """Write pictures as folders of classes, and read them as such; every so many of training are tuned on."""
     p = getattr(section, section.kind)
@@ -250,4 +268,6 @@ _MAKERS = {
     "generated_objects": _make_generated_objects,
     "stl10": _read_stl10,
     "fashion_mnist": _read_fashion_mnist,
+    "cifar10": _read_cifar10,
+    "celeba": _read_celeba,
 }

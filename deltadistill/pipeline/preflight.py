@@ -31,6 +31,8 @@ from deltadistill.pipeline.recipe_of_student import early_student
 from deltadistill.pipeline.stage_names import require_stages
 from deltadistill.predictors.key_schedules import build_schedule
 from deltadistill.predictors.predictor import require_options
+from deltadistill.preparation.celeba import CLASS as FACE
+from deltadistill.preparation.cifar10 import NAMES as CIFAR10
 from deltadistill.preparation.class_table import read_class_table
 from deltadistill.preparation.fashion_mnist import NAMES as FASHION
 from deltadistill.preparation.label_table_file import open_label_table
@@ -140,8 +142,8 @@ def _classes(params: parameters.Params) -> int | None:
     dataset = params.prepare_dataset
     if dataset.kind == "generated_classification":
         return len(SHAPES)
-    if dataset.kind in ("generated_objects", "fashion_mnist"):
-        return len({"generated_objects": OBJECTS, "fashion_mnist": FASHION}[dataset.kind])
+    if dataset.kind in _NAMES_OF_KIND:
+        return len(_NAMES_OF_KIND[dataset.kind])
     if dataset.kind in ("coco_video", "imagefolder", "stl10"):
         return None
     if dataset.kind in ("generated_detection", "imagenet_vid"):
@@ -149,6 +151,14 @@ def _classes(params: parameters.Params) -> int | None:
     if _has_boxes(params):
         return 1  # what a video's truth calls its boxes
     return len(_label_table(params))
+
+
+_NAMES_OF_KIND = {
+    "generated_objects": OBJECTS,
+    "fashion_mnist": FASHION,
+    "cifar10": CIFAR10,
+    "celeba": (FACE,),
+}
 
 
 def _label_table(params: parameters.Params) -> tuple[ClassEntry, ...]:

@@ -15,7 +15,7 @@ from deltadistill.data.frames import FrameStore
 from deltadistill.distillation.per_frame import PerFrameDistillation
 from deltadistill.distillation.weighted import further_terms, own_modules, task_terms
 from deltadistill.evaluation.frames import labelled_frames
-from deltadistill.models.pool_earlier import earlier_strides, pool_earlier
+from deltadistill.models.pool_earlier import Stride, earlier_strides, pool_earlier
 from deltadistill.objectives.setting import Setting
 from deltadistill.pipeline.params import Distill
 from deltadistill.pipeline.params.trainings import EarlyStudent
@@ -74,7 +74,7 @@ def distill_pair(
 
 def early_student(
     network: nn.Module, teacher: nn.Module, student: EarlyStudent, size: Sequence[int]
-) -> tuple[nn.Module, dict[str, int], list[Attachment]]:
+) -> tuple[nn.Module, dict[str, Stride], list[Attachment]]:
     """The student of frames of a size (C, H, W), the strides it has got, and its RED blocks.
 
     network: of the teacher's kind, which is left as it is. Raises ValueError for a factor or schedule that

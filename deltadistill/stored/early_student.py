@@ -6,14 +6,14 @@ from typing import Any
 from torch import nn
 
 from deltadistill.conversion.red_blocks import Attachment, Place, put_red_blocks, red_place
-from deltadistill.models.pool_earlier import set_strides
+from deltadistill.models.pool_earlier import Stride, set_strides
 from deltadistill.models.red_block import REDBlock
 
 _PARTS = {"strides", "red_blocks"}
 
 
 def early_architecture(
-    student: nn.Module, strides: Mapping[str, int], attachments: Sequence[Attachment] = ()
+    student: nn.Module, strides: Mapping[str, Stride], attachments: Sequence[Attachment] = ()
 ) -> dict[str, Any]:
     """What makes a student of its teacher's network, as plain values for JSON; `save_network` keeps it.
 

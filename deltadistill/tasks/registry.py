@@ -10,5 +10,6 @@ TASKS = Registry(
         "classification": "deltadistill.tasks.classification:Classification",
         "maps": "deltadistill.tasks.maps:Maps",
         "features": "deltadistill.tasks.features:Features",
+        "denoising": "deltadistill.tasks.denoising:Denoising",
     },
 )

@@ -8,7 +8,7 @@ import torch
 
 from deltadistill.evaluation import agreement
 from deltadistill.evaluation.agreement import FlowAgreement, flow_sources
-from deltadistill.evaluation.consistency import measure
+from deltadistill.evaluation.consistency import has_sequences, measure, unknown
 from deltadistill.motion.optical_flow import Flow
 
 SIZE = (16, 24)
@@ -141,6 +141,14 @@ def test_estimated_flow_masks_and_covers_the_scene():
 def test_clips_of_one_frame_have_no_consistency():
     with pytest.raises(ValueError, match="no clip has two frames"):
         measure({1: Threshold()}, Scene(), clips(a=1), FlowAgreement(2, {}), batch=1)
+
+
+def test_of_stills_nothing_is_known_in_any_way():
+    assert (has_sequences(clips(a=1)), has_sequences(clips(a=1, b=2))) == (False, True)
+    nothing = {"consistency": None, "coverage": None}
+    ways = FlowAgreement(2, {"dis": None})
+    at_any_length = {"dis": {"all": nothing, "visible": nothing}}
+    assert unknown([1, 3], ways) == {1: at_any_length, 3: at_any_length}
 
 
 def test_clips_of_two_frames_have_one_pair():

@@ -9,7 +9,8 @@ from deltadistill.models import building
 
 def test_an_unknown_name_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(
-        ValueError, match="unknown model 'resnet'; known: clip_tower, ddrnet23, ddrnet23_slim, ddrnet39, "
+        ValueError,
+        match="unknown model 'resnet'; known: clip_tower, ddpm, ddrnet23, ddrnet23_slim, ddrnet39, ",
     ):
         models.build("resnet", classes=3)
 

@@ -33,7 +33,7 @@ def written(folder, *changes):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("model.name", "ddrnet32", "model: unknown model 'ddrnet32'; known: clip_tower, ddrnet23"),
+        ("model.name", "ddrnet32", "model: unknown model 'ddrnet32'; known: clip_tower, ddpm, ddrnet23"),
         ("model.options", {"widht": 8}, "model: model 'ddrnet23_slim' has no option widht; known: width"),
         (
             "distill.trainings.small",

@@ -20,9 +20,17 @@ def test_strides_and_red_blocks_are_put_where_they_are_said():
     )  # without padding a larger one would take rows off
 
 
+def test_a_convolution_may_stride_by_rows_and_columns():
+    network = apply_early_architecture(plain(), {"strides": {"0": [2, 1]}, "red_blocks": {}})
+    assert network[0].stride == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
+        ({"strides": {"0": [2, 0]}, "red_blocks": {}}, r"gets stride \[2, 0\]"),
+        ({"strides": {"0": [2, 1, 1]}, "red_blocks": {}}, r"gets stride \[2, 1, 1\]"),
+        ({"strides": {"1": [2, 1]}, "red_blocks": {}}, r"1 is a MaxPool2d and gets stride \[2, 1\]"),
         ({"strides": {"0": 2}}, r"it has \['strides'\]; expected strides and red_blocks"),
         ({"strides": [2], "red_blocks": {}}, "expected strides and red_blocks, each by layer"),
         (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deltadistill.preparation.cifar10 import FILES, FOLDER
 from deltadistill.preparation.encoded_picture import write_picture
 from deltadistill.preparation.stl10 import write_stl10
 from deltadistill.preparation.street import detection_dataset
@@ -54,6 +55,27 @@ def make_stl10(root: Path) -> Path:
     write_stl10(
         root, ["bird", "cat"], {"train": (pictures[:10], classes[:10]), "test": (pictures[10:], classes[10:])}
     )
+    return root
+
+
+def make_cifar10(root: Path) -> Path:
+    """Two pictures of one class in each of CIFAR-10's binary files."""
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 3072), np.uint8)
+    records = np.concatenate([np.full((2, 1), 3, np.uint8), pictures], 1).tobytes()
+    (root / FOLDER).mkdir(parents=True)
+    for name in (name for names in FILES.values() for name in names):
+        (root / FOLDER / name).write_bytes(records)
+    return root
+
+
+def make_celeba(root: Path) -> Path:
+    """Four faces: two to train on, one to tune on and one to test on."""
+    draws = np.random.default_rng(0)
+    for number in range(4):
+        picture = draws.integers(0, 255, (218, 178, 3), np.uint8)
+        write_picture(root / "img_align_celeba" / f"{number}.jpg", picture)
+    listed = "".join(f"{number}.jpg {split}\n" for number, split in enumerate((0, 0, 1, 2)))
+    (root / "list_eval_partition.txt").write_text(listed)
     return root
 
 

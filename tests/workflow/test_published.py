@@ -4,7 +4,14 @@ import pytest
 import torch
 from check_experiment import check, experiment_values
 from faults.pipeline import STAGES
-from workflow.layouts import make_cityscapes, make_imagenet, make_stl10, make_vid
+from workflow.layouts import (
+    make_celeba,
+    make_cifar10,
+    make_cityscapes,
+    make_imagenet,
+    make_stl10,
+    make_vid,
+)
 
 from deltadistill import models
 
@@ -100,3 +107,16 @@ def test_every_stage_of_a_row_on_imagenet_runs(name, weights, tmp_path):
     )
     assert "train 4 clips, 4 frames, 4 annotated" in findings["data"].found
     assert "0 unused" in findings["weights"].found
+
+
+@MINUTES
+@pytest.mark.parametrize(
+    ("kind", "make", "found"),
+    [
+        ("cifar10", make_cifar10, "train 9 clips, 9 frames"),
+        ("celeba", make_celeba, "train 2 clips, 2 frames"),
+    ],
+)
+def test_every_stage_of_a_denoisers_row_runs(kind, make, found, tmp_path):
+    findings = runs(f"{kind}_ddpm", make(tmp_path / kind), kind, "weights/random")
+    assert found in findings["data"].found

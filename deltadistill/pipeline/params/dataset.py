@@ -11,7 +11,14 @@ from deltadistill.pipeline.params.generated import (
     GeneratedStreets,
 )
 from deltadistill.pipeline.params.section import Section, unless_given
-from deltadistill.pipeline.params.stills import FashionMnist, GeneratedObjects, ImageFolder, Stl10
+from deltadistill.pipeline.params.stills import (
+    Celeba,
+    Cifar10,
+    FashionMnist,
+    GeneratedObjects,
+    ImageFolder,
+    Stl10,
+)
 from deltadistill.pipeline.params.videos import Video
 
 Kind = Literal[
@@ -28,6 +35,8 @@ Kind = Literal[
     "generated_objects",
     "stl10",
     "fashion_mnist",
+    "cifar10",
+    "celeba",
 ]
 
 
@@ -48,6 +57,8 @@ class PrepareDataset(Section):
     generated_objects: GeneratedObjects | None = None
     stl10: Stl10 | None = None
     fashion_mnist: FashionMnist | None = None
+    cifar10: Cifar10 | None = Field(default=None, exclude_if=unless_given)
+    celeba: Celeba | None = Field(default=None, exclude_if=unless_given)
 
     @model_validator(mode="after")
     def _the_kind_is_described(self) -> "PrepareDataset":

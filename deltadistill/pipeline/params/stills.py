@@ -47,3 +47,17 @@ class FashionMnist(_Stills):
     """Fashion-MNIST's idx files."""
 
     root: str
+
+
+class Cifar10(_Stills):
+    """CIFAR-10's binary files."""
+
+    root: str
+
+
+class Celeba(Section):
+    """CelebA's aligned faces, of which the middle is cut out; its own list says which are tuned on."""
+
+    root: str
+    height: Annotated[int, Field(ge=16)]
+    width: Annotated[int, Field(ge=16)]

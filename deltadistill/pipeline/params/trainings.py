@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from deltadistill.pipeline.params.section import Positive, Section
 
+RowsAndColumns = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
 
 class RedAttachment(Section):
     """A RED block behind a module of the student, and the module of the teacher whose map it learns."""
@@ -19,12 +21,13 @@ class EarlyStudent(Section):
     """The student of method pooled: the teacher's network, whose maps become small earlier (ReDistill).
 
     factor: how much further its first convolution strides; schedule: in its stead the stride of each place
-    that samples down, or the name of a published schedule. red_blocks: auto: where maps have a size of the
-    teacher's; none; or places by name. start: the weights it begins with.
+    that samples down (of a convolution also [rows, columns]), or the name of a published schedule.
+    red_blocks: auto: where maps have a size of the teacher's; none; or places by name. start: the weights it
+    begins with.
     """
 
     factor: Annotated[int, Field(ge=2)] | None = None
-    schedule: Annotated[list[Positive], Field(min_length=1)] | str | None = None
+    schedule: Annotated[list[Positive | RowsAndColumns], Field(min_length=1)] | str | None = None
     red_blocks: Literal["auto", "none"] | list[RedAttachment] = "auto"
     start: Literal["teacher", "random"] = "teacher"
 

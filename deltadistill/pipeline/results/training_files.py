@@ -100,5 +100,5 @@ class Architecture:
     layers: tuple[ArchitectureLayer, ...] = Field(kw_only=True)
     macs: dict[str, Count] | None = Field(default=None, exclude_if=is_absent)
     costs: MeasuredCosts | None = Field(default=None, exclude_if=is_absent)
-    strides: dict[str, Count] | None = Field(default=None, exclude_if=is_absent)
+    strides: dict[str, Count | tuple[Count, Count]] | None = Field(default=None, exclude_if=is_absent)
     red_blocks: dict[str, dict[str, Count]] | None = Field(default=None, exclude_if=is_absent)

@@ -7,6 +7,8 @@ Leeden (Statistics and Computing 9, 1999), which allows for pieces of unequal si
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import ne
 from typing import Any
 
 from deltadistill.acceleration.footage import Shot
@@ -47,7 +49,7 @@ def lower_end(total: Total, pieces: Mapping[int, Sequence[Any]]) -> float:
     def of(is_counted: Callable[[int], bool]) -> float:
         return total([record for number, record in records if is_counted(number)])
 
-    whole, without = of(lambda number: True), [of(lambda number, out=out: number != out) for out in there]
+    whole, without = of(lambda number: True), [of(partial(ne, out)) for out in there]
     deviation = math.sqrt(variance(whole, without, [len(pieces[number]) for number in there]))
     lower = whole - _STUDENT[len(there) - 2] * deviation
     if there[0] < _HALF <= there[-1]:

@@ -14,6 +14,7 @@ from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.choice import Choice, choose
 from deltadistill.acceleration.course import Course
+from deltadistill.acceleration.lower_end import PIECES, SURE
 from deltadistill.acceleration.scoring import Tested, seen_in_the_end
 from deltadistill.acceleration.sessions import NoEngineError
 from deltadistill.acceleration.stillness import Stillness
@@ -66,6 +67,8 @@ class Outcome:
             "report": str(self.folder / REPORT),
             "is_faster": self.choice.is_faster,
             "choice": told(self.choice.taken),
+            "lower_end": {"sure": SURE, "pieces": PIECES},
+            "refused_for_its_lower_end": None if self.choice.unsure is None else told(self.choice.unsure),
             "speedup": self.speedup,
             "speedup_over_fastest_per_frame": self.speedup / self.choice.plain.speedup,
             "measure": self.measure,
@@ -73,6 +76,7 @@ class Outcome:
                 "frames": self.tested.frames,
                 "fidelity": self.tested.fidelity,
                 "kept": self.tested.kept,
+                "lower": self.tested.lower,
                 "key_share": self.tested.key_share,
                 "score": self.tested.score,
                 "per_frame_score": self.tested.plain_score,
@@ -101,6 +105,7 @@ def told(point: Point) -> dict[str, Any]:
         "speedup": point.speedup,
         "fidelity": point.fidelity,
         "kept": point.kept,
+        "lower": point.lower,
     }
 
 
@@ -188,7 +193,7 @@ def _runner(
                 return choice, runner, speedup
             course.tell(f"it has ×{speedup:.2f} of the per-frame network's speed: that is written instead")
     plain = choice.plain
-    return Choice(plain, plain), _exported(course, plain, folder, beside), plain.speedup
+    return Choice(plain, plain, choice.unsure), _exported(course, plain, folder, beside), plain.speedup
 
 
 def _exported(
@@ -239,6 +244,6 @@ def _measured(course: Course, runner: Runner | LearningRunner, point: Point) -> 
         return keys
 
     plain = partial(course.known().answers.computed, frames[0][0])
-    seconds = course.seconds_of_times()
+    seconds = course.budget.for_times()
     first, whole = partial(answered, frames[:1]), partial(answered, frames)
     return runner_speedup(plain, first, whole, len(frames), keys=whole(), seconds=seconds)

@@ -120,14 +120,14 @@ def tried_by_change(
         told |= {"thresholds": threshold, "key_shares": len(found) / sum(found), "speedups": speedup(found)}
         for name, value in told.items():
             tables.setdefault(name, {})[period] = value
-        if told["kept"] < by.case.asked:
+        if told["lower"] < by.case.asked:
             break
     return replace(trial, name=f"{trial.name}, {NAME}", ended="", **tables) if tables else None
 
 
 def _periods(case: Case, trial: Trial) -> Iterator[int]:
     """From the longest that the way keeps at fixed distances; all, where it keeps none."""
-    kept = [period for period, value in trial.kept.items() if value >= case.asked]
+    kept = [period for period, value in trial.lower.items() if value >= case.asked]
     return (period for period in sorted(case.periods) if period >= max(kept, default=0))
 
 

@@ -1,9 +1,11 @@
 """What to try next, from what the trials show."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.choice import fastest
+from deltadistill.acceleration.trial import TAKEN_BACK, Trial
 
 _LOWER = (0.99, 0.98, 0.95, 0.9)
 
@@ -21,11 +23,7 @@ def advice(case: Case, outcome: Any) -> list[str]:
             )
             break
     steps = max((trial.steps for trial in outcome.trials), default=0)
-    said.append(
-        f"The students were trained for {steps} steps; the same call again, with more --minutes, goes on."
-        if steps
-        else "No time was left to distil the students: the same call again, with more --minutes, goes on."
-    )
+    said.append(_of_distillation(steps, outcome.trials))
     if not any(trial.design for trial in outcome.trials):
         said.append("No delta network was tried for want of time: give several times as many --minutes.")
     elif not any(trial.kind == "delta" and trial.fidelities for trial in outcome.trials):
@@ -41,3 +39,12 @@ def advice(case: Case, outcome: Any) -> list[str]:
             "or ask for a little more fidelity than is needed."
         )
     return said
+
+
+def _of_distillation(steps: int, trials: Sequence[Trial]) -> str:
+    again = "the same call again, with more --minutes, goes on."
+    if steps:
+        return f"The students were trained for {steps} steps; {again}"
+    if any(trial.name.endswith(TAKEN_BACK) for trial in trials):
+        return f"Students were distilled, and were no better for it; {again}"
+    return f"No time was left to distil the students: {again}"

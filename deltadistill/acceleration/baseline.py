@@ -83,7 +83,7 @@ def _tables(case: Case, scorer: Scorer, way: PerFrame, sequences: Sequence[Sampl
     scores = Scores()
     for sequence in sequences:
         scorer.add(scores, way, sequence)
-    tables = scorer.tables(scores, [len(scores.agreement)])
+    tables = scorer.tables(scores, [len(scores.by_distance)])
     if not tables["kept"]:
         raise ValueError(
             f"{case.truth.name if case.truth else ''} says nothing of the frames that ways are compared on, "

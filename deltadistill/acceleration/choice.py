@@ -12,10 +12,12 @@ _FASTER = 1.02  # than per frame, or it is not worth having: times differ by as 
 
 @dataclass(frozen=True)
 class Choice:
-    """taken: what the runner does. plain: the fastest per-frame run that keeps what is asked."""
+    """taken: what the runner does. plain: the fastest per-frame run that keeps what is asked. unsure: what
+    would be taken instead, where the lower end of what is kept did not count."""
 
     taken: Point
     plain: Point
+    unsure: Point | None = None
 
     @property
     def is_faster(self) -> bool:
@@ -26,18 +28,29 @@ class Choice:
 def choose(trials: Sequence[Trial], *, asked: float) -> Choice:
     """Choose among trials, of which one at least is per frame at full precision.
 
-    Of two that are equally fast, the one that keeps more; then the one that was tried first.
+    Kept is what is asked where the lower end of what is kept is not below it. Of two that are equally fast,
+    the one that keeps more; then the one that was tried first.
     """
     points = [point for trial in trials for point in trial.points()]
     plain = fastest(of_kinds(points, ["per frame"]), asked) or _exact(points)
     taken = fastest([plain, *points], asked) or plain
-    return Choice(taken if taken.speedup >= _FASTER * plain.speedup else plain, plain)
+    taken = taken if taken.speedup >= _FASTER * plain.speedup else plain
+    unsure = fastest_by_mean(points, asked)
+    return Choice(taken, plain, unsure if unsure and unsure.speedup >= _FASTER * taken.speedup else None)
 
 
 def fastest(points: Iterable[Point], asked: float) -> Point | None:
-    """The fastest point that keeps what is asked; None where none does."""
-    kept = [point for point in points if point.kept >= asked]
-    return max(kept, key=lambda point: (point.speedup, point.kept), default=None)
+    """The fastest point that keeps what is asked at its lower end; None where none does."""
+    return _fastest(point for point in points if point.lower >= asked)
+
+
+def fastest_by_mean(points: Iterable[Point], asked: float) -> Point | None:
+    """The fastest point that keeps what is asked on the whole, whatever its lower end."""
+    return _fastest(point for point in points if point.kept >= asked)
+
+
+def _fastest(points: Iterable[Point]) -> Point | None:
+    return max(points, key=lambda point: (point.speedup, point.kept), default=None)
 
 
 def of_kinds(points: Iterable[Point], kinds: Collection[str]) -> list[Point]:
@@ -53,7 +66,7 @@ def likeliest(trials: Sequence[Trial], *, asked: float) -> Trial | None:
     tried = sorted((trial for trial in trials if trial.design), key=lambda trial: -trial.steps)
     points = [point for trial in tried for point in trial.points()]
     for within in _NEAR:
-        found = fastest(points, asked - within)
+        found = fastest_by_mean(points, asked - within)
         if found is not None and found.speedup > 1:
             return next(each for each in tried if each.kind == "delta" and each.has_students_of(found.trial))
     return None

@@ -13,24 +13,22 @@ from deltadistill.acceleration.designs import DESIGNS, Design
 from deltadistill.acceleration.fill_trials import timed_fills
 from deltadistill.acceleration.fills import best_fills, fills_of
 from deltadistill.acceleration.judging import FEW, Judge, sequences_of
-from deltadistill.acceleration.learning import distilled
+from deltadistill.acceleration.learning import TakenBackError, distilled
 from deltadistill.acceleration.memory_bound import beyond, needed_mib, require_plain_fits
-from deltadistill.acceleration.narrow import with_int8
 from deltadistill.acceleration.networks import Networks
 from deltadistill.acceleration.notes import Notes
+from deltadistill.acceleration.precisions import precisions_to_try
 from deltadistill.acceleration.sessions import NoEngineError
 from deltadistill.acceleration.stillness import Stillness, stillness, warning
-from deltadistill.acceleration.trial import Trial
+from deltadistill.acceleration.trial import TAKEN_BACK, Trial
 from deltadistill.acceleration.words import gain
 from deltadistill.exporting.running import Loaded, load
 
-PRECISIONS = ("fp32", "bf16", "int8")
-_SECONDS = 4.0  # that times are measured for, where there is time
 _WORTH = 0.002  # of fidelity: a distillation that gave less is not gone on with
 _FOR_DESIGNS = 0.3  # of the time, before distillation begins
 _WITH_A_TRIAL = 1.5  # of what a trial takes: a distillation needs a trial afterwards, and some time
 _MEASURING = 2.5  # so many times as long does a design take whose layers are timed first
-_NARROWING = 10.0  # times what a trial takes, at least, before time is spent on 8 bits
+_MEASURED = 2.0  # times what a trial is measured for, the written runner may be
 _FOR_LEARNING = 0.15  # of the time, for a student that goes on learning online
 _LOADS = 4.0  # a design takes about so many times as long as the plain network's graphs, before one is known
 
@@ -44,6 +42,7 @@ class Course(Notes):
     _stretches: ByChange | None = None
     _of_design: float = 0.0
     _of_trial: float = 0.0
+    _ending: float = 0.0
 
     def __post_init__(self) -> None:
         self.networks = Networks(self.case)
@@ -82,53 +81,45 @@ class Course(Notes):
         begun = self.budget.now()
         loaded = load(self.case.network, self.case.example(), pictures=self.case.pictures)
         self._of_trial = self._of_design = _LOADS * (self.budget.now() - begun)
-        precisions = list(self.case.precisions or PRECISIONS)
         try:
             needed = needed_mib(self.case, loaded)
             require_plain_fits(self.case, needed)
-            if "int8" in precisions and not self._narrowed(loaded):
-                precisions.remove("int8")
+            precisions = precisions_to_try(self.case, loaded, self.budget, self._of_trial, self.tell)
+            begun = self.budget.now()
             self.base = baseline(
                 self.case,
                 loaded,
                 precisions=precisions,
-                sequences=sequences_of(self.case)[:FEW],
-                seconds=self.seconds_of_times(),
+                sequences=sequences_of(self.case)[: FEW if self.budget.allows(self._of_trial) else 1],
+                seconds=self.budget.for_times(),
                 opening_seconds=self.budget.for_an_opening(),
             )
         except BaseException:
             loaded.__exit__()
             raise
+        self._ending = (self.budget.now() - begun) / len(
+            self.base.trials
+        ) + _MEASURED * self.budget.for_times()
         earlier, self.trials = self.trials, []
         for trial in self.base.trials:
             self.note(replace(trial, memory_mib=needed))
-        for precision in set(self.case.precisions) - {trial.precision for trial in self.base.trials}:
+        for precision in set(precisions) & set(self.case.precisions) - {
+            t.precision for t in self.base.trials
+        }:
             self.tell(f"no engine here computes in {precision}")
         self.trials += [trial for trial in earlier if trial.kind != "per frame"]
         self.still = stillness(self.case, self.base.measure, self.base.answers)
         for warned in self.warnings():
             self.tell(f"warning: {warned}")
-        self.budget.reserve = self._ending()
-
-    def _narrowed(self, loaded: Loaded) -> bool:
-        """Whether there are graphs in 8 bits now."""
-        if not self.budget.allows(_NARROWING * self._of_trial):
-            self.tell("no graphs in 8 bits: there is too little time")
-            return False
-        try:
-            with_int8(self.case, loaded)
-        except ValueError as error:
-            self.tell(f"no graphs in 8 bits: {error}")
-            return False
-        return True
+        self.budget.keep_back(max(self._ending, self._of_trial / 2))
 
     def _fills(self) -> None:
         """What needs no students."""
         base = self.known()
         answer = base.answers.begin(self.case.some_frames()[0])
         forms = {name: form for name, form in fills_of(answer).items() if not self.has(name=name)}
-        if forms:
-            fills = timed_fills(self.case, base, forms, seconds=self.seconds_of_times())
+        if forms and self.budget.allows(self.budget.for_times()):
+            fills = timed_fills(self.case, base, forms, seconds=self.budget.for_times())
             self.note_all(fills.judged(self._judge(), self.trials))
 
     def _design(self, design: Design) -> None:
@@ -143,9 +134,10 @@ class Course(Notes):
             except ValueError as error:
                 done(Trial(f"delta, {design}", "delta", design=design.key, ended=str(error)))
                 return
-        self._delta_trial(network, design, 0)
-        self._of_design = self.budget.now() - begun
-        self.budget.reserve = self._ending()
+        if self.budget.allows(self._of_trial):
+            self._delta_trial(network, design, 0)
+        self._of_design = max(self.budget.now() - begun, self._of_trial)
+        self.budget.keep_back(max(self._ending, self._of_trial / 2))
 
     def _delta_trial(self, network: nn.Module, design: Design, steps: int) -> Trial:
         """Try a delta network, alone and with filled frames; the trial of it alone."""
@@ -189,7 +181,7 @@ class Course(Notes):
         before = next((trial for trial in self.trials if trial.design and trial.engine), None)
         name = (before.engine, before.precision) if before else self.known().fastest
         length = self.case.periods[len(self.case.periods) // 2]
-        return self.networks.with_names(design, name, length=length, seconds=2 * self.seconds_of_times())
+        return self.networks.with_names(design, name, length=length, seconds=2 * self.budget.for_times())
 
     def _tried_out(self, trial: Trial, loaded: Loaded) -> Trial:
         """Time first; what saves none is not looked at further. All trials are noted; returns the first.
@@ -213,7 +205,7 @@ class Course(Notes):
         """Its times, or why there are none; engines that failed are noted."""
         if ended := beyond(self.case, trial.memory_mib):
             return ended
-        seconds = {"seconds": self.seconds_of_times(), "opening_seconds": self.budget.for_an_opening()}
+        seconds = {"seconds": self.budget.for_times(), "opening_seconds": self.budget.for_an_opening()}
         try:
             found = tried(self.case, self.known(), loaded, best_fills(self.trials), **seconds)
         except NoEngineError as error:
@@ -234,14 +226,12 @@ class Course(Notes):
         design = designs.by_key(before.design, before.compressed)
         network = self.networks.made(design, before.steps)
         seconds = self.budget.left() - self._of_trial
-        steps, students = distilled(
-            self.case,
-            network,
-            seconds=seconds,
-            seed=self.case.seed + before.steps,
-            clock=self.budget.now,
-            tell=self.tell,
-        )
+        how = {"seed": self.case.seed + before.steps, "clock": self.budget.now, "tell": self.tell}
+        try:
+            steps, students = distilled(self.case, network, seconds=seconds, **how)
+        except TakenBackError as error:
+            self.note(Trial(f"{before.name}, {TAKEN_BACK}", "delta", ended=str(error)))
+            return False
         if not steps:
             return False
         self.networks.students[design.students_key(before.steps + steps)] = students
@@ -265,11 +255,3 @@ class Course(Notes):
         """The per-frame network, once it was measured."""
         assert self.base is not None
         return self.base
-
-    def seconds_of_times(self) -> float:
-        """For times of one trial: less where there is little time at all."""
-        return min(_SECONDS, self.budget.seconds / 40)
-
-    def _ending(self) -> float:
-        """Seconds for the test at the end: what was timed is written without tracing it again."""
-        return min(0.2 * self.budget.seconds, self._of_trial / 2)

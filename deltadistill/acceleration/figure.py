@@ -1,6 +1,7 @@
 """The figure of the page: time against fidelity of everything that was tried, as SVG."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 
 from deltadistill.acceleration.choice import Choice
@@ -18,10 +19,11 @@ COLOURS = {
     "online": "#9467bd",
 }
 _LOWEST = 0.3  # below what is asked nothing is shown further than that
+_LABEL, _TALL, _CLEAR, _STEP = 110, 12, 10, 20  # pixels: of a label, around it, from place to place
 
 
 def figure(trials: Sequence[Trial], choice: Choice, *, frame_ms: float, asked: float, what: str) -> str:
-    """An SVG: milliseconds a frame across, what is kept upwards; the choice has a ring.
+    """An SVG: milliseconds a frame across, what is kept upwards; the choice has a ring, and its lower end.
 
     frame_ms: of the best per-frame run at full precision.
     """
@@ -38,14 +40,18 @@ def figure(trials: Sequence[Trial], choice: Choice, *, frame_ms: float, asked: f
         share = (max(kept, low) - low) / (high - low)
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
 
-    parts = [*_axes(across, up, most, low, high, what), _asked(up, asked)]
+    taken = choice.taken
+    places = [(across(frame_ms / point.speedup), up(point.kept)) for point in points]
+    at = across(frame_ms / taken.speedup)
+    parts = _axes(across, up, most, low, high, what)
+    parts.append(_line(at, up(taken.kept), at, up(taken.lower), "#c00", ' stroke-width="2"'))
     for trial in trials:
         parts += _trial(list(trial.points()), trial.kind, frame_ms, across, up, low)
-    taken = choice.taken
     parts.append(
-        f'<circle cx="{across(frame_ms / taken.speedup):.1f}" cy="{up(taken.kept):.1f}" r="10" '
+        f'<circle cx="{at:.1f}" cy="{up(taken.kept):.1f}" r="10" '
         'fill="none" stroke="#c00" stroke-width="2.5"><title>the choice</title></circle>'
     )
+    parts.append(_asked(up(asked), asked, places))
     title = "Time and fidelity of everything that was tried"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}" '
@@ -73,9 +79,29 @@ def _axes(across: _Scale, up: _Scale, most: float, low: float, high: float, what
     return parts
 
 
-def _asked(up: _Scale, asked: float) -> str:
-    line = _line(_LEFT, up(asked), _WIDTH - _RIGHT, up(asked), "#c00", ' stroke-dasharray="5 4"')
-    return line + _text(_WIDTH - _RIGHT, up(asked) - 5, f"asked for: {asked:g}", "end")
+def _asked(height: float, asked: float, places: Sequence[tuple[float, float]]) -> str:
+    line = _line(_LEFT, height, _WIDTH - _RIGHT, height, "#c00", ' stroke-dasharray="5 4"')
+    right, base = label_place(height, places)
+    return line + _text(right, base, f"asked for: {asked:g}", "end")
+
+
+def label_place(height: float, places: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Right end and base, in pixels, of the label of a line at a height: on the fewest of the points at
+    `places`, above the line rather than below, and as far to the right as can be."""
+    rights = range(_WIDTH - _RIGHT, _LEFT + _LABEL, -_STEP)
+    bases = [base for base in (height - 5, height + _TALL + 3) if _TALL <= base <= _HEIGHT - _BOTTOM]
+    return min(
+        ((right, base) for base in bases for right in rights),
+        key=lambda spot: sum(map(partial(_is_covered, spot), places)),
+    )
+
+
+def _is_covered(spot: tuple[float, float], place: tuple[float, float]) -> bool:
+    right, base = spot
+    return (
+        right - _LABEL - _CLEAR < place[0] < right + _CLEAR
+        and base - _TALL - _CLEAR < place[1] < base + _CLEAR
+    )
 
 
 def _trial(

@@ -10,7 +10,7 @@ from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.footage import Sample, samples
 from deltadistill.acceleration.scoring import Scores
-from deltadistill.acceleration.trial import Trial
+from deltadistill.acceleration.trial import NO_TIME, Trial
 from deltadistill.acceleration.ways import Way
 
 SEQUENCES, FEW = 12, 3
@@ -43,19 +43,25 @@ class Judge:
         """The trial with its fidelity by period.
 
         prunes: end it after FEW sequences where it is far from what is asked, or `others` dominate it; and
-        where the time is over in any case.
+        in any case where the next sequence would not end in time: with NO_TIME, before there were FEW.
         """
         scores, short, scorer = Scores(), Scores(), self.base.scorer(self.case)
         sequences, ended = sequences_of(self.case), ""
+        seconds, left = self._of_frames(self.case.longest, trial), self.budget.left()
         for number, sequence in enumerate(sequences, 1):
+            if left < seconds:
+                if number <= FEW:
+                    return replace(trial, ended=NO_TIME)
+                break
             scorer.add(scores, way, sequence)
+            before, left = left, self.budget.left()
+            seconds = before - left
             if number == FEW < len(sequences):
                 first = replace(trial, **scorer.tables(scores, self.case.periods))
-                ended = self._end(first, others) if prunes else ""
-            if number >= FEW and (ended or self.budget.left() < 0):
-                break
+                if ended := self._end(first, others) if prunes else "":
+                    break
         for sequence in () if ended else short_ones(self.case):
-            if self.budget.left() < 0:
+            if not self.budget.allows(seconds * SHORT / self.case.longest):
                 break
             scorer.add(short, way, sequence, most=SHORT)
         return replace(trial, ended=ended, **self._tables(scores, short))
@@ -67,22 +73,28 @@ class Judge:
         of all, `others` with them, or where time is short.
         """
         best = choice.choose([*others, *(each.trial for each in tries)], asked=self.case.asked).taken
-        points = [(choice.fastest(each.trial.points(), self.case.asked - _NEAR), each) for each in tries]
+        least = self.case.asked - _NEAR
+        points = [(choice.fastest_by_mean(each.trial.points(), least), each) for each in tries]
         near = [(point, each) for point, each in points if point and point.speedup >= _BEHIND * best.speedup]
         if not near or self.stretches is None:
             return
         _, found = max(near, key=lambda pair: pair[0].speedup)
-        seconds = self.stretches.frames * found.trial.parts_ms["frame"] / 1e3
+        seconds = self._of_frames(self.stretches.frames, found.trial)
         tried = tried_by_change(
             self.stretches,
             found.way(),
             found.trial,
             self.base.scorer(self.case),
             found.speedup,
-            lambda: self.budget.allows(seconds),
+            self.budget.for_passes(seconds),
         )
         if tried is not None:
             yield tried
+
+    def _of_frames(self, count: int, trial: Trial) -> float:
+        """Seconds that so many frames take at most, by the times of the trial, with their references."""
+        parts = trial.parts_ms
+        return count * (parts.get("frame", 0.0) + max(parts.values(), default=0.0)) / 1e3
 
     def _tables(self, scores: Scores, short: Scores) -> dict[str, dict[int, float]]:
         """Of short periods by all sequences, of longer ones by those that are long enough.

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from deltadistill.acceleration.case import Case
-from deltadistill.acceleration.trial import Trial, from_json
+from deltadistill.acceleration.lower_end import PIECES, SURE
+from deltadistill.acceleration.trial import NO_TIME, Trial, from_json
 from deltadistill.account.machine import describe_processor
 from deltadistill.files import atomic
 from deltadistill.files.strict_json import read_json
@@ -43,6 +44,7 @@ def question_of(case: Case) -> str:
             case.seed,
         ],
         "threshold": case.threshold,
+        "lower_end": [PIECES, SURE],
         "decode": f"{case.decode.__module__}:{case.decode.__qualname__}",
         "truth": None if case.truth is None else case.truth.digest,
     }
@@ -79,8 +81,9 @@ def _students(path: Path) -> dict[str, Mapping[str, Tensor]]:
 
 
 def keep(folder: Path, question: str, trials: Sequence[Trial], students: Mapping[str, Any]) -> None:
-    """Write them beside the runner."""
-    content = {"question": question, "trials": [trial.as_json() for trial in trials]}
+    """Write them beside the runner, but for trials that there was no time for."""
+    judged = [trial.as_json() for trial in trials if trial.ended != NO_TIME]
+    content = {"question": question, "trials": judged}
     with atomic.file(folder / TRIALS) as unfinished:
         unfinished.write_text(json.dumps(content, indent=1) + "\n")
     if students:

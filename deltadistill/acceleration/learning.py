@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from deltadistill.acceleration.case import Case
@@ -18,6 +19,10 @@ class OutOfTimeError(Exception):
     """The time for a distillation is over; what was learned until then stays."""
 
 
+class TakenBackError(Exception):
+    """A distillation left the students no better than they were, and gave these back; the message says so."""
+
+
 def distilled(
     case: Case,
     network: nn.Module,
@@ -30,27 +35,35 @@ def distilled(
     """Train the students in place, for a number of steps that fits; the steps, 0 where none fits.
 
     And the students' tensors by name. Steps are of a coarse scale, so that the same time gives the same
-    number again, mostly.
+    number again, mostly. Raises TakenBackError where the students are what they were.
     """
     clips, end = case.clips(most=_CLIPS, steps=_STEPS), clock() + seconds
-    begun = clock()
-    distill(network, clips, steps=_TRIED, batch=1, learning_rate=1e-6, seed=seed, progress=False)
-    each = (clock() - begun) / (2 * _TRIED)  # a step, and about as long to judge, before and after
-    steps = _rounded(_SHARE * (end - clock()) / each)
-    if steps < _FEWEST:
-        return 0, {}
-    tell(f"distilling for {steps} steps, about {steps * each:.0f} s")
 
     def until() -> None:
         if clock() > end:
             raise OutOfTimeError
 
-    clips.until = until
+    clips.until, begun = until, clock()
+    try:
+        distill(network, clips, steps=_TRIED, batch=1, learning_rate=1e-6, seed=seed, progress=False)
+    except OutOfTimeError:
+        return 0, {}
+    each = (clock() - begun) / (2 * _TRIED)  # a step, and about as long to judge, before and after
+    steps = _rounded(_SHARE * (end - clock()) / each)
+    if steps < _FEWEST:
+        return 0, {}
+    tell(f"distilling for {steps} steps, about {steps * each:.0f} s")
+    before = students_of(network)
     try:
         distill(network, clips, steps=steps, batch=1, seed=seed, progress=False)
     except (OutOfTimeError, FloatingPointError) as error:
         tell(f"the distillation ended early: {error or 'out of time'}")
-    return steps, students_of(network)
+    after = students_of(network)
+    if all(torch.equal(after[name], before[name]) for name in before):
+        raise TakenBackError(
+            f"the students were no better after {steps} steps, and are what they were before"
+        )
+    return steps, after
 
 
 def students_of(network: nn.Module) -> dict[str, Tensor]:

@@ -7,13 +7,15 @@ from typing import Any
 from deltadistill.acceleration.advice import advice
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.figure import COLOURS, figure
+from deltadistill.acceleration.lower_end import PIECES, SURE
 from deltadistill.acceleration.side_by_side import film, moment
 from deltadistill.acceleration.trial import Trial
 from deltadistill.video.found import Showing
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#222}
-svg,img,video{max-width:100%;height:auto} svg text{font:12px system-ui,sans-serif;fill:#444}
+svg,img,video{max-width:100%;height:auto}
+svg text{font:12px system-ui,sans-serif;fill:#444;paint-order:stroke;stroke:#fff;stroke-width:3px}
 h1,figcaption{overflow-wrap:anywhere} .wide{overflow-x:auto} .wide svg{min-width:34rem}
 table{border-collapse:collapse;font-size:14px}
 td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
@@ -44,7 +46,8 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
         f'<div class="wide">{drawing}</div>',
         _colours(),
         f"<p>On the choosing part of the video ({escape(outcome.measure)}); each line is one way, its points "
-        "are periods. Times are from the network's frame to its decoded answer, in turns with the best "
+        "are periods. The bar below the choice reaches down to its lower end, which has to keep what is "
+        "asked for. Times are from the network's frame to its decoded answer, in turns with the best "
         "per-frame run.</p>",
         "<h2>Everything that was tried</h2>",
         _table(outcome, frame_ms),
@@ -90,6 +93,7 @@ def sentences(case: Case, outcome: Any) -> list[str]:
             f"Nothing is faster and keeps {case.asked:g}: every frame is computed in "
             f"full, in the fastest way, {taken.trial.engine} {taken.trial.precision}."
         )
+    said += _bound(case, outcome)
     said.append(
         f"On {seen.frames} frames of the testing part, {outcome.measure} against the per-frame network is "
         f"{seen.fidelity:.4f}"
@@ -101,10 +105,28 @@ def sentences(case: Case, outcome: Any) -> list[str]:
     )
     if seen.kept < case.asked:
         said.append(
-            f"That is {seen.kept:.4f} kept, below the {case.asked:g} asked for, which the choosing part kept."
+            f"That is {seen.kept:.4f} kept (at least {seen.lower:.4f}), below the {case.asked:g} asked for, "
+            "which the choosing part kept."
         )
     if outcome.was_interrupted:
         said.append("It was interrupted; the same call goes on from here.")
+    return said
+
+
+def _bound(case: Case, outcome: Any) -> list[str]:
+    """What the choosing part kept, at its lower end, and what that end cost."""
+    taken, unsure, said = outcome.choice.taken, outcome.choice.unsure, []
+    if outcome.choice.is_faster:
+        said.append(
+            f"On the choosing part it keeps {taken.kept:.4f}, and at least {taken.lower:.4f}: the lower end "
+            f"of {SURE:.0%}, by how much changes without each of {PIECES} pieces of that part."
+        )
+    if unsure is not None:
+        said.append(
+            f"Refused, as it keeps {case.asked:g} on the whole and not at the lower end: "
+            f"×{unsure.speedup:.2f}, {unsure.trial.name}, period {unsure.period}, which keeps "
+            f"{unsure.kept:.4f}, at least {unsure.lower:.4f}. A longer video, or several, narrows that."
+        )
     return said
 
 
@@ -153,6 +175,8 @@ def _table(outcome: Any, frame_ms: float) -> str:
         "ms a frame",
         "speed-up",
         "fidelity",
+        *(["kept"] if has_scores else []),
+        "at least",
         *(["score"] if has_scores else []),
     ]
     rows = []
@@ -163,6 +187,8 @@ def _table(outcome: Any, frame_ms: float) -> str:
             cells = [trial.name, period, f"{point.key_share:.0%}"]
             cells += [f"{frame_ms / point.speedup:.2f}", f"×{point.speedup:.2f}"]
             cells += [f"{point.fidelity:.4f}"]
+            cells += [f"{point.kept:.4f}"] if has_scores else []
+            cells += [f"{point.lower:.4f}"]
             cells += [f"{point.score:.4f}" if point.score is not None else ""] if has_scores else []
             rows.append(f"<tr{mark}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
         if trial.ended:

@@ -9,6 +9,7 @@ from deltadistill.acceleration.trial import Trial
 from deltadistill.exporting.running import Loaded
 from deltadistill.runtime.engine import Session, engines_for, open_session
 from deltadistill.runtime.proving import failures, require_it_runs
+from deltadistill.runtime.registry import ENGINES
 
 
 class NoEngineError(ValueError):
@@ -44,10 +45,12 @@ def open_sessions(
     names: list[Name] = []
     cannot: dict[str, str] = {}
     for precision in precisions:
-        can, others = engines_for(graphs, precision=precision, device=case.device)
-        names += [(each, precision) for each in case.engines or can if each in can or each not in others]
+        can, others = engines_for(
+            graphs, precision=precision, device=case.device, engines=case.engines or ENGINES
+        )
+        names += [(each, precision) for each in can]
         if precision == "fp32":
-            cannot = {each: others[each] for each in case.engines or others if each in others}
+            cannot = others
     how = {"threads": case.threads, "device": case.device}
     failed = failures(graphs, names, functions=functions, seconds=seconds, **how)
     cannot |= {engine: str(why) for (engine, precision), why in failed.items() if precision == "fp32"}

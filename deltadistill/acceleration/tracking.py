@@ -25,7 +25,7 @@ def log(case: Case, outcome: Any) -> None:
                 mlflow.log_params(_parameters(case, trial))
                 for point in trial.points():
                     values = {"speedup": point.speedup, "fidelity": point.fidelity, "kept": point.kept}
-                    values["key_share"] = point.key_share
+                    values |= {"lower": point.lower, "key_share": point.key_share}
                     mlflow.log_metrics(values, step=point.period)
     except Exception as error:
         _log.warning("the trials are not tracked: %s", error)

@@ -7,18 +7,22 @@ from typing import Any, Literal, NamedTuple
 from deltadistill.runtime.between import DELTA, Between
 
 Kind = Literal["per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online"]
+NO_TIME = "no time was left to judge it"  # why a trial ended that a call which goes on begins again
+TAKEN_BACK = "distillation taken back"  # in the name of a trial that has no students of its own
 KINDS = ("per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online")
 
 
 class Point(NamedTuple):
-    """A way at a period. speedup: over the best per-frame run at full precision. kept: what is compared with
-    the fidelity that is asked for. score: against the truth, where there is one."""
+    """A way at a period. speedup: over the best per-frame run at full precision. kept: the fidelity, or what
+    is kept of the score against the truth; lower: its lower end, which is compared with what is asked for.
+    score: against the truth, where there is one."""
 
     trial: "Trial"
     period: int
     speedup: float
     fidelity: float
     kept: float
+    lower: float
     score: float | None
 
     @property
@@ -39,7 +43,8 @@ class Trial:
     design: of the students, where it is a delta network; steps: of their distillation. compressed: names of
     the layers that have students, where these were chosen by time. between: how frames that are not computed
     are answered. memory_mib: the peak of a stream by theory, weights apart; None where nothing asked for it.
-    speedups, fidelities, kept, scores: by period; 1 is every frame in full. Fidelity is of the choosing part.
+    speedups, fidelities, kept, lower, scores: by period; 1 is every frame in full. Fidelity is of the
+    choosing part.
     thresholds, key_shares: by period too, which is their mean distance where key frames come by change, or
         where a student learns online, whose key frames are those that it learns from. passing: the score from
         which that student does not learn on; steps: its own before the video began.
@@ -58,6 +63,7 @@ class Trial:
     speedups: Mapping[int, float] = field(default_factory=dict)
     fidelities: Mapping[int, float] = field(default_factory=dict)
     kept: Mapping[int, float] = field(default_factory=dict)
+    lower: Mapping[int, float] = field(default_factory=dict)
     scores: Mapping[int, float] = field(default_factory=dict)
     thresholds: Mapping[int, float] = field(default_factory=dict)
     key_shares: Mapping[int, float] = field(default_factory=dict)
@@ -81,8 +87,9 @@ class Trial:
         """Every period at which both time and fidelity are known."""
         for period, speedup in self.speedups.items():
             if period in self.fidelities:
+                kept, lower = self.kept[period], self.lower[period]
                 score = self.scores.get(period)
-                yield Point(self, period, speedup, self.fidelities[period], self.kept[period], score)
+                yield Point(self, period, speedup, self.fidelities[period], kept, lower, score)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -98,7 +105,7 @@ class Trial:
 
 def from_json(values: Mapping[str, Any]) -> Trial:
     """A trial as it was written; ValueError for anything else."""
-    tables = ("speedups", "fidelities", "kept", "scores", "thresholds", "key_shares")
+    tables = ("speedups", "fidelities", "kept", "lower", "scores", "thresholds", "key_shares")
     try:
         read = {name: {int(key): float(each) for key, each in values[name].items()} for name in tables}
         between = Between.model_validate(values["between"])

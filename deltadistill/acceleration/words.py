@@ -11,12 +11,11 @@ def gain(trial: Trial, before: Trial) -> float:
 
 
 def told(trial: Trial, asked: float) -> str:
-    """The fastest point that keeps what is asked, or the one that keeps most."""
+    """The fastest point that keeps what is asked, or the one that keeps most; "at least": its lower end."""
     points = list(trial.points())
     if not points:
         return trial.ended or "not measured"
     best = fastest(points, asked) or max(points, key=lambda point: point.kept)
     every = f" at period {best.period}" if best.period > 1 else ""
-    return (
-        f"×{best.speedup:.2f}{every}, keeps {best.kept:.3f}{' (' + trial.ended + ')' if trial.ended else ''}"
-    )
+    ended = f" ({trial.ended})" if trial.ended else ""
+    return f"×{best.speedup:.2f}{every}, keeps {best.kept:.3f}, at least {best.lower:.3f}{ended}"

@@ -26,8 +26,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where it runs (cpu)")
     parser.add_argument(
-        "--engine", default="auto", help="onnxruntime, openvino, or auto: all that are here (auto)"
-    )
+        "--engine", default="auto",
+        help="onnxruntime, openvino, yours: package.module:NAME, or auto: all that are here (auto)",
+    )  # fmt: skip
     parser.add_argument(
         "--precision",
         default="auto",

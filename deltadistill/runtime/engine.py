@@ -5,7 +5,7 @@ keeps where it runs best and hands out as one thing that nobody else looks into;
 turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,12 +76,19 @@ def open_session(
 
 
 def engines_for(
-    graphs: Graphs, *, precision: str = "fp32", device: str = "cpu"
+    graphs: Graphs,
+    *,
+    precision: str = "fp32",
+    device: str = "cpu",
+    engines: Iterable[str] = ENGINES,
 ) -> tuple[list[str], dict[str, str]]:
-    """The built-in engines that can run the graphs here, and of the others the reason why not."""
+    """The engines that can run the graphs here, and of the others the reason why not.
+
+    engines: their names, a user's own too; by default all that are built in.
+    """
     can: list[str] = []
     cannot: dict[str, str] = {}
-    for name in ENGINES:
+    for name in engines:
         if reason := ENGINES.find(name).reason_against(graphs, precision=precision, device=device):
             cannot[name] = reason
         else:

@@ -66,7 +66,7 @@ def test_a_threshold_gives_about_a_key_frame_a_period(case):
 
 
 def test_what_is_kept_counts_all_frames_from_key_frame_to_key_frame(case):
-    by = by_change(filmed(case, [0, 0, 0, 9, 9, 9, 9, 50]))
+    by = by_change(case := filmed(case, [0, 0, 0, 9, 9, 9, 9, 50]))
     scorer = Scorer(case, Share(), ONES)
     scores, found = by.answered(Way(), scorer, 20.0)
     assert found == [7, 1]  # 9 does not reach 20, 9 + 41 does
@@ -74,7 +74,8 @@ def test_what_is_kept_counts_all_frames_from_key_frame_to_key_frame(case):
 
 
 def trial(kept):
-    return Trial("moved", "moved", kept=kept, fidelities=kept, speedups={2: 1.5, 4: 2.0}, ended="far")
+    kinds = {"kept": kept, "fidelities": kept, "lower": kept}
+    return Trial("moved", "moved", speedups={2: 1.5, 4: 2.0}, ended="far", **kinds)
 
 
 def test_periods_go_up_from_the_longest_that_fixed_distances_keep_until_one_is_not_kept(case):
@@ -88,7 +89,7 @@ def test_periods_go_up_from_the_longest_that_fixed_distances_keep_until_one_is_n
     assert found.kept == pytest.approx({4: 1.0, 6: 1.0, 9: 12 / 18})
     assert found.key_shares == pytest.approx({4: 3 / 18, 6: 3 / 18, 9: 2 / 18})
     assert found.speedups == {4: 3.0, 6: 3.0, 9: 2.0}
-    assert Point(found, 6, 3.0, 1.0, 1.0, None).threshold == found.thresholds[6]
+    assert Point(found, 6, 3.0, 1.0, 1.0, 1.0, None).threshold == found.thresholds[6]
     assert tried_by_change(by, Way(), first, scorer, len, lambda: False) is None
 
 
@@ -96,13 +97,13 @@ def test_only_a_way_that_is_near_the_fastest_is_tried_once_more(case):
     case = filmed(case, list(range(0, 240, 3)), asked=0.9)
     base = SimpleNamespace(scorer=lambda case: Scorer(case, Share(), ONES))
     judge = Judge(case, base, Budget(100), by_change(case))
-    plain = Trial("plain", "per frame", speedups={1: 1.0}, fidelities={1: 1.0}, kept={1: 1.0})
+    plain = replace(trial({1: 1.0}), name="plain", kind="per frame", speedups={1: 1.0})
 
     def tries(speedup, kept=0.95):
-        found = Trial("a", "moved", speedups={2: speedup}, kept={2: kept}, fidelities={2: kept})
+        found = replace(trial({2: kept}), name="a", speedups={2: speedup})
         return [Try(replace(found, parts_ms={"frame": 1.0}), Way, lambda lengths: 1.0)]
 
-    fast = Trial("b", "delta", speedups={2: 2.0}, fidelities={2: 1.0}, kept={2: 1.0})
+    fast = replace(trial({2: 1.0}), name="b", kind="delta", speedups={2: 2.0})
     assert len(list(judge.by_change(tries(1.6), [plain, fast]))) == 1
     assert not list(judge.by_change(tries(1.4), [plain, fast]))
     assert not list(judge.by_change(tries(1.6, kept=0.87), [plain, fast]))
@@ -113,12 +114,12 @@ def test_only_a_way_that_is_near_the_fastest_is_tried_once_more(case):
 def test_a_runner_is_timed_where_key_frames_are_as_frequent_as_on_the_whole(case):
     case = filmed(case, [0] * 30 + list(range(0, 120, 4)))
     point = Point(
-        replace(trial({4: 1.0}), thresholds={4: 12.0}, key_shares={4: 1 / 6}), 4, 2.0, 1.0, 1.0, None
+        replace(trial({4: 1.0}), thresholds={4: 12.0}, key_shares={4: 1 / 6}), 4, 2.0, 1.0, 1.0, 1.0, None
     )
     frames = usual(case, point)
     assert len(frames) == 12
     assert len(lengths(changes(frames), 12.0, 8)) == 2
-    assert len(usual(case, Point(trial({4: 1.0}), 4, 2.0, 1.0, 1.0, None))) == 4
+    assert len(usual(case, Point(trial({4: 1.0}), 4, 2.0, 1.0, 1.0, 1.0, None))) == 4
 
 
 def test_shots_are_cut_into_pieces_that_are_spread():

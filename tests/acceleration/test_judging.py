@@ -8,8 +8,8 @@ import pytest
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.fidelity import TensorAgreement
 from deltadistill.acceleration.judging import Judge, sequences_of, short_ones
-from deltadistill.acceleration.scoring import Scorer, Scores
-from deltadistill.acceleration.trial import Trial
+from deltadistill.acceleration.scoring import Record, Scorer, Scores
+from deltadistill.acceleration.trial import NO_TIME, Trial
 
 
 class Share(TensorAgreement):
@@ -33,8 +33,10 @@ class Wrong:
 
 
 def test_scores_are_put_together_by_distance():
-    found = Scores([[1], [2], [3]], [[1]]).with_others(Scores([[4], [5], [6]], []), 2)
-    assert (found.agreement, found.truth) == ([[1, 4], [2, 5]], [[1]])
+    one, other = (Scores([[Record(0, each)] for each in values]) for values in ([1, 2, 3], [4, 5, 6]))
+    found = one.with_others(other, 2)
+    assert [[record.agreement for record in records] for records in found.by_distance] == [[1, 4], [2, 5]]
+    assert one.with_others(Scores(), 2).by_distance == one.by_distance[:2]
 
 
 def test_short_sequences_are_others_than_the_long_ones(case):
@@ -52,3 +54,33 @@ def test_frames_near_their_key_frame_do_not_count_for_more_at_long_periods(case)
     )
     found = Judge(case, base, Budget(100)).judged(Wrong(), Trial("wrong", "copied"))
     assert found.kept == pytest.approx({2: 1 / 2, 5: 1 / 5, 8: 1 / 8})
+
+
+class Working:
+    """Answers that take a second each, on a clock."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def begin(self, frame):
+        self.now += 1.0
+        return 1.0
+
+    next_one = begin
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize(("seconds", "passed"), [(7, 0), (8, 8), (23, 16), (24, 24), (40, 40)])
+def test_no_sequence_is_begun_that_would_not_end_in_time(case, seconds, passed):
+    case, way = replace(case, periods=(2, 8)), Working()  # 8 frames to choose by, one sequence
+    base = SimpleNamespace(
+        scorer=lambda case: Scorer(case, Share(), SimpleNamespace(begin=lambda frame: 1.0))
+    )
+    case = replace(case, parts=replace(case.parts, choosing=case.parts.learning))
+    trial = Trial("slow", "copied", parts_ms={"filled": 1000.0})
+    found = Judge(case, base, Budget(seconds, clock=way)).judged(way, trial)
+    assert way.now == passed
+    assert (found.ended == NO_TIME) == (passed < 3 * 8)
+    assert bool(found.kept) == (passed >= 3 * 8)

@@ -119,7 +119,8 @@ def test_settings_of_a_trial_are_those_that_were_tried():
 
 
 EMPTY = {
-    **{name: {} for name in ("speedups", "fidelities", "kept", "scores", "thresholds", "key_shares")},
+    **{name: {} for name in ("speedups", "fidelities", "kept", "lower", "scores")},
+    **{name: {} for name in ("thresholds", "key_shares")},
     "between": {},
     "compressed": [],
 }

@@ -116,3 +116,11 @@ def test_nothing_is_begun_that_does_not_end_in_time():
 def test_the_time_left_is_told_in_minutes():
     time = iter([0.0, 10.0])
     assert Budget(135, clock=lambda: next(time)).told() == "2:05 left"
+
+
+def test_a_pass_is_expected_to_take_as_long_as_the_longest_before():
+    time = iter([0.0, 0.0, 1.0, 1.0, 31.0, 31.0, 75.0, 75.0])
+    allowed = Budget(100, clock=lambda: next(time)).for_passes(20)
+    assert allowed()  # 99 s are left for 20
+    assert allowed()  # 69 for 30
+    assert not allowed()  # 25 for 44

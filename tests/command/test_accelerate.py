@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_with_json_an_interrupted_call_gives_the_best_so_far(files, capsys, monk
     [
         (["--minutes", "0"], 1, "no number of minutes above 0"),
         (["--engine", "magic"], 1, "engine 'magic' is unknown"),
+        (["--engine", "mine.engines:FAST"], 1, "there is no module 'mine'"),
         (["--truth", "none.txt"], 2, "none.txt"),
         (["--decoder", "magic"], 2, "decoder 'magic' is unknown"),
         (["-o", "film.mp4"], 1, "is a file; name a folder"),
@@ -94,6 +96,35 @@ def test_what_cannot_be_is_refused_in_a_sentence_before_anything_is_tried(files,
     assert told in printed
     assert code_found == code
     assert "per frame" not in printed
+
+
+OWN_ENGINE = """
+from deltadistill.runtime.onnxruntime_engine import OnnxRuntime
+
+
+class Mine(OnnxRuntime):
+    def reason_against(self, graphs, *, precision, device):
+        return None if precision == "fp32" else "it computes in fp32 alone"
+
+
+ENGINE = Mine()
+"""
+
+
+def test_an_engine_of_ones_own_is_tried_and_named_in_the_line_that_runs_the_runner(
+    files, capsys, monkeypatch
+):
+    Path("my_engines.py").write_text(OWN_ENGINE)
+    monkeypatch.syspath_prepend(files)
+    monkeypatch.delitem(sys.modules, "my_engines", raising=False)
+    words = line("--engine", "my_engines:ENGINE", "--precision", "bf16", "--json", minutes="0.05")
+    assert main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    found = {(trial["engine"], trial["precision"]) for trial in result["trials"]}
+    assert found == {("my_engines:ENGINE", "fp32")}  # which is all that it computes in
+    assert result["command"].endswith("--engine my_engines:ENGINE")
+    run = ["run", "runner", "film.mp4", "--jsonl", "out.jsonl", "--engine", "my_engines:ENGINE"]
+    assert main(run) == 0
 
 
 def test_a_network_without_a_size_asks_for_one(files, capsys):

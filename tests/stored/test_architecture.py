@@ -28,6 +28,8 @@ DESIGNS = {
     "channel": (dd.ChannelStudent(gamma=2), dd.residual_blocks, "delta"),
     "spatial": (dd.SpatialStudent(), dd.residual_blocks, "delta"),
     "channel_spatial": (dd.ChannelSpatialStudent(), dd.residual_blocks, "delta"),
+    "reduced": (dd.ReducedResolution(), dd.residual_blocks, "delta"),
+    "reduced whole": (dd.ReducedResolution(), dd.whole_network, "delta"),
 }
 
 

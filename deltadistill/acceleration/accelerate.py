@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltadistill.acceleration import kept, page, tracking
+from deltadistill.acceleration import kept, online_student, online_trials, page, tracking
 from deltadistill.acceleration.adaptive import longest, usual
 from deltadistill.acceleration.budget import Budget
 from deltadistill.acceleration.case import Case
@@ -22,6 +22,7 @@ from deltadistill.acceleration.trial import Point, Trial
 from deltadistill.acceleration.ways import OfRunner
 from deltadistill.blocks.schedules import Adaptive
 from deltadistill.exporting.export import export_loaded
+from deltadistill.exporting.learning_runner import LearningRunner, write_learner
 from deltadistill.files import atomic
 from deltadistill.runtime.runner import Runner
 from deltadistill.video.decoders import by_form
@@ -171,7 +172,9 @@ def _written(
     )  # fmt: skip
 
 
-def _runner(course: Course, folder: Path, beside: Mapping[str, str]) -> tuple[Choice, Runner, float]:
+def _runner(
+    course: Course, folder: Path, beside: Mapping[str, str]
+) -> tuple[Choice, Runner | LearningRunner, float]:
     """The choice, written, and its speed-up; the per-frame network where that proves slower now, or fails."""
     choice = choose(course.trials, asked=course.case.asked)
     if choice.is_faster:
@@ -188,18 +191,26 @@ def _runner(course: Course, folder: Path, beside: Mapping[str, str]) -> tuple[Ch
     return Choice(plain, plain), _exported(course, plain, folder, beside), plain.speedup
 
 
-def _exported(course: Course, point: Point, folder: Path, beside: Mapping[str, str]) -> Runner:
+def _exported(
+    course: Course, point: Point, folder: Path, beside: Mapping[str, str]
+) -> Runner | LearningRunner:
     """Write a runner, and open it as it was tried."""
     course.tell(f"writing {point.trial.name}")
     case, loaded, between = course.case, course.graphs_of(point.trial), point.trial.between
     if between.kind == "moved":
         between = between.model_copy(update={"decoder": _decoder(course)})
     schedule = None if point.threshold is None else Adaptive(point.threshold, longest=longest(case))
-    options = {"period": point.period, "schedule": schedule, "between": between}
+    period = 1 if point.trial.passing is not None else point.period
+    options = {"period": period, "schedule": schedule, "between": between}
     export_loaded(loaded, folder, pictures=case.pictures, **options)
     for name, text in beside.items():
         (folder / name).write_text(text, encoding="utf-8")
     how = {"threads": case.threads, "precision": point.trial.precision, "device": case.device}
+    if point.trial.passing is not None:
+        student = online_student.student_of(case, course.known())
+        student.load_state_dict(course.networks.students[online_trials.KIND])
+        write_learner(folder, student, online_trials.settings_of(point.trial))
+        return LearningRunner(folder, engine=point.trial.engine, decode=case.decode, **how)
     return Runner(folder, engine=point.trial.engine, decode=case.decode, **how)
 
 
@@ -212,8 +223,10 @@ def _decoder(course: Course) -> str | None:
     return next((name for name in DECODERS if DECODERS.find(name) is case.decode), None)
 
 
-def _measured(course: Course, runner: Runner, point: Point) -> float:
+def _measured(course: Course, runner: Runner | LearningRunner, point: Point) -> float:
     """The speed-up of the written runner, over a part of the choosing part that is as usual."""
+    if isinstance(runner, LearningRunner):
+        return online_trials.measured(course.case, course.known(), runner, course.stretches())
     frames = [frame[None] for frame in usual(course.case, point)]
 
     def answered(part: Sequence[np.ndarray]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from deltadistill.acceleration import choice, designs
+from deltadistill.acceleration import choice, designs, online_student, online_trials
 from deltadistill.acceleration.adaptive import ByChange, by_change
 from deltadistill.acceleration.baseline import Baseline, baseline
 from deltadistill.acceleration.delta_trials import Tried, not_opened, tried
@@ -31,6 +31,7 @@ _FOR_DESIGNS = 0.3  # of the time, before distillation begins
 _WITH_A_TRIAL = 1.5  # of what a trial takes: a distillation needs a trial afterwards, and some time
 _MEASURING = 2.5  # so many times as long does a design take whose layers are timed first
 _NARROWING = 10.0  # times what a trial takes, at least, before time is spent on 8 bits
+_FOR_LEARNING = 0.15  # of the time, for a student that goes on learning online
 _LOADS = 4.0  # a design takes about so many times as long as the plain network's graphs, before one is known
 
 
@@ -60,6 +61,7 @@ class Course(Notes):
         self.begin()
         self._fills()
         self._designs(_FOR_DESIGNS * self.budget.seconds)
+        self._online()
         while self._distillation():
             pass
         self._designs(self.budget.seconds)
@@ -161,6 +163,27 @@ class Course(Notes):
         self._of_trial = self.budget.now() - begun
         return trial
 
+    def _online(self) -> None:
+        """A small student that learns from the per-frame network while the video runs, where that may do."""
+        if ended := online_student.why_not(self.case, self.known()):
+            self.tell(f"no student that learns online: {ended}")
+            return
+        if any(trial.kind == online_trials.KIND for trial in self.trials):
+            return
+        seconds = _FOR_LEARNING * self.budget.seconds
+        if not self.budget.allows(seconds):
+            return
+        how = {"seconds": seconds, "clock": self.budget.now, "tell": self.tell}
+        student, steps = online_student.pretrained(self.case, self.known(), **how)
+        if not steps:
+            self.tell("no student that learns online: there is too little time for it to learn before")
+            return
+        self.networks.students[online_trials.KIND] = student.state_dict()
+        for settings in online_trials.settings_for(self.case.asked):
+            with self.timing() as done:
+                given = student, steps, settings, self.stretches()
+                done(online_trials.tried_online(self.case, self.known(), *given))
+
     def _with_names(self, design: Design) -> Design:
         """With the layers that save time, in the engine of the first delta trial."""
         before = next((trial for trial in self.trials if trial.design and trial.engine), None)
@@ -226,8 +249,12 @@ class Course(Notes):
         return gain(trial, before) > _WORTH
 
     def _judge(self) -> Judge:
+        return Judge(self.case, self.known(), self.budget, self.stretches())
+
+    def stretches(self) -> ByChange:
+        """Stretches of the choosing part, on which streams are run as they run later."""
         self._stretches = self._stretches or by_change(self.case)
-        return Judge(self.case, self.known(), self.budget, self._stretches)
+        return self._stretches
 
     def warnings(self) -> list[str]:
         """What makes all figures doubtful."""

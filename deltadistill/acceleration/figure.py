@@ -15,6 +15,7 @@ COLOURS = {
     "delta": "#1f77b4",
     "delta, copied": "#17becf",
     "delta, moved": "#2ca02c",
+    "online": "#9467bd",
 }
 _LOWEST = 0.3  # below what is asked nothing is shown further than that
 

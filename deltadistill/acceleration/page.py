@@ -26,6 +26,7 @@ tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflo
 
 
 _PARTS = {"key": "a key frame", "delta": "a delta frame", "filled": "a copied or moved answer"}
+_PARTS_ONLINE = {"key": "a labelled frame, learned from", "delta": "a frame of the student"}
 
 
 def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None = None) -> str:
@@ -109,6 +110,11 @@ def sentences(case: Case, outcome: Any) -> list[str]:
 
 def _key_frames(outcome: Any) -> str:
     taken = outcome.choice.taken
+    if taken.trial.passing is not None:
+        return (
+            f"a student learns from it while it runs, on {taken.key_share:.0%} of the frames "
+            f"({outcome.tested.key_share:.0%} on the testing part)"
+        )
     if taken.threshold is None:
         return f"a key frame every {taken.period} frames"
     return (
@@ -173,7 +179,8 @@ def _milliseconds(outcome: Any) -> str:
         keys, between = outcome.choice.taken.key_share, trial.between
         computed = keys if between.computes_keys_alone else between.computed(period) / period
         shares = {"key": keys, "delta": computed - keys, "filled": 1 - computed}
-        rows += [(_PARTS[part], trial.parts_ms.get(part, 0.0), n) for part, n in shares.items() if n]
+        names = _PARTS if trial.passing is None else _PARTS_ONLINE
+        rows += [(names[part], trial.parts_ms.get(part, 0.0), n) for part, n in shares.items() if n]
     cells = "".join(
         f"<tr><td>{name}</td><td>{value:.2f} ms</td><td>{share:.0%}</td><td>{value * share:.2f} ms</td></tr>"
         for name, value, share in rows

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from deltadistill.runtime.between import DELTA, Between
 
-Kind = Literal["per frame", "copied", "moved", "delta", "delta, copied", "delta, moved"]
-KINDS = ("per frame", "copied", "moved", "delta", "delta, copied", "delta, moved")
+Kind = Literal["per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online"]
+KINDS = ("per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online")
 
 
 class Point(NamedTuple):
@@ -40,7 +40,9 @@ class Trial:
     the layers that have students, where these were chosen by time. between: how frames that are not computed
     are answered. memory_mib: the peak of a stream by theory, weights apart; None where nothing asked for it.
     speedups, fidelities, kept, scores: by period; 1 is every frame in full. Fidelity is of the choosing part.
-    thresholds, key_shares: by period too, which is their mean distance where key frames come by change.
+    thresholds, key_shares: by period too, which is their mean distance where key frames come by change, or
+        where a student learns online, whose key frames are those that it learns from. passing: the score from
+        which that student does not learn on; steps: its own before the video began.
     parts_ms: medians in milliseconds: "frame", "key", "delta", "filled".
     ended: why it was not tried further; "" where it was. seconds: that it took.
     """
@@ -60,6 +62,7 @@ class Trial:
     thresholds: Mapping[int, float] = field(default_factory=dict)
     key_shares: Mapping[int, float] = field(default_factory=dict)
     parts_ms: Mapping[str, float] = field(default_factory=dict)
+    passing: float | None = None
     ended: str = ""
     seconds: float = 0.0
     memory_mib: float | None = None

@@ -6,6 +6,7 @@ import numpy as np
 
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.fidelity import Decoded
+from deltadistill.exporting.learning_runner import LearningRunner
 from deltadistill.runtime.between import Between as BetweenForm
 from deltadistill.runtime.engine import Session
 from deltadistill.runtime.filling import Filling
@@ -111,7 +112,7 @@ class Filled:
 class OfRunner:
     """A runner's own answers, as it was written."""
 
-    def __init__(self, runner: Runner):
+    def __init__(self, runner: Runner | LearningRunner):
         self._runner = runner
 
     @property

@@ -112,7 +112,7 @@ def _fastest(on_video: OnVideo, arguments: argparse.Namespace) -> Any:
     if best is None or best == choice.engine:
         return on_video.runner
     options = {"threads": arguments.threads, "precision": arguments.precision}
-    return Runner(arguments.runner, engine=best, decode=on_video.adapter.decode, **options)
+    return Runner(arguments.runner, engine=best, period=1, decode=on_video.adapter.decode, **options)
 
 
 def _engine_of(runner: Any) -> str | None:

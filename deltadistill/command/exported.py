@@ -11,7 +11,7 @@ from typing import Any
 
 from deltadistill.command.exits import OutputError, UsageError
 from deltadistill.files import atomic
-from deltadistill.runtime.runner_file import Description, GraphFile, TensorForm, read_description
+from deltadistill.runtime.runner_file import LEARNER, Description, GraphFile, TensorForm, read_description
 
 INTERFACE = "interface.json"
 _ROLES = {
@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     target = Path(arguments.output or _beside(source, arguments.format)).expanduser()
     _require_a_place(target, source)
     description = read_description(source)
+    _require_nobody_learns(source)
     graphs = _graphs(description, arguments.format, arguments.precision, source)
     write = {"onnx": _copied, "openvino": _as_openvino, "pt2": _copied}[arguments.format]
     _require_packages(arguments.format, source)
@@ -37,6 +38,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.json:
         print(f"{', '.join(files.values())} and {INTERFACE} in {target}")
     return {"folder": str(target), **interface}
+
+
+def _require_nobody_learns(source: Path) -> None:
+    if (source / LEARNER).exists():
+        raise ValueError(
+            f"{source}: this runner learns while it runs, which no graph does; dd.export writes the "
+            "per-frame network alone"
+        )
 
 
 def _beside(source: Path, name: str) -> Path:

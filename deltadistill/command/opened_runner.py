@@ -10,9 +10,9 @@ import numpy as np
 
 from deltadistill.blocks.schedules import KeySchedule
 from deltadistill.command.exits import UsageError
+from deltadistill.command.registry import RUNNERS
 from deltadistill.predictors.key_schedules import build_schedule
-from deltadistill.runtime.runner import Runner
-from deltadistill.runtime.runner_file import read_description
+from deltadistill.runtime.runner_file import LEARNER, read_description
 from deltadistill.video.adapter import Adapter, find_decoder, read_adapter
 from deltadistill.video.decoders import Decode, by_form
 from deltadistill.video.fitting import fitted, window
@@ -100,7 +100,7 @@ def open_runner(arguments: argparse.Namespace) -> OnVideo:
         "period": arguments.period,
         "schedule": _schedule(arguments),
     }
-    runner = Runner(folder, decode=_moved_by(folder, adapter), **options)
+    runner = _opened(folder, adapter, options)
     pictures = runner.description.pictures
     if pictures is None:
         raise ValueError(
@@ -109,6 +109,26 @@ def open_runner(arguments: argparse.Namespace) -> OnVideo:
         )
     needs = KeyNeeds(scene_cut=arguments.scene_cut or None)
     return OnVideo(runner, tuple(pictures.size), pictures.fit, adapter, needs)
+
+
+def _opened(folder: Path, adapter: Adapter, options: Mapping[str, Any]) -> Any:
+    """A runner; one that learns where the folder says so, unless every frame is asked for in full."""
+    if options["period"] == 1 or not (folder / LEARNER).exists():
+        return RUNNERS.find("plain")(folder, decode=_moved_by(folder, adapter), **options)
+    if options["period"] or options["schedule"]:
+        raise UsageError(
+            f"{folder}: this runner learns while it runs, and its stride says which frames are labelled; "
+            "leave --period and --schedule out, or give --period 1 for every frame in full"
+        )
+    try:
+        opened = RUNNERS.find("learning")
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{folder}: this runner learns while it runs, and {error.name} is not installed: pip install "
+            "'deltadistill[torch]', or --period 1 for every frame in full"
+        ) from None
+    own = {name: value for name, value in options.items() if name not in ("period", "schedule")}
+    return opened(folder, decode=adapter.decode, **own)
 
 
 def _moved_by(folder: Path, adapter: Adapter) -> Decode | None:

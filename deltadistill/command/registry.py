@@ -1,4 +1,4 @@
-"""The commands of the console script, by name."""
+"""The commands of the console script, and the kinds of runners that they open."""
 
 from deltadistill.registry import Registry
 
@@ -10,5 +10,13 @@ COMMANDS = Registry(
         "run": "deltadistill.command.run:COMMAND",
         "bench": "deltadistill.command.bench:COMMAND",
         "export": "deltadistill.command.export:COMMAND",
+    },
+)
+
+RUNNERS = Registry(
+    "runner",
+    {
+        "plain": "deltadistill.runtime.runner:Runner",
+        "learning": "deltadistill.exporting.learning_runner:LearningRunner",  # takes PyTorch
     },
 )

@@ -64,6 +64,10 @@ class OnlineStream:
         self.is_labelled = self.by_teacher = True
         self.lessons: deque[Lesson] = deque(maxlen=KEPT_LESSONS)
 
+    def ask_now(self) -> None:
+        """Have the next frame labelled, whatever the stride is; what was learned stays."""
+        self._supervision.ask_now()
+
     @property
     def stride(self) -> int:
         """δ, frames from the last labelled frame to the next."""

@@ -12,7 +12,7 @@ from deltadistill.runtime.choice import Choice, choose
 from deltadistill.runtime.engine import Maps, Session, open_session
 from deltadistill.runtime.filling import Filling
 from deltadistill.runtime.graphs import Graphs, bytes_of
-from deltadistill.runtime.runner_file import Description, Schedule, TensorForm, read_description
+from deltadistill.runtime.runner_file import LEARNER, Description, Schedule, TensorForm, read_description
 from deltadistill.runtime.structure import rebuild
 from deltadistill.video.registry import DECODERS
 
@@ -54,6 +54,7 @@ class Runner:
     ):
         folder = Path(folder).expanduser()
         self.description = read_description(folder)
+        _require_nobody_learns(folder, period)
         graphs = graphs_in(folder, self.description)
         if period is not None and schedule is not None:
             raise ValueError(f"period {period} and a schedule are given; which frames are key hangs on one")
@@ -188,6 +189,14 @@ class Runner:
         outputs, self._maps = self.session.key(frame, into=reusable)
         self._batch = len(frame)
         return outputs
+
+
+def _require_nobody_learns(folder: Path, period: int | None) -> None:
+    if period != 1 and (folder / LEARNER).exists():
+        raise ValueError(
+            f"{folder}: this runner learns while it runs, which takes PyTorch: deltadistill run, or "
+            "LearningRunner of deltadistill.exporting.learning_runner; period=1 computes every frame in full"
+        )
 
 
 def _decoder(folder: Path, description: Description, given: Decode | None) -> Decode | None:

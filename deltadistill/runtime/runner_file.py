@@ -25,6 +25,7 @@ from deltadistill.runtime.structure import faults
 
 FORMAT = 1
 NAME = "runner.json"
+LEARNER = "online.json"  # beside it where the runner learns while it runs (exporting/learning_runner.py)
 FUNCTIONS = ("frame", "key", "delta")
 
 _REMEDY = "export the network again, or copy the whole folder again"

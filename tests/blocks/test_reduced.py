@@ -148,6 +148,17 @@ def test_a_network_with_a_trunk_has_that_as_its_one_block_and_others_are_one_the
     assert dd.whole_network(whole.trunk) == [""]
 
 
+def test_a_students_macs_by_hand():
+    """A 3×3 convolution of 8 channels on 4×4 pixels, whose copy, gate and encoding run on 2×2."""
+    plain = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, bias=False))
+    network = dd.convert(plain, ReducedResolution(), dd.all_convolutions)
+    network[0].decide(COMPRESSED)
+    table = dd.count_macs(network, (8, 4, 4))
+    copy, gate, encoding = 8 * 8 * 9 * 4, 16 * 8 * 4, 8 * 8 * 9 * 4
+    assert table.delta == copy + gate + encoding
+    assert table.key - table.teacher == copy
+
+
 def layer(inputs, outputs):
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 

@@ -128,7 +128,7 @@ def _memory_drawings(summary: Summary) -> list[Drawing]:
         Drawing(
             "accuracy_against_memory",
             accuracy_against_cost.draw(summary, MEMORY),
-            f"{accuracy} against theoretical peak memory for {_names(summary)}.",
+            f"{accuracy} against theoretical peak memory for {_names(summary, MEMORY)}.",
             f"{accuracy} against the theoretical peak of a stream, of its key frames and later ones with the "
             "maps that are kept, weights apart; each point is a sequence length, up and left is better. "
             f"{_front(summary, MEMORY)}{tables.basis(summary)}",
@@ -203,5 +203,11 @@ def _front(summary: Summary, cost: CostAxis, *, before: str = "") -> str:
     return f"{before}On the Pareto front, the cheapest first: {names or 'nothing'}. "
 
 
-def _names(summary: Summary) -> str:
-    return ", ".join(map(summary.label, summary.variants))
+def _names(summary: Summary, cost: CostAxis | None = None) -> str:
+    """The variants, or those of them that have a point over this cost."""
+    known = [
+        name
+        for name, points in summary.variants.items()
+        if cost is None or any(cost.of(point) is not None for point in points.values())
+    ]
+    return ", ".join(map(summary.label, known))

@@ -9,7 +9,6 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,14 @@ from deltadistill.files import atomic, commented_yaml
 from deltadistill.files.plain_yaml import parse_yaml, read_yaml_text
 from deltadistill.pipeline import params
 from deltadistill.pipeline.commands import run_to_end
+from deltadistill.pipeline.overlay_values import Key, assigned, leaves, section_of, set_value, value_at
 
 PARAMS = Path("params.yaml")
 RECORD = Path(".overlay.yaml")
 FOLDER = Path("experiments")
-REPLACE = "!replace"
 _KEPT = {"overlay", "extra", "changes", "before", "after"}
 
 log = logging.getLogger(__name__)
-
-Key = tuple[str, ...]
 
 
 def put(overlay: Path, extra: Sequence[str] = ()) -> list[Key]:
@@ -70,8 +67,8 @@ def values_under(overlay: Path | None, extra: Sequence[str] = ()) -> dict[str, A
 def _changed(before: str, overlay: Path, extra: Sequence[str]) -> tuple[CommentedMap, list[dict[str, Any]]]:
     """The document with an overlay and further values on it, and what that changed."""
     document = _sections(before)
-    values = [*_values(_read_overlay(overlay)), *_assignments(extra)]
-    changes = [_change(document, key, value) for key, value in values]
+    values = [*leaves(_read_overlay(overlay)), *assigned(extra)]
+    changes = [set_value(document, key, value) for key, value in values]
     _refuse_the_base_name(document, before, overlay)
     return document, changes
 
@@ -132,9 +129,9 @@ def _text_without_overlay() -> str:
     for change in reversed(record["changes"]):
         *_, name = key = tuple(change["key"])
         if "before" in change:
-            commented_yaml.restore(_parent(document, key), name, _parent(original, key))
+            commented_yaml.restore(section_of(document, key), name, section_of(original, key))
         else:
-            _parent(document, key).pop(name, None)
+            section_of(document, key).pop(name, None)
     return commented_yaml.dump(document)
 
 
@@ -144,52 +141,7 @@ def _edited(record: dict[str, Any]) -> list[dict[str, Any]]:
     if text in (record["before"], record["after"]):
         return []
     document = commented_yaml.plain(_sections(text))
-    return [change for change in record["changes"] if _get(document, change["key"]) != change["after"]]
-
-
-def _get(document: Any, key: Sequence[str]) -> Any:
-    for name in key:
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
-
-
-def _values(overlay: CommentedMap, prefix: Key = ()) -> list[tuple[Key, Any]]:
-    """The leaves of an overlay with their full keys; a mapping tagged !replace is a leaf."""
-    found: list[tuple[Key, Any]] = []
-    for name, value in overlay.items():
-        if isinstance(value, CommentedMap) and value and value.tag.value != REPLACE:
-            found += _values(value, (*prefix, name))
-        else:
-            found.append(((*prefix, name), value))
-    return found
-
-
-def _assignments(extra: Sequence[str]) -> list[tuple[Key, Any]]:
-    for assignment in extra:
-        if "=" not in assignment:
-            raise ValueError(f"--set {assignment}: expected section.key=value")
-    pairs = (assignment.split("=", 1) for assignment in extra)
-    return [(tuple(key.split(".")), commented_yaml.load(value, name=f"--set {key}")) for key, value in pairs]
-
-
-def _change(document: CommentedMap, key: Key, value: Any) -> dict[str, Any]:
-    """Set one key and return what that changed; without `before` if the key is new."""
-    parent = _parent(document, key)
-    change = {"key": list(key), "after": deepcopy(commented_yaml.plain(value))}
-    if key[-1] in parent:
-        change["before"] = deepcopy(commented_yaml.plain(parent[key[-1]]))
-    commented_yaml.assign(parent, key[-1], commented_yaml.plain(value))
-    return change
-
-
-def _parent(document: CommentedMap, key: Key) -> CommentedMap:
-    for depth, name in enumerate(key[:-1], start=1):
-        document = document.setdefault(name, CommentedMap())
-        if not isinstance(document, CommentedMap):
-            raise ValueError(
-                f"{'.'.join(key[:depth])} is a value in {PARAMS}, not a section; got {'.'.join(key)}"
-            )
-    return document
+    return [change for change in record["changes"] if value_at(document, change["key"]) != change["after"]]
 
 
 def _read_overlay(path: Path) -> CommentedMap:

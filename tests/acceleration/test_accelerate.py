@@ -189,7 +189,7 @@ def test_where_no_layer_saves_time_it_is_said(case, tmp_path, quick, monkeypatch
 
 def test_graphs_in_8_bits_are_a_precision_like_others(case, tmp_path, quick):
     case = replace(case, asked=0.0, precisions=("fp32", "int8"))
-    outcome = run(case, tmp_path / "runner", budget=Budget(4000, clock=Clock(0.5)))
+    outcome = run(case, tmp_path / "runner", budget=Budget(200, clock=Clock(0.5)))
     assert {trial.precision for trial in outcome.trials if trial.kind == "per frame"} == {"fp32", "int8"}
 
 

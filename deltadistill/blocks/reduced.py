@@ -119,13 +119,10 @@ class ReducedResolution(StudentDesign):
         """
         inputs = input_channels(teacher)
         sides = (PROBE, -(-PROBE // self.factor))
-        (_, outputs, *_), (_, coarse, *size) = (
-            output_shape(teacher, (2, inputs, side, side)) for side in sides
-        )
-        if outputs != coarse or 0 in size:
-            raise NoMirrorError(
-                f"at {sides[1]} pixels its map is {coarse} × {size}; expected {outputs} channels"
-            )
+        full, low = (output_shape(teacher, (2, inputs, side, side)) for side in sides)
+        if full[1] != low[1] or 0 in low:
+            raise NoMirrorError(f"at {sides[1]} pixels its map is {low[1:]}; expected {full[1]} channels")
+        outputs = full[1]
         return ReducedStudent(copy_with_modes(teacher), outputs=outputs, factor=self.factor, gated=self.gated)
 
 

@@ -13,6 +13,7 @@ _HOMES = {
     "LinearStudent": "deltadistill.blocks.linear",
     "SpatialStudent": "deltadistill.blocks.nonlinear",
     "PictureForm": "deltadistill.runtime.picture_form",
+    "ReducedResolution": "deltadistill.blocks.reduced",
     "ResidualTokens": "deltadistill.blocks.residual_tokens",
     "Runner": "deltadistill.runtime.runner",
     "Stream": "deltadistill.blocks.stream",
@@ -42,6 +43,7 @@ _HOMES = {
     "save_network": "deltadistill.stored.network_file",
     "transformer_blocks": "deltadistill.conversion.transformers",
     "vision_transformers": "deltadistill.conversion.transformers",
+    "whole_network": "deltadistill.conversion.selectors",
 }
 _MODULES = ("models",)
 _OF_TORCH = ("torch", "torchvision", "safetensors")
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
     from deltadistill.blocks.nonlinear import ChannelStudent as ChannelStudent
     from deltadistill.blocks.nonlinear import SpatialStudent as SpatialStudent
+    from deltadistill.blocks.reduced import ReducedResolution as ReducedResolution
     from deltadistill.blocks.residual_tokens import ResidualTokens as ResidualTokens
     from deltadistill.blocks.stream import Stream as Stream
     from deltadistill.blocks.stream import forward_clip as forward_clip
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from deltadistill.conversion.selectors import inner_layers as inner_layers
     from deltadistill.conversion.selectors import matching as matching
     from deltadistill.conversion.selectors import residual_blocks as residual_blocks
+    from deltadistill.conversion.selectors import whole_network as whole_network
     from deltadistill.conversion.transformers import transformer_blocks as transformer_blocks
     from deltadistill.conversion.transformers import vision_transformers as vision_transformers
     from deltadistill.distillation.label_free import distill as distill

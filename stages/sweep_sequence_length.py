@@ -38,7 +38,7 @@ def main() -> None:
         accuracy = scores_by_length(variant.task, metrics, mine.lengths, store.classes)
         given = {"size": (3, *store.size), "networks": variant.networks, "store": store}
         cost = costs_by_length(predictor, variant.network, teacher, mine.lengths, **given)
-        memory = peak_memory(predictor, variant.network, given["size"])
+        memory = peak_memory(predictor, variant.network, given["size"], of_streams=mine.stream_memory)
         lengths = {length: accuracy[length] | cost[length] | memory for length in mine.lengths}
         for length, scores in lengths.items():
             logged = {name: scores[name] for name in (variant.task.measure.key, "macs_ratio")}

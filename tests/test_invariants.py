@@ -17,6 +17,8 @@ NONLINEAR = {
     "channel": dd.ChannelStudent(gamma=2),
     "spatial": dd.SpatialStudent(stride=2),
     "channel_spatial": dd.ChannelSpatialStudent(gamma=2, stride=2),
+    "reduced": dd.ReducedResolution(),
+    "reduced whole": dd.ReducedResolution(factor=4),
 }
 
 
@@ -29,9 +31,12 @@ def converted(name, candidate="compressed", predicts="delta"):
 
 def with_nonlinear_students(kind, candidate="compressed"):
     """A network of residual blocks whose students, drawn at random, predict some change."""
-    network = dd.convert(build("ddrnet"), NONLINEAR[kind], dd.residual_blocks)
+    where = dd.whole_network if "whole" in kind else dd.residual_blocks
+    network = dd.convert(build("ddrnet"), NONLINEAR[kind], where)
     for block in delta_blocks(network).values():
-        nn.init.normal_(block.compressed.out.weight, std=0.1)
+        student = block.compressed
+        for layer in (student.gate, student.encoding) if "reduced" in kind else (student.out,):
+            nn.init.normal_(layer.weight, std=0.1)
         block.decide(candidate)
     return network
 

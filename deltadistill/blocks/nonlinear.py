@@ -1,12 +1,10 @@
 """Non-linear students: a mirrored block with fewer channels, at lower resolution, or both (§3.1)."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from deltadistill.blocks.candidates import COMPRESSED, UNCOMPRESSED
 from deltadistill.blocks.design import StudentDesign
@@ -20,10 +18,8 @@ from deltadistill.blocks.mirror import (
 from deltadistill.blocks.nonlinear_rule import NonlinearRule
 from deltadistill.blocks.prediction import OfChange
 from deltadistill.blocks.rule import Rule
+from deltadistill.blocks.student_cost import PROBE, cost_ratio, macs_of
 from deltadistill.forward.modes import copy_with_modes, modes_kept
-
-_PROBE = 64  # pixels; only ratios and divisibility are read off a map of this size
-_FEWEST_DELTA_FRAMES = 2  # per key frame: of the shortest sequence that is of use, T = 3
 
 
 class NonlinearStudent(nn.Module):
@@ -112,10 +108,10 @@ class _Reduction(StudentDesign):
         Raises NoMirrorError where there is none.
         """
         inputs = input_channels(teacher)
-        _, outputs, *size = output_shape(teacher, (2, inputs, _PROBE, _PROBE))
+        _, outputs, *size = output_shape(teacher, (2, inputs, PROBE, PROBE))
         mirror = narrow_mirror(teacher, self.gamma) if self.gamma > 1 else copy_with_modes(teacher)
         inner = (narrow_channels(inputs, self.gamma), narrow_channels(outputs, self.gamma))
-        low = -(-_PROBE // self.stride)
+        low = -(-PROBE // self.stride)
         _, channels, *low_size = output_shape(mirror, (2, inner[0], low, low))
         if channels != inner[1]:
             raise NoMirrorError(f"its mirror gives {channels} channels instead of {inner[1]}")
@@ -156,23 +152,13 @@ def _by(size: list[int]) -> str:
     return "×".join(map(str, size))
 
 
-@torch.no_grad()
 def _cost_ratio(teacher: nn.Module, student: NonlinearStudent) -> float:
-    """MACs that a student adds per delta frame over the teacher's, on a small map without storage.
+    """MACs that a student adds per delta frame over the teacher's (see student_cost.py)."""
+    student = student.eval()
 
-    With it goes what it adds to a key frame, spread over the delta frames of the shortest useful sequence.
-    """
-    teacher = copy_with_modes(teacher).to("meta").eval()
-    dtype = next(teacher.parameters()).dtype
-    x = torch.empty(1, input_channels(teacher), _PROBE, _PROBE, device="meta", dtype=dtype)
-    size, student = teacher(x).shape[-2:], student.eval()
-    key_part = student.key_part(x)
-    delta = _macs(lambda: student(x, key_part, size))
-    key = _macs(lambda: student.key_part(x)) + delta  # h(x_key, 0) costs what h(x_key, Δx) does
-    return (delta + key / _FEWEST_DELTA_FRAMES) / _macs(lambda: teacher(x))
+    def costs(x: Tensor, z: Tensor) -> tuple[int, int]:
+        key_part = student.key_part(x)
+        delta = macs_of(lambda: student(x, key_part, z.shape[-2:]))
+        return macs_of(lambda: student.key_part(x)) + delta, delta  # h(x_key, 0) costs what h(x_key, Δx) does
 
-
-def _macs(run: Callable[[], Any]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops() // 2
+    return cost_ratio(teacher, costs)

@@ -9,6 +9,7 @@ DESIGNS = Registry(
         "channel": "deltadistill.blocks.nonlinear:ChannelStudent",
         "spatial": "deltadistill.blocks.nonlinear:SpatialStudent",
         "channel_spatial": "deltadistill.blocks.nonlinear:ChannelSpatialStudent",
+        "reduced": "deltadistill.blocks.reduced:ReducedResolution",
         "residual_tokens": "deltadistill.blocks.residual_tokens:ResidualTokens",
     },
 )

@@ -11,6 +11,7 @@ SELECTORS = Registry(
         "inner_layers": "deltadistill.conversion.selectors:inner_layers",
         "all_layers": "deltadistill.conversion.selectors:all_layers",
         "residual_blocks": "deltadistill.conversion.selectors:residual_blocks",
+        "whole_network": "deltadistill.conversion.selectors:whole_network",
         "vision_transformers": "deltadistill.conversion.transformers:vision_transformers",
         "transformer_blocks": "deltadistill.conversion.transformers:transformer_blocks",
     },

@@ -41,6 +41,11 @@ def inner_convolutions(network: nn.Module) -> list[str]:
     return all_convolutions(network)[1:-1]
 
 
+def whole_network(network: nn.Module) -> list[str]:
+    """Select the network as one block; of one with a module `trunk`, which makes its output small, that."""
+    return ["trunk" if isinstance(getattr(network, "trunk", None), nn.Module) else ""]
+
+
 def matching(predicate: Callable[[str, nn.Module], bool]) -> Selector:
     """Make a selector of the modules for which `predicate(name, module)` is true."""
 

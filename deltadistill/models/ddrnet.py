@@ -140,6 +140,7 @@ class DDRNet(nn.Module):
         exchanges: Sequence[tuple[str, int, int, int]],
         stem_strides: Sequence[int] = (2, 2),
         auxiliary_head: bool = False,
+        full_size: bool = True,
     ) -> None:
         super().__init__()
         check_sizes(classes=classes, width=width, spp_planes=spp_planes, head_planes=head_planes)
@@ -164,6 +165,7 @@ class DDRNet(nn.Module):
         if auxiliary_head:
             self.seghead_extra = Head(high, head_planes, classes)
         self.final_layer = Head(joined, head_planes, classes)
+        self.full_size = full_size
         self.parts = self._name_parts()
         self.apply(initialise)
 
@@ -200,7 +202,8 @@ class DDRNet(nn.Module):
 
         With an auxiliary head, training mode returns (logits, auxiliary logits), both at full size;
         evaluation mode never runs it. The published network returns logits at 1/8 of the size and leaves
-        resizing to its training code; here it belongs to the network (bilinear, corners not aligned).
+        resizing to its training code; here it belongs to the network (bilinear, corners not aligned),
+        unless that was made with `full_size` False.
         """
         low = high = self.layer2(self.relu(self.layer1(self.conv1(frame))))
         for name in self.exchanges:
@@ -212,10 +215,13 @@ class DDRNet(nn.Module):
             low, high = low + down, high + resize(up, high)
         high = self.layer5_(self.relu(high))
         low = self.spp(self.layer5(self.relu(low)))
-        logits = resize(self.final_layer(resize(low, high) + high), frame)
+        logits = self._sized(self.final_layer(resize(low, high) + high), frame)
         if self.training and hasattr(self, "seghead_extra"):
-            return logits, resize(self.seghead_extra(auxiliary), frame)
+            return logits, self._sized(self.seghead_extra(auxiliary), frame)
         return logits
+
+    def _sized(self, logits: Tensor, frame: Tensor) -> Tensor:
+        return resize(logits, frame) if self.full_size else logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,11 +250,13 @@ def build(
     head_planes: int | None = None,
     stem_strides: Sequence[int] = (2, 2),
     auxiliary_head: bool = False,
+    full_size: bool = True,
 ) -> DDRNet:
     """Build a member of the family with `classes` output channels; by default the published one.
 
     `width` scales every channel count, `spp_planes` (pyramid pooling) and `head_planes` among them unless
-    they are given. `stem_strides` (2, 1) halves the downsampling, for small frames.
+    they are given. `stem_strides` (2, 1) halves the downsampling, for small frames. `full_size` False leaves
+    the logits at the resolution that they are made in.
     """
     width = published.width if width is None else width
     check_sizes(width=width)
@@ -262,6 +270,7 @@ def build(
         exchanges=published.exchanges,
         stem_strides=stem_strides,
         auxiliary_head=auxiliary_head,
+        full_size=full_size,
     )
 
 

@@ -88,5 +88,6 @@ def test_settings_that_are_left_out_are_those_of_the_documents():
         "channel": {"gamma": 4},
         "spatial": {"stride": 2},
         "channel_spatial": {"gamma": 2, "stride": 2},
+        "reduced": {"factor": 2, "gated": True},
     }.items():
         assert student_design({"kind": kind}).as_dict() == {"kind": kind, **settings}

@@ -56,6 +56,19 @@ def test_a_bound_that_holds_already_leaves_the_selection_as_it_is():
     assert where(network()) == ["1", "2", "3"]
 
 
+def test_a_whole_network_at_lower_resolution_fits_beside_a_frame_where_no_linear_student_does():
+    """While the teacher runs its 32 planes, of what is kept only the coarse output is there: 2 / 4."""
+    students = dd.ReducedResolution()
+    budget = 32.5 * PLANE / MIB
+    where = within_memory(network(), students, dd.whole_network, frames=FRAMES, most=budget)
+    assert where(network()) == [""]
+    whole = dd.convert(network(), students, where, example=FRAMES, progress=False)
+    whole.decide("compressed")
+    assert peak(whole) == 32.5 * PLANE
+    with pytest.raises(ValueError, match="no student's maps fit beside that"):
+        within_memory(network(), STUDENTS, frames=FRAMES, most=budget)
+
+
 def test_less_than_the_plain_network_takes_is_refused():
     """Frames of the plain network take 16 + 16 planes, 0.0078 MiB."""
     with pytest.raises(ValueError, match=r"takes 0\.008 MiB beside its weights, and 0\.007 MiB are given"):

@@ -155,6 +155,7 @@ STUDENTS = {
     "channel": (dd.ChannelStudent(gamma=2), dd.residual_blocks),
     "spatial": (dd.SpatialStudent(), dd.residual_blocks),
     "channel_spatial": (dd.ChannelSpatialStudent(gamma=2), dd.residual_blocks),
+    "reduced": (dd.ReducedResolution(), dd.residual_blocks),
 }
 
 

@@ -55,8 +55,10 @@ DESIGNS = {
     "linear": lambda network: converted(network, DEAR, where=dd.all_layers),
     "feature": lambda network: converted(network, dd.LinearStudent(), predicts="feature"),
     "channel": lambda network: converted(network, dd.ChannelStudent(), where=dd.residual_blocks),
+    "reduced": lambda network: converted(network, dd.ReducedResolution(), where=dd.whole_network),
 }
-CASES = [*(("linear", name) for name in ARCHITECTURES), ("feature", "hrnet"), ("channel", "ddrnet")]
+OTHERS = [("feature", "hrnet"), ("channel", "ddrnet"), ("reduced", "ddrnet")]
+CASES = [*(("linear", name) for name in ARCHITECTURES), *OTHERS]
 
 
 @pytest.mark.parametrize("period", [1, 3])

@@ -244,7 +244,7 @@ def test_an_architecture_with_a_part_of_another_kind_is_refused(changes, fault):
     assert type(caught.value) is ValueError
 
 
-@pytest.mark.parametrize("kind", ["linear", "channel", "spatial", "channel_spatial"])
+@pytest.mark.parametrize("kind", ["linear", "channel", "spatial", "channel_spatial", "reduced"])
 def test_the_largest_students_that_may_be_asked_for_are_no_larger_than_their_teachers(kind):
     """gamma, stride and multiple as large as allowed: nothing is built, or nothing large."""
     setting = {
@@ -252,6 +252,7 @@ def test_the_largest_students_that_may_be_asked_for_are_no_larger_than_their_tea
         "channel": {"gamma": 2**16},
         "spatial": {"stride": 2**16},
         "channel_spatial": {"gamma": 2**16, "stride": 2**16},
+        "reduced": {"factor": 2**16},
     }[kind]
     found = found_architecture(deployed(), STUDENTS) | {"students": {"kind": kind, **setting}}
     weights = sum(tensor.numel() for tensor in plain().state_dict().values())

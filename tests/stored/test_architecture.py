@@ -28,6 +28,8 @@ DESIGNS = {
     "channel": (dd.ChannelStudent(gamma=2), dd.residual_blocks, "delta"),
     "spatial": (dd.SpatialStudent(), dd.residual_blocks, "delta"),
     "channel_spatial": (dd.ChannelSpatialStudent(), dd.residual_blocks, "delta"),
+    "reduced": (dd.ReducedResolution(), dd.residual_blocks, "delta"),
+    "reduced whole": (dd.ReducedResolution(), dd.whole_network, "delta"),
 }
 
 
@@ -99,7 +101,8 @@ def test_the_report_adds_up(searched, students):
     kept = sum(row.teacher_macs for row in table.rows if row.chosen is None)
     assert report["macs"]["delta"] == kept + sum(layer["macs"] for layer in report["layers"])
     assert report["macs"]["teacher"] == kept + sum(layer["teacher_macs"] for layer in report["layers"])
-    assert {layer["part"] for layer in report["layers"]} >= {"stem", "high-resolution branch"}
+    parts = {"network"} if students == "reduced whole" else {"stem", "high-resolution branch"}
+    assert {layer["part"] for layer in report["layers"]} >= parts
 
 
 def test_the_file_that_the_stage_writes_is_applied_to_a_fresh_network(searched, students, tmp_path):

@@ -36,6 +36,7 @@ DESIGNS = {
     "channel": {"kind": "channel", "gamma": 2, "where": "residual_blocks"},
     "spatial": {"kind": "spatial", "where": "residual_blocks"},
     "channel_spatial": {"kind": "channel_spatial", "gamma": 2, "where": "residual_blocks"},
+    "reduced": {"kind": "reduced", "options": {"factor": 2}, "where": "whole_network"},
 }
 
 

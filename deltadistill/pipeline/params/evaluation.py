@@ -38,12 +38,13 @@ class EvaluatedVariant(Section):
 
 
 class SweepSequenceLength(Section):
-    """Stage sweep_sequence_length."""
+    """Stage sweep_sequence_length; stream_memory: whether the peaks of streams are counted too."""
 
     lengths: Annotated[list[Positive], Field(min_length=1)]
     reference: Literal["labels", "teacher"]
     batch: Positive
     example_clips: Positive
+    stream_memory: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _lengths_rise(self) -> "SweepSequenceLength":

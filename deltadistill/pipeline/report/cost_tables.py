@@ -6,7 +6,7 @@ from deltadistill.pipeline.results.dataset_file import DatasetInfo
 from deltadistill.pipeline.results.macs_files import MacConvention
 from deltadistill.pipeline.results.provenance_file import Provenance
 from deltadistill.pipeline.results.results import Results
-from deltadistill.pipeline.results.summary import Summary
+from deltadistill.pipeline.results.summary import Point, Summary
 
 
 def mac_totals_table(results: Results) -> Table:
@@ -52,11 +52,12 @@ def memory_table(summary: Summary) -> Table | None:
     known = {
         name: point
         for name, points in summary.variants.items()
-        if (point := points[min(points)]).peak_mib is not None
+        if (point := _first_whole(points)).peak_mib is not None
     }
     if not known:
         return None
     teacher = next((point for point in known.values() if point.macs_ratio == 1), None)
+    streams = any(point.delta_peak_mib for point in known.values())
     rows = [
         (
             summary.label(name),
@@ -66,6 +67,7 @@ def memory_table(summary: Summary) -> Table | None:
             number(_share(point.peak_mib, teacher and teacher.peak_mib), 3),
             number(point.published_peak_mib, 3),
             number(_share(point.published_peak_mib, teacher and teacher.published_peak_mib), 3),
+            *([number(point.delta_peak_mib, 3), number(point.kept_mib, 3)] if streams else []),
         )
         for name, point in known.items()
     ]
@@ -74,6 +76,11 @@ def memory_table(summary: Summary) -> Table | None:
         "network on every frame: with lifetimes, and as ReDistill's tables count it (a layer's input and "
         "output, and what its shortcut needs). Shares are of the teacher's."
     )
+    if streams:
+        caption += (
+            " Of streams, at the shortest sequence that has later frames: the larger peak of a key frame and "
+            "a later one, that of a later frame, and the maps that are kept between them, which both hold."
+        )
     columns = (
         "variant",
         f"{summary.accuracy}, %",
@@ -82,8 +89,15 @@ def memory_table(summary: Summary) -> Table | None:
         "share",
         "as published",
         "share",
+        *(["later frame", "maps kept"] if streams else []),
     )
     return Table(caption, columns, tuple(rows))
+
+
+def _first_whole(points: dict[int, Point]) -> Point:
+    """At the shortest sequence; of a stream at the shortest that has later frames, whose peak it knows."""
+    streamed = [length for length, point in points.items() if length > 1 and point.delta_peak_mib]
+    return points[min(streamed or points)]
 
 
 def _share(value: float | None, of: float | None) -> float | None:

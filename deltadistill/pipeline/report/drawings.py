@@ -17,7 +17,7 @@ from deltadistill.pipeline.report.figures import (
     style,
     training_curves,
 )
-from deltadistill.pipeline.report.figures.cost_axis import MACS, TIME, CostAxis
+from deltadistill.pipeline.report.figures.cost_axis import MACS, MEMORY, TIME, CostAxis, has_stream_memory
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
 from deltadistill.pipeline.results.variants import called
@@ -96,6 +96,7 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
         drawing.name: drawing
         for drawing in [
             *drawn,
+            *_memory_drawings(summary),
             *_cost_drawings(results, summary),
             *_video_drawings(results),
             *_student_drawings(results),
@@ -115,6 +116,22 @@ def _video_drawings(results: Results) -> list[Drawing]:
             "Whole test videos in windows of time: the score of a window's frames together, and below it how "
             "many steps those variants took that learn while they answer; where those lines rise, learning "
             f"was needed. Seed {results.seeds[0]}.",
+        )
+    ]
+
+
+def _memory_drawings(summary: Summary) -> list[Drawing]:
+    if not has_stream_memory(summary):
+        return []
+    accuracy = summary.measure.in_full(summary.reference)
+    return [
+        Drawing(
+            "accuracy_against_memory",
+            accuracy_against_cost.draw(summary, MEMORY),
+            f"{accuracy} against theoretical peak memory for {_names(summary, MEMORY)}.",
+            f"{accuracy} against the theoretical peak of a stream, of its key frames and later ones with the "
+            "maps that are kept, weights apart; each point is a sequence length, up and left is better. "
+            f"{_front(summary, MEMORY)}{tables.basis(summary)}",
         )
     ]
 
@@ -186,5 +203,11 @@ def _front(summary: Summary, cost: CostAxis, *, before: str = "") -> str:
     return f"{before}On the Pareto front, the cheapest first: {names or 'nothing'}. "
 
 
-def _names(summary: Summary) -> str:
-    return ", ".join(map(summary.label, summary.variants))
+def _names(summary: Summary, cost: CostAxis | None = None) -> str:
+    """The variants, or those of them that have a point over this cost."""
+    known = [
+        name
+        for name, points in summary.variants.items()
+        if cost is None or any(cost.of(point) is not None for point in points.values())
+    ]
+    return ", ".join(map(summary.label, known))

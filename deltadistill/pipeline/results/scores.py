@@ -23,6 +23,8 @@ class Score:
     more: Mapping[str, float | None] = field(default_factory=dict)
     peak_mib: float | None = None
     published_peak_mib: float | None = None
+    delta_peak_mib: float | None = None
+    kept_mib: float | None = None
 
 
 # variant → T → seed → score
@@ -67,6 +69,8 @@ def _score(results: Results, name: str, seed: int, length: int) -> Score:
         more=record.more,
         peak_mib=record.peak_mib,
         published_peak_mib=record.published_peak_mib,
+        delta_peak_mib=record.delta_peak_mib,
+        kept_mib=record.kept_mib,
         consistency=consistency[length].headline.consistency if length in consistency else None,
     )
 

@@ -45,7 +45,8 @@ class Point(_Scored):
     ms, speedup: measured time per frame of the network alone, and how many times faster than the teacher's in
     the engine that is the fastest for it; both in the variant's own fastest ``engine``. end_to_end_…: the
     same from the picture's file to the prediction. None where no time was measured.
-    peak_mib, published_peak_mib: memory of a frame beside weights, as in a sweep's file.
+    peak_mib, published_peak_mib: memory of a frame beside weights, as in a sweep's file; of a stream that was
+    counted peak_mib, delta_peak_mib and kept_mib.
     """
 
     score: float
@@ -61,6 +62,8 @@ class Point(_Scored):
     consistency_std: float | None = None
     peak_mib: float | None = None
     published_peak_mib: float | None = None
+    delta_peak_mib: float | None = None
+    kept_mib: float | None = None
     more: dict[str, float] = Field(default_factory=dict)
 
 
@@ -234,6 +237,8 @@ def point_of(by_seed: list[Score]) -> Point:
         consistency_std=_round(consistency_std, 3),
         peak_mib=_round(by_seed[0].peak_mib, 4),
         published_peak_mib=_round(by_seed[0].published_peak_mib, 4),
+        delta_peak_mib=_round(by_seed[0].delta_peak_mib, 4),
+        kept_mib=_round(by_seed[0].kept_mib, 4),
         more=_more(by_seed),
     )
 

@@ -1,6 +1,6 @@
 """sweep.json and sweep.csv: accuracy and MACs of one variant at every sequence length."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from deltadistill.metrics.measures import MEASURES, Measure, measure_in
 from deltadistill.pipeline.results.fields import Count, Length, Percent, Positive
 
-_MEMORY = ("peak_mib", "published_peak_mib")
+_MEMORY = ("peak_mib", "published_peak_mib", "delta_peak_mib", "kept_mib")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class LengthScore:
     """One sequence length of a sweep; ``gmacs`` is amortised per frame, an absent class has no score.
 
     ``peak_mib`` and ``published_peak_mib``: a frame's memory beside weights, with lifetimes and as ReDistill
-    counts; None where not every frame runs the whole network.
+    counts; None where not every frame runs the whole network. Of a stream that was counted ``peak_mib`` is
+    the larger of a key frame's and a later one's, ``delta_peak_mib`` the latter, ``kept_mib`` the maps kept.
 
     ``measure`` is the key of the main score, under which the file has it; ``more`` are the scores beside it.
     """
@@ -31,6 +32,8 @@ class LengthScore:
     more: dict[str, Percent | None] = Field(default_factory=dict)
     peak_mib: Positive | None = None
     published_peak_mib: Positive | None = None
+    delta_peak_mib: Positive | None = None
+    kept_mib: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="before")
     @classmethod

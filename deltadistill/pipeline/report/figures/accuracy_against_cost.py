@@ -1,4 +1,4 @@
-"""Accuracy against what a frame costs, MACs or time, amortised over the sequence."""
+"""Accuracy against what a frame costs, MACs or time, amortised over the sequence, or what a stream needs."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def draw(summary: Summary, cost: CostAxis) -> Figure:
         _mark(axes, [summary.variants[name][length] for name, length in on_front(summary, cost)], cost)
     axes.set_xlim(left=0)
     axes.margins(y=0.12)
-    axes.set_xlabel(f"{cost.words}, amortised over the sequence")
+    axes.set_xlabel(cost.label)
     style.caption(axes, summary.measure.in_full(summary.reference, unit="%"))
     style.legend(drawn, axes)
     labelled = {leading(summary.shown, role) for role in LABELLED}

@@ -1,17 +1,23 @@
-"""What accuracy is drawn against: MACs, or measured time."""
+"""What accuracy is drawn against: MACs, measured time, or memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deltadistill.pipeline.results.summary import Point
+from deltadistill.pipeline.results.summary import Point, Summary
 
 
 @dataclass(frozen=True)
 class CostAxis:
-    """A cost per frame: of a point (None where it is not known), and what the axis is called."""
+    """A cost: of a point (None where it is not known), what the axis is called, whether it is per frame."""
 
     of: Callable[[Point], float | None]
     words: str
+    amortised: bool = True
+
+    @property
+    def label(self) -> str:
+        """The words, and over what the cost is spread."""
+        return f"{self.words}, amortised over the sequence" if self.amortised else self.words
 
 
 MACS = CostAxis(lambda point: point.gmacs, "GMACs per frame")
@@ -20,3 +26,11 @@ SHARE_OF_TIME = CostAxis(
     lambda point: 1 / point.speedup if point.speedup else None, "share of the teacher's time per frame"
 )
 TIME = CostAxis(lambda point: point.ms, "measured ms per frame")
+MEMORY = CostAxis(
+    lambda point: point.peak_mib, "theoretical peak memory, MiB beside weights", amortised=False
+)
+
+
+def has_stream_memory(summary: Summary) -> bool:
+    """Whether the peaks of streams were counted: those of per-frame networks alone are in a table."""
+    return any(point.delta_peak_mib for points in summary.variants.values() for point in points.values())

@@ -15,8 +15,6 @@ def main() -> None:
         data="folder of manifest.csv: frame size, classes",
         results="folder for macs.csv, totals.json, macs.png",
     )
-    import torch
-
     from deltadistill import models
     from deltadistill.account import macs_figure as figure
     from deltadistill.account.layer_rows import layer_rows
@@ -37,8 +35,7 @@ def main() -> None:
     with tracking.stage_run("profile_macs", params=params, folder=args.results) as run:
         info = Manifest.read(args.data / "manifest.csv").info
         size = (3, *info.size)
-        with torch.device("meta"):
-            teacher = models.build(params.model.name, classes=len(info.classes), **params.model.options)
+        teacher = models.build_shapes(params.model.name, classes=len(info.classes), **params.model.options)
         network = convert(
             teacher,
             shape_design(students.design),

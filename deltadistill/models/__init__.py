@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deltadistill.models.building import build as build
+    from deltadistill.models.building import build_shapes as build_shapes
     from deltadistill.models.building import register as register
     from deltadistill.models.excluded import published_convolutions as published_convolutions
     from deltadistill.models.network_parts import part_of as part_of
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 # The public names are loaded when they are first used: the table of names alone needs no torch.
 _HOMES = {
     "build": "building",
+    "build_shapes": "building",
     "register": "building",
     "published_convolutions": "excluded",
     "part_of": "network_parts",

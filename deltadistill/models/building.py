@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from deltadistill.models import own, sources
@@ -32,6 +33,18 @@ def build(name: str, *, classes: int, **options) -> nn.Module:
         )
     _require_options(name, builder, options)
     return builder(classes=classes, **options)
+
+
+def build_shapes(name: str, *, classes: int, **options) -> nn.Module:
+    """Build a network of tensors without values, in an instant where its builder can do without them.
+
+    A builder that looks at values, such as one that reads weights, has them while it builds.
+    """
+    try:
+        with torch.device("meta"):
+            return build(name, classes=classes, **options)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):  # raised again if not about values
+        return build(name, classes=classes, **options).to("meta")
 
 
 def build_from_file(model: Mapping[str, Any], *, own_names: Collection[str] = ()) -> nn.Module:

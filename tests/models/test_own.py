@@ -51,3 +51,21 @@ def test_the_projects_example_maps_frames_to_logits(monkeypatch):
     network = models.build("lraspp", classes=6).eval()
     assert isinstance(network, nn.Module)
     assert network(torch.zeros(2, 3, 64, 96)).shape == (2, 6, 64, 96)
+
+
+def test_shapes_of_a_network_that_brings_its_weights_are_known_too(folder):
+    (folder / "own.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def build(*, classes):\n"
+        "    layer = nn.Conv2d(2, classes, 1)\n"
+        "    weights = torch.frombuffer(bytearray(8 * classes), dtype=torch.float32)\n"
+        "    layer.weight.data = weights.view(classes, 2, 1, 1)\n"
+        "    return layer\n"
+    )
+    with torch.device("meta"), pytest.raises(RuntimeError):  # it cannot be built without values
+        models.build("own", classes=5)
+    found = models.build_shapes("own", classes=5)
+    assert (found.weight.shape, found.weight.device.type) == ((5, 2, 1, 1), "meta")
+    assert models.build_shapes("jitnet", classes=3).conv1.weight.device.type == "meta"
+    with pytest.raises(ValueError, match="unknown model 'none'"):
+        models.build_shapes("none", classes=3)

@@ -36,8 +36,7 @@ class Sizes:
 
 def sizes(params: Params, classes: int) -> Sizes:
     """Build the experiment's network without weights and count."""
-    with torch.device("meta"):
-        network = models.build(params.model.name, classes=classes, **params.model.options).eval()
+    network = models.build_shapes(params.model.name, classes=classes, **params.model.options).eval()
     students = params.distill.students
     delta = convert(network, shape_design(students.design), SELECTORS.find(students.where))
     crop = params.pretrain_teacher.augment.crop

@@ -24,7 +24,15 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 # Folders of data sets, what the pipeline makes, and names that a decision was against.
 MADE_OR_BROUGHT = {
     *("artifacts/", "logs/", "logs/benchmarks/", "sweeps/beta/"),
-    *("leftImg8bit/", "leftImg8bit_sequence/", "gtFine/", "gtCoarse/", "stl10_binary/"),
+    *(
+        "leftImg8bit/",
+        "leftImg8bit_sequence/",
+        "gtFine/",
+        "gtCoarse/",
+        "stl10_binary/",
+        "cifar-10-batches-bin/",
+        "img_align_celeba/",
+    ),
     "convert/",
 }
 FOR_TOOLS = {

@@ -124,7 +124,8 @@ def test_a_network_whose_builder_is_not_known_says_how_to_make_it_known(tmp_path
     words = (
         r"network\.pt: the network it describes, 'scaled', cannot be built: unknown model; before loading, "
         r"register its builder by dd\.models\.register\('scaled', build\), or put it into "
-        r"networks/scaled\.py of the folder you work in; known: clip_tower, coarse_trunk, ddpm, ddrnet23, [^\n]+$"
+        r"networks/scaled\.py of the folder you work in; known: clip_tower, coarse_trunk, ddpm, "
+        r"ddrnet23, [^\n]+$"
     )
     with pytest.raises(ValueError, match=words):
         load_network(path)

@@ -13,7 +13,7 @@ from deltadistill.blocks.mirror import NoMirrorError, input_channels, output_sha
 from deltadistill.blocks.prediction import OfChange
 from deltadistill.blocks.reduced_rule import ReducedRule
 from deltadistill.blocks.rule import Rule
-from deltadistill.blocks.student_cost import PROBE, cost_ratio, macs_of
+from deltadistill.blocks.student_cost import PROBE, cost_ratio, macs_of, reason_against
 from deltadistill.forward.modes import copy_with_modes, modes_kept
 
 
@@ -102,15 +102,7 @@ class ReducedResolution(StudentDesign):
         A student should cost less than its teacher over a sequence of T = 3: two delta frames, and what
         it prepares on the key frame, against the teacher on two frames.
         """
-        if not list(module.parameters()):
-            return f"{type(module).__name__} has no parameters"
-        try:
-            ratio = _cost_ratio(module, self.build(copy_with_modes(module).to("meta")))
-        except NoMirrorError as error:
-            return str(error)
-        if ratio >= 1:
-            return f"student dearer than its teacher ({ratio:.2f} times the MACs over T = 3)"
-        return None
+        return reason_against(module, lambda blank: _cost_ratio(blank, self.build(blank)))
 
     def build(self, teacher: nn.Module) -> ReducedStudent:
         """Make the student of `teacher`, a module that maps one map to one at any resolution.

@@ -22,7 +22,7 @@ def advice(case: Case, outcome: Any) -> list[str]:
                 f"{found.period}."
             )
             break
-    steps = max((trial.steps for trial in outcome.trials), default=0)
+    steps = max((trial.steps for trial in outcome.trials if trial.design), default=0)
     said.append(_of_distillation(steps, outcome.trials))
     if not any(trial.design for trial in outcome.trials):
         said.append("No delta network was tried for want of time: give several times as many --minutes.")

@@ -100,6 +100,7 @@ def test_a_student_that_is_fastest_becomes_a_runner_that_learns_on(learning, tmp
     page = (tmp_path / "runner" / "report.html").read_text()
     assert "a student learns from it while it runs" in page
     assert "a labelled frame, learned from" in page
+    assert "students were trained for" not in page  # its own steps are no distillation of a delta network's
     with pytest.raises(ValueError, match="learns while it runs, which takes PyTorch"):
         Runner(tmp_path / "runner")
     runner = LearningRunner(tmp_path / "runner", engine="onnxruntime", threads=1)

@@ -49,7 +49,7 @@ def distilled(
     except OutOfTimeError:
         return 0, {}
     each = (clock() - begun) / (2 * _TRIED)  # a step, and about as long to judge, before and after
-    steps = _rounded(_SHARE * (end - clock()) / each)
+    steps = rounded(_SHARE * (end - clock()) / each, fewest=_FEWEST, most=_MOST)
     if steps < _FEWEST:
         return 0, {}
     tell(f"distilling for {steps} steps, about {steps * each:.0f} s")
@@ -76,9 +76,9 @@ def students_of(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _rounded(steps: float) -> int:
-    """The next lower of 10, 20, 40, 80 …"""
-    count = _FEWEST
-    while 2 * count <= min(steps, _MOST):
+def rounded(steps: float, *, fewest: int, most: int) -> int:
+    """The next lower of `fewest` and its doubles up to `most`; 0 below the fewest."""
+    count = fewest
+    while 2 * count <= min(steps, most):
         count *= 2
-    return count if steps >= _FEWEST else 0
+    return count if steps >= fewest else 0

@@ -10,6 +10,7 @@ from torch import Tensor
 from deltadistill.acceleration.baseline import Baseline
 from deltadistill.acceleration.case import Case
 from deltadistill.acceleration.fidelity import LabelAgreement
+from deltadistill.acceleration.learning import rounded
 from deltadistill.account.macs import count_macs
 from deltadistill.exporting.pictures import as_frames
 from deltadistill.online.label_stream import LabelStudent
@@ -73,7 +74,7 @@ def pretrained(
     begun = clock()
     _learn(student, labelled, _TRIED, rate=0.0)
     each = (clock() - begun) / _TRIED
-    steps = _rounded((end - clock()) / max(each, 1e-9))
+    steps = rounded((end - clock()) / max(each, 1e-9), fewest=_FEWEST, most=_MOST)
     if not steps:
         return student, 0
     tell(f"a student that learns online: {steps} steps before, about {steps * each:.0f} s")
@@ -112,11 +113,3 @@ def _learn(student: LabelStudent, labelled: _Labelled, steps: int, *, rate: floa
         optimiser.step()
         schedule.step()
     student.eval()
-
-
-def _rounded(steps: float) -> int:
-    """The next lower of 20, 40, 80 …; 0 below the fewest."""
-    count = _FEWEST
-    while 2 * count <= min(steps, _MOST):
-        count *= 2
-    return count if steps >= _FEWEST else 0

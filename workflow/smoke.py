@@ -100,6 +100,14 @@ def keep_variants(folder: Path, names: Collection[str]) -> None:
     call(folder, ("git", "commit", "--quiet", "--all", "--message", "fewer variants"))
 
 
+def run_through(folder: Path, name: str) -> Path:
+    """Run an experiment of experiments/ by DVC in a copy of the working tree, made in a folder; the copy."""
+    copy = folder / "copy"
+    copy_working_tree(copy, f"experiments/{name}.yaml")
+    call(copy, ("dvc", "repro"))
+    return copy
+
+
 def call(folder: Path, command: Sequence[str], *, tracking: str = "off") -> tuple[float, str]:
     """Run a command in `folder`; return the seconds it took and what it printed."""
     environment = dict(os.environ)

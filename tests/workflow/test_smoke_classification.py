@@ -14,10 +14,7 @@ pytestmark = pytest.mark.pipeline
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A repository in which the pipeline ran through."""
-    copy = tmp_path_factory.mktemp(NAME) / "copy"
-    smoke.copy_working_tree(copy, f"experiments/{NAME}.yaml")
-    smoke.call(copy, ("dvc", "repro"))
-    return copy
+    return smoke.run_through(tmp_path_factory.mktemp(NAME), NAME)
 
 
 @pytest.fixture(scope="module")

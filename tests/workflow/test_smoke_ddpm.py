@@ -14,10 +14,7 @@ pytestmark = pytest.mark.published
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A repository in which the pipeline ran through."""
-    copy = tmp_path_factory.mktemp(NAME) / "copy"
-    smoke.copy_working_tree(copy, f"experiments/{NAME}.yaml")
-    smoke.call(copy, ("dvc", "repro"))
-    return copy
+    return smoke.run_through(tmp_path_factory.mktemp(NAME), NAME)
 
 
 def test_the_summary_has_how_much_noise_is_told_beside_macs_and_memory(folder):

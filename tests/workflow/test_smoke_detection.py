@@ -27,10 +27,7 @@ def name(request):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, name):
     """A repository in which the pipeline ran through."""
-    copy = tmp_path_factory.mktemp(name) / "copy"
-    smoke.copy_working_tree(copy, f"experiments/{name}.yaml")
-    smoke.call(copy, ("dvc", "repro"))
-    return copy
+    return smoke.run_through(tmp_path_factory.mktemp(name), name)
 
 
 @pytest.fixture(scope="module")

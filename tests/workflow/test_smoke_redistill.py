@@ -13,10 +13,7 @@ pytestmark = pytest.mark.published
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """The results of a repository in which the pipeline ran through."""
-    copy = tmp_path_factory.mktemp(NAME) / "copy"
-    smoke.copy_working_tree(copy, f"experiments/{NAME}.yaml")
-    smoke.call(copy, ("dvc", "repro"))
-    return copy / "results" / NAME
+    return smoke.run_through(tmp_path_factory.mktemp(NAME), NAME) / "results" / NAME
 
 
 def test_the_summary_has_memory_beside_macs_and_calibration_beside_accuracy(results):

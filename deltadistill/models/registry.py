@@ -16,6 +16,7 @@ MODELS = Registry(
         "mobilenetv2_deeplab": "deltadistill.models.mobilenetv2_deeplab:build",
         "clip_tower": "deltadistill.models.clip_tower:build",
         "ddpm": "deltadistill.tasks.denoiser:build",
+        "segmenter": "deltadistill.models.segmenter:build",
         "skip_gates": "deltadistill.blocks.skip_gates:build",
     },
 )

@@ -9,6 +9,7 @@ OBJECTIVES = Registry(
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
         "calibrated_labels": "deltadistill.objectives.calibrated_labels:CalibratedLabels",
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
+        "collaboration": "deltadistill.objectives.collaboration:Collaboration",
         "cooperative_masks": "deltadistill.objectives.cooperative_masks:CooperativeMasks",
         "discriminator": "deltadistill.objectives.discriminator:Discriminator",
         "dkd": "deltadistill.objectives.dkd:DKD",

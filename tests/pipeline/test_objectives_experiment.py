@@ -16,7 +16,7 @@ from deltadistill.tasks.segmentation import Segmentation
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, CLASSES = (32, 64), 8
 LISTED = {
-    "calibrated_labels", "channel_entropy", "cooperative_masks", "discriminator", "exits",
+    "calibrated_labels", "channel_entropy", "collaboration", "cooperative_masks", "discriminator", "exits",
     "feature_norm_direction", "multi_granularity", "normalised_features", "query_retrieval", "subclasses",
     "teacher_average", "weight_change",
 }  # fmt: skip

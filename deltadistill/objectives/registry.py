@@ -28,6 +28,7 @@ OBJECTIVES = Registry(
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_average": "deltadistill.objectives.teacher_average:TeacherAverage",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",
+        "token_width": "deltadistill.objectives.token_width:TokenWidth",
         "weight_change": "deltadistill.objectives.weight_change:WeightChange",
     },
 )

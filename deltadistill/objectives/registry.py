@@ -10,6 +10,7 @@ OBJECTIVES = Registry(
         "calibrated_labels": "deltadistill.objectives.calibrated_labels:CalibratedLabels",
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
         "collaboration": "deltadistill.objectives.collaboration:Collaboration",
+        "consistent_queries": "deltadistill.objectives.consistent_queries:ConsistentQueries",
         "cooperative_masks": "deltadistill.objectives.cooperative_masks:CooperativeMasks",
         "discriminator": "deltadistill.objectives.discriminator:Discriminator",
         "dkd": "deltadistill.objectives.dkd:DKD",

@@ -31,7 +31,7 @@ class AdaptiveMlp(nn.Module):
         )
         self.widths = nn.Identity()
         with torch.no_grad():
-            last = self.gate[-1]
+            last: Any = self.gate[-1]
             last.weight.zero_()
             last.bias.zero_()
             last.bias[-1] = 1.0
@@ -55,13 +55,17 @@ class AdaptiveMlp(nn.Module):
     @property
     def learner_macs(self) -> list[int]:
         """MACs of each learner on one token."""
-        layers = zip(self.inner, self.outer, strict=True)
-        return [into.weight.numel() + out.weight.numel() for into, out in layers]
+        return [_macs(into) + _macs(out) for into, out in zip(self.inner, self.outer, strict=True)]
 
     @property
     def gate_macs(self) -> int:
         """MACs of the gate on one token."""
-        return self.gate[0].weight.numel() + self.gate[-1].weight.numel()
+        return _macs(self.gate[0]) + _macs(self.gate[-1])
+
+
+def _macs(layer: Any) -> int:
+    weight: Tensor = layer.weight
+    return weight.numel()
 
 
 @torch.no_grad()

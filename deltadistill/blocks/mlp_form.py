@@ -26,15 +26,15 @@ def mlp_form(module: nn.Module) -> MlpForm:
     """
     leaves = [each for each in module.modules() if not list(each.children())]
     layers = [each for each in leaves if not isinstance(each, nn.Dropout | nn.Identity)]
-    kinds = [isinstance(each, nn.Linear) for each in layers]
-    if kinds != [True, False, True] or list(layers[1].parameters()):
-        raise ValueError(
-            f"{type(module).__name__} has the layers {[type(each).__name__ for each in layers]}; expected "
-            "those of an MLP: a Linear, an activation without weights, a Linear"
-        )
-    form = MlpForm(layers[0], layers[1], layers[2])
-    _require_same(module, form)
-    return form
+    match layers:
+        case [nn.Linear() as first, act, nn.Linear() as second] if not list(act.parameters()):
+            form = MlpForm(first, act, second)
+            _require_same(module, form)
+            return form
+    raise ValueError(
+        f"{type(module).__name__} has the layers {[type(each).__name__ for each in layers]}; expected "
+        "those of an MLP: a Linear, an activation without weights, a Linear"
+    )
 
 
 @torch.no_grad()

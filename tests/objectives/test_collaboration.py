@@ -108,6 +108,17 @@ def test_both_students_learn_and_the_partner_is_no_part_of_the_network():
     assert not any("partner" in name for name in kept["network"])
 
 
+def test_without_an_exchange_the_partner_learns_labels_alone():
+    options = {"partner": PARTNER, "pixel": 0.0, "region": 0.0}
+    training, batch = per_frame({"collaboration": {"options": options}}), Brightness(1)[0]
+    partner, frames = training.terms["collaboration"].objective.partner, batch["clip"][:, 0].double() / 255
+    with torch.no_grad():
+        logits = nn.functional.interpolate(partner(frames), (8, 8), mode="bilinear")
+        wanted = nn.functional.cross_entropy(logits, batch["label"][:, 0].long())
+    (found,) = training.losses(0, batch)
+    assert found["collaboration"].item() == pytest.approx(wanted.item(), rel=1e-8)
+
+
 def test_a_transformer_of_the_table_may_be_the_partner():
     sizes = {"patch_size": 4, "width": 8, "layers": 1, "heads": 2, "grid": 2}
     options = {"partner": "segmenter", "partner_options": sizes, "modules": {"3": "features"}}

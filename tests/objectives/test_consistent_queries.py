@@ -58,8 +58,8 @@ def of_two(student, teacher, **options):
     return make_objective("consistent_queries", setting, options)
 
 
-def seen(objective, student, teacher, rows=slice(None)):
-    batch = {"clip": FRAMES[rows], "label": BOXES[rows, None]}
+def seen(objective, student, teacher, rows=slice(None), boxes=BOXES):
+    batch = {"clip": FRAMES[rows], "label": boxes[rows, None]}
     return PerFrameObservation(student, batch, FRAMES[rows], objective.taps, teacher=teacher)
 
 
@@ -76,8 +76,8 @@ def test_a_copy_has_no_loss_and_parts_add_up():
     assert sum(parts).item() == pytest.approx(whole_loss(objective, student, teacher).item(), rel=1e-5)
 
 
-def whole_loss(objective, student, teacher):
-    found = seen(objective, student, teacher)
+def whole_loss(objective, student, teacher, boxes=BOXES):
+    found = seen(objective, student, teacher, boxes=boxes)
     return objective.loss(found, objective.batch_extent([found]))
 
 
@@ -90,6 +90,17 @@ def test_encoder_and_decoder_learn_from_a_teacher_of_another_width():
         assert all(p.grad is not None for p in module.parameters())
     assert next(objective.maps.adapters[0].parameters()).grad is not None
     assert all(p.grad is None for p in teacher.parameters())
+
+
+def test_rows_that_fill_up_labels_change_nothing():
+    student, teacher = detr(decoder=2, encoder=2), detr(decoder=2)
+    for parameter in student.decoder.parameters():
+        if parameter.dim() == 2:
+            torch.nn.init.normal_(parameter)  # so that queries heed one another
+    objective = of_two(student, teacher)
+    wanted = whole_loss(objective, student, teacher).item()
+    filled = torch.cat([BOXES, torch.full((2, 3, 5), -1.0)], 1)
+    assert whole_loss(objective, student, teacher, filled).item() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_queries_are_a_term_of_their_own():

@@ -50,6 +50,11 @@ def test_the_loss_of_a_frame_by_hand():
     assert frame_loss(LOGITS, BOXES, CLASS, OBJECT).item() == pytest.approx(LN2 + 0.1 * 2 * LN2, rel=1e-5)
 
 
+def test_of_two_queries_with_one_box_the_surer_of_the_class_has_the_object():
+    found = frame_loss(LOGITS, OBJECT.expand(2, -1), CLASS, OBJECT)
+    assert found.item() == pytest.approx(math.log(4 / 3) + 0.1 * LN2, rel=1e-5)
+
+
 def test_of_a_frame_without_objects_there_is_nothing_to_find():
     nothing = frame_loss(LOGITS, BOXES, torch.zeros(0, dtype=torch.long), torch.zeros(0, 4))
     assert nothing.item() == pytest.approx(0.1 * (LN2 + 2 * LN2), rel=1e-5)

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from deltadistill.blocks.mlp_form import MlpForm
 from deltadistill.forward.modes import copy_with_modes
 
+_LEAD = 0.1  # of the logit of full width before anything is learnt
+
 
 class AdaptiveMlp(nn.Module):
     """Learners h_0, h_1, … whose sum is the MLP without its last bias, and the gate of their number.
@@ -30,11 +32,7 @@ class AdaptiveMlp(nn.Module):
             nn.Linear(first.in_features, gate, **like), nn.ReLU(), nn.Linear(gate, learners + 1, **like)
         )
         self.widths = nn.Identity()
-        with torch.no_grad():
-            last: Any = self.gate[-1]
-            last.weight.zero_()
-            last.bias.zero_()
-            last.bias[-1] = 1.0
+        _start(self.gate)
 
     def parts(self, x: Tensor) -> Tensor:
         """What every learner makes of tokens (…, D); (…, learners, D')."""
@@ -66,6 +64,18 @@ class AdaptiveMlp(nn.Module):
 def _macs(layer: Any) -> int:
     weight: Tensor = layer.weight
     return weight.numel()
+
+
+@torch.no_grad()
+def _start(gate: Any) -> None:
+    """Full width for every token, by little: a gate that is sure takes hundreds of steps to learn otherwise.
+
+    Hidden units begin as weighted sums of magnitudes, so that they tell large changes from small ones.
+    """
+    gate[0].weight.abs_()
+    gate[-1].weight.zero_()
+    gate[-1].bias.zero_()
+    gate[-1].bias[-1] = _LEAD
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """A network in this process, run by any engine: tensors in, the network's own outputs out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +15,8 @@ from deltadistill.exporting.onnx_graphs import FRAME, Axes, write_graphs
 from deltadistill.runtime.engine import Maps, Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
-from deltadistill.runtime.runner_file import TensorForm
 from deltadistill.runtime.structure import rebuild
+from deltadistill.runtime.tensor_form import TensorForm
 
 
 class Loaded:
@@ -86,19 +86,26 @@ def _array(frame: Tensor) -> Any:
     return frame.detach().numpy() if frame.device.type == "cpu" else frame
 
 
-def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: Mapping[str, Axes] | None = None) -> Graphs:
+def graphs_of(
+    functions: DeltaFunctions,
+    folder: Path,
+    *,
+    axes: Mapping[str, Axes] | None = None,
+    moved: Collection[str] = (),
+) -> Graphs:
     """Write the functions' ONNX files into a folder, and describe them; maps that are only added are one.
 
-    axes: that may have other sizes, by tensor (see `write_graphs`).
+    axes: that may have other sizes, by tensor (see `write_graphs`). moved: names of maps that will be moved.
     """
     forms = forms_of(functions, axes=axes)
     paths = write_graphs(functions, folder, axes=axes)
-    kept = join_maps(paths["key"], paths["delta"], functions.maps)
+    kept = join_maps(paths["key"], paths["delta"], functions.maps, moved=moved)
     return Graphs(
         frame=forms["frame"],
         outputs=forms["outputs"],
         maps=tuple(form for form in forms["maps"] if form.name in kept),
         joined=kept,
+        moved=frozenset(name for name in kept if name in moved),
         onnx=paths,
         functions={"frame": functions.frame, "key": functions.key, "delta": functions.delta},
         sizes=_sizes(functions, axes or {}),

@@ -1,7 +1,8 @@
-"""Which places of a map a flow moves, and between which four others each is read; numpy alone.
+"""Which places of a map a flow moves, and between which four others each is read.
 
 What `motion.warp.Warp` says of tensors, for maps that lie in an engine's memory: its numbers up to rounding.
-Where the flow is 0 a place stays, and nothing has to be read or written there.
+Where the flow is 0 a place stays, and nothing has to be read or written there. Without torch; OpenCV, which
+flows come from, is not needed to import it.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+_NOTHING = 1e-6  # of a place: differences of sums of zeros are not quite 0
 _AT_ONCE = 2**15  # values that are weighted together: they stay in a core's cache
 
 
@@ -30,12 +32,12 @@ class Cells:
         return moved
 
     def _weighted(self, memory: np.ndarray, part: slice) -> np.ndarray:
-        total, *others = (
-            memory.take(places, axis=1) * weights[:, None]
-            for places, weights in zip(self.corners[:, part], self.weights[:, part], strict=True)
-        )
-        for each in others:
-            total += each
+        total: np.ndarray | None = None
+        for places, weights in zip(self.corners[:, part], self.weights[:, part], strict=True):
+            values = memory.take(places, axis=1)
+            values *= weights[:, None]
+            total = values if total is None else np.add(total, values, out=total)
+        assert total is not None  # there are four corners
         return total
 
 
@@ -63,20 +65,24 @@ class CellMotion:
 
     @cached_property
     def _summed(self) -> np.ndarray:
-        """Sums of the flow over the rows above each; double, so that sums of zeros differ by nothing."""
-        return _sums(self.flow.astype(np.float64), 0)
+        """Sums of the flow over all above and to the left of each place, (h + 1, w + 1, 2), double."""
+        import cv2
+
+        return cv2.integral(self.flow, sdepth=cv2.CV_64F)
 
     def _cells(self, height: int, width: int) -> Cells | None:
         flow = self._at_size(height, width) * np.array([width, height]) / self.flow.shape[1::-1]
-        rows, columns = np.nonzero((flow != 0).any(-1) & (np.hypot(*flow.transpose(2, 0, 1)) >= self._least))
-        if not len(rows):
+        lengths = np.einsum("hwc,hwc->hw", flow, flow)
+        places = np.flatnonzero(lengths >= max(self._least, _NOTHING) ** 2)
+        if not len(places):
             return None
-        across, down = flow[rows, columns].T
+        rows, columns = np.divmod(places, width)
+        across, down = flow.reshape(-1, 2)[places].T
         left, right, at_right = _between(columns + across, width)
         above, below, at_below = _between(rows + down, height)
         corners = [row * width + column for row in (above, below) for column in (left, right)]
         weights = [v * h for v in (1 - at_below, at_below) for h in (1 - at_right, at_right)]
-        return Cells(rows * width + columns, np.stack(corners), np.stack(weights).astype(np.float32))
+        return Cells(places, np.stack(corners), np.stack(weights).astype(np.float32))
 
     def _at_size(self, height: int, width: int) -> np.ndarray:
         """The flow for a map of this size, (height, width, 2); as torch's adaptive mean and interpolation."""
@@ -84,7 +90,7 @@ class CellMotion:
         if (rows, columns) == (height, width):
             return self.flow
         if height <= rows and width <= columns:
-            return _means(_sums(_means(self._summed, height, 0), 1), width, 1)
+            return _means(self._summed, height, width)
         return _interpolated(_interpolated(self.flow, height, 0), width, 1)
 
 
@@ -95,19 +101,18 @@ def _between(positions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray,
     return before, np.minimum(before + 1, count - 1), positions - before
 
 
-def _sums(values: np.ndarray, axis: int) -> np.ndarray:
-    """Sums of what lies before each place and behind the last: one longer along the axis."""
-    nothing = np.zeros_like(values.take([0], axis))
-    return np.concatenate([nothing, values.cumsum(axis)], axis)
+def _means(sums: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Means over parts of a picture, which overlap where they are no whole pixels, from its sums."""
+    (top, bottom), (left, right) = _parts(len(sums) - 1, height), _parts(sums.shape[1] - 1, width)
+    rows = sums[bottom] - sums[top]
+    areas = (bottom - top)[:, None] * (right - left)
+    return (rows[:, right] - rows[:, left]) / areas[..., None]
 
 
-def _means(sums: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Means over `count` parts, which overlap where they are no whole numbers of places, from `_sums`."""
-    length, parts = sums.shape[axis] - 1, np.arange(count)
-    begin, end = parts * length // count, -(-(parts + 1) * length // count)
-    shape = [1] * sums.ndim
-    shape[axis] = count
-    return (sums.take(end, axis) - sums.take(begin, axis)) / (end - begin).reshape(shape)
+def _parts(length: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each part of a side begins and ends, pixels."""
+    parts = np.arange(count)
+    return parts * length // count, -(-(parts + 1) * length // count)
 
 
 def _interpolated(values: np.ndarray, count: int, axis: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Which maps of an exported delta network are moved along with the picture before a delta frame."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -63,6 +64,26 @@ def moved_maps(
             "leave motion out"
         )
     return names
+
+
+def movable_maps(
+    functions: DeltaFunctions, joined: Mapping[str, Sequence[str]], rule: MovedDeltaRule, flow: torch.Tensor
+) -> frozenset[str]:
+    """Names of the maps that `moved_stream` moves, in graphs that were made for maps at rest.
+
+    joined: by map that is left, those that it stands for. flow: of the size that flows have. ValueError for a
+    map of theirs that has others beside it, and for one that stands for maps that stay as well.
+    """
+    blocks = delta_blocks(functions.frame)
+    names = {blocks[path].name for path in movable(functions.frame)}
+    own = {name: each for name, each in functions.maps.items() if _block(name) in names}
+    if odd := [name for name in own if not name.endswith(".c_0")]:
+        raise ValueError(f"{odd[:3]} are not the one map that a linear student needs, and cannot be moved")
+    moving = {name for name, each in own.items() if _moves(rule, each, flow, frames=len(functions.example))}
+    mixed = [name for name, all_of in joined.items() if 0 < len(moving & set(all_of)) < len(all_of)]
+    if mixed:
+        raise ValueError(f"{mixed[:3]} stand for maps that move and for some that stay")
+    return frozenset(moving & set(joined))
 
 
 def _block(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.joined_maps import join_maps
 from deltadistill.exporting.onnx_graphs import FRAME, Axes, write_graphs
+from deltadistill.motion.cells import CellMotion
 from deltadistill.runtime.engine import Maps, Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
@@ -43,10 +45,20 @@ class Loaded:
         return engines_for(self.graphs, precision=precision, device=device)[0]
 
     def running(
-        self, engine: str, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
+        self,
+        engine: str,
+        *,
+        threads: int | None = None,
+        precision: str = "fp32",
+        device: str = "cpu",
+        moved: Collection[str] = (),
     ) -> "Running":
-        """The network made ready by an engine; `engine.open_session` says what may be given, and errors."""
-        session = open_session(self.graphs, engine, threads=threads, precision=precision, device=device)
+        """The network made ready by an engine; `engine.open_session` says what may be given, and errors.
+
+        moved: names of maps that are moved along with the picture (moved_maps.py: movable_maps).
+        """
+        graphs = replace(self.graphs, moved=frozenset(moved)) if moved else self.graphs
+        session = open_session(graphs, engine, threads=threads, precision=precision, device=device)
         return Running(session, self.functions)
 
 
@@ -73,9 +85,9 @@ class Running:
         outputs, maps = self._session.key(_array(frame), into=into)
         return self._rebuilt(outputs), maps
 
-    def delta(self, frame: Tensor, maps: Maps) -> Any:
-        """Outputs of a later frame, from the maps of its key frame."""
-        return self._rebuilt(self._session.delta(_array(frame), maps))
+    def delta(self, frame: Tensor, maps: Maps, motions: Sequence[CellMotion] = ()) -> Any:
+        """Outputs of a later frame, from the maps of its key frame; motions: as of `Session.delta`."""
+        return self._rebuilt(self._session.delta(_array(frame), maps, *([motions] if motions else [])))
 
     def _rebuilt(self, outputs: Sequence[Any]) -> Any:
         tensors = [torch.as_tensor(output) for output in outputs]

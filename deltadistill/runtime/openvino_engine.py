@@ -79,7 +79,8 @@ class OpenVinoSession:
         import openvino
 
         request = self.request(name)
-        request.set_input_tensor(0, openvino.Tensor(np.ascontiguousarray(frame), shared_memory=True))
+        plain = np.ascontiguousarray(frame)  # has a name, as the tensor does not keep its memory alive
+        request.set_input_tensor(0, openvino.Tensor(plain, shared_memory=True))
         request.infer()
         return request
 

@@ -11,11 +11,13 @@ per-frame engine. With --truth the boxes of people are scored too, every frame o
 """
 
 import argparse
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
 import torch
 
@@ -36,12 +38,14 @@ from deltadistill.video.fitting import fitted
 from deltadistill.video.source import open_source
 
 ENGINES = ("onnxruntime", "openvino")
+CLOCKS = {"wall": time.perf_counter_ns, "processor": time.process_time_ns}
 
 
 def main() -> None:
     """Measure and print."""
     args = _arguments()
     torch.set_num_threads(1)
+    cv2.setNumThreads(args.threads)
     network = load_network(args.network, own_names=args.allow)
     size = tuple(network.image_size or args.size)
     pictures, frames = _read(args, size)
@@ -70,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--distance", type=int, default=5, help="frames from the key frame to what is timed")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20, help="0: no times")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="processor: beside other work")
     parser.add_argument("--truth", type=Path, help="boxes of people, as MOT text")
     return parser.parse_args()
 
@@ -140,7 +145,7 @@ def _timed(folders, graphs, names, frames, args) -> Timings:
                 turns.append([((name, way), lambda s=session, m=maps: s.delta(later, m))] * 2)
             else:
                 turns.append([((name, way), _moving(session, later, maps, flows, forms[way].least))] * 2)
-    return measure_turns(turns, runs=args.rounds, warmup=2)
+    return measure_turns(turns, runs=args.rounds, warmup=2, clock_ns=CLOCKS[args.clock])
 
 
 def _moving(session, later, maps, flows, least):

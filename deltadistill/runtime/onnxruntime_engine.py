@@ -4,6 +4,7 @@ import ctypes
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,14 @@ class OnnxSession:
 
     def _lying(self, maps: Any) -> Iterator[Lying]:
         """The maps that are moved, as they lie: channels first, or in blocks."""
-        blocked, block = blocks_of(self.loaded("delta"))
+        blocked, block = self._blocks
         for name, value in zip(self._maps, maps, strict=True):
             if name in self._graphs.moved:
                 yield channels_first(_memory(value), block=block if name in blocked else 1)
+
+    @cached_property
+    def _blocks(self) -> tuple[set[str], int]:
+        return blocks_of(self.loaded("delta"))
 
     def loaded(self, name: str) -> Any:
         """ONNX Runtime's own session of a function."""

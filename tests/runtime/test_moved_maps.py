@@ -39,15 +39,15 @@ ALL = MapMotion()
 
 
 class Residual(nn.Module):
-    """Maps of 16 channels, which lie in blocks, of 8 and 12, and two that are summed."""
+    """Maps of 16 channels, which lie in blocks, of 14, which are filled up to one, of 4, and two summed."""
 
     def __init__(self):
         super().__init__()
         self.stem = nn.Conv2d(3, 16, 3, padding=1)
         self.one = nn.Conv2d(16, 16, 3, stride=2, padding=1)
         self.two = nn.Conv2d(16, 16, 1, stride=2)
-        self.last = nn.Conv2d(16, 12, 3, stride=2, padding=1)
-        self.head = nn.Conv2d(12, 4, 1)
+        self.last = nn.Conv2d(16, 14, 3, stride=2, padding=1)
+        self.head = nn.Conv2d(14, 4, 1)
 
     def forward(self, x):
         x = self.stem(x).relu()

@@ -35,10 +35,19 @@ class Cells:
         total: np.ndarray | None = None
         for places, weights in zip(self.corners[:, part], self.weights[:, part], strict=True):
             values = memory.take(places, axis=1)
-            values *= weights[:, None]
+            _multiply(values, weights)
             total = values if total is None else np.add(total, values, out=total)
         assert total is not None  # there are four corners
         return total
+
+
+def _multiply(values: np.ndarray, weights: np.ndarray) -> None:
+    """Weigh (outer, K, inner) by (K,) in place; a few values in a row by one weight are slow to multiply."""
+    if len(values) == 1:
+        values *= weights[:, None]
+    else:
+        flat = values.reshape(len(values), -1)
+        flat *= weights.repeat(values.shape[2])
 
 
 class CellMotion:

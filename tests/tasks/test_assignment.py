@@ -1,5 +1,7 @@
 """The cheapest assignment: by hand, and against all there are."""
 
+import re
+import sys
 from itertools import permutations
 
 import numpy as np
@@ -29,3 +31,9 @@ def test_nothing_is_assigned_to_nothing_and_too_much_is_refused():
     assert cheapest(np.zeros((0, 3))).tolist() == []
     with pytest.raises(ValueError, match="3 rows cannot have one of 2 columns each"):
         cheapest(np.zeros((3, 2)))
+
+
+def test_without_scipy_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(ImportError, match=re.escape("pip install 'deltadistill[detection]'")):
+        cheapest(np.zeros((1, 1)))

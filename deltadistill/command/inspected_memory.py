@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from deltadistill.account.memory import count_memory
 from deltadistill.account.memory_table import MIB
 from deltadistill.exporting.stream_memory import stream_memory
+from deltadistill.forward.quick_shapes import QuickShapes
 
 Run = Callable[[nn.Module, Tensor], Any]
 
@@ -30,7 +31,8 @@ def frame_memory(network: nn.Module, frame: Tensor, run: Run | None) -> dict[str
 def memory_of_stream(delta: nn.Module, frame: Tensor, run: Run | None) -> dict[str, Any]:
     """Bytes of a stream of a delta network; `problem` says why they are not known."""
     try:
-        found = stream_memory(delta.eval(), frame, run=run)
+        with QuickShapes():
+            found = stream_memory(delta.eval(), frame, run=run)
     except (ValueError, RuntimeError) as error:
         return {"problem": (str(error).splitlines() or [type(error).__name__])[0]}
     peaks = {"key_peak": found.key.peak, "delta_peak": found.delta.peak}

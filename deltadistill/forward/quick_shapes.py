@@ -39,7 +39,8 @@ class QuickShapes(OperatorWatch):
 
 def _fits(args: Sequence[Any], *, any_layout: bool) -> bool:
     """Whether there are tensors, all without values, of one floating type, their elements in order."""
-    tensors = [arg for arg in args if isinstance(arg, Tensor)]
+    flat = (leaf for arg in args for leaf in (arg if isinstance(arg, list | tuple) else (arg,)))
+    tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
     return bool(tensors) and all(
         tensor.is_meta
         and tensor.is_floating_point()
@@ -58,14 +59,38 @@ def _as_input(x: Tensor, *_: Any) -> Any:
     return _empty(x)
 
 
+def _in_place(x: Tensor, *_: Any) -> Any:
+    return x
+
+
+def _joined(parts: Sequence[Tensor], axis: int = 0) -> Any:
+    first = parts[0]
+    axis = axis % first.dim() if first.dim() else 0
+    rests = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}
+    if len(rests) > 1 or not first.dim() or any(part.dim() != first.dim() for part in parts):
+        return NotImplemented
+    length = sum(part.shape[axis] for part in parts)
+    return _empty(first, (*first.shape[:axis], length, *first.shape[axis + 1 :]))
+
+
+def _stacked(parts: Sequence[Tensor], axis: int = 0) -> Any:
+    first = parts[0]
+    if any(part.shape != first.shape for part in parts):
+        return NotImplemented
+    axis %= first.dim() + 1
+    return _empty(first, (*first.shape[:axis], len(parts), *first.shape[axis:]))
+
+
 def _of_two(one: Any, other: Any, *_: Any) -> Any:
     """Sums and products of tensors that are broadcast, or with a number that changes no type."""
-    if not isinstance(one, Tensor):
+    if not isinstance(one, Tensor) or not one.is_contiguous():
         return NotImplemented
     if not isinstance(other, Tensor):
         return _empty(one) if isinstance(other, int | float) else NotImplemented
-    if one.shape == other.shape:
+    if one.shape == other.shape:  # the first decides how the result lies
         return _empty(one)
+    if not other.is_contiguous():
+        return NotImplemented
     return _empty(one, torch.broadcast_shapes(one.shape, other.shape))
 
 
@@ -127,7 +152,7 @@ def _product_and_bias(bias: Tensor, one: Tensor, other: Tensor) -> Any:
     return _product(one, other)
 
 
-def _mean(x: Tensor, axes: Sequence[int] | None = None, keeps: bool = False) -> Any:
+def _over_axes(x: Tensor, axes: Sequence[int] | None = None, keeps: bool = False) -> Any:
     if not axes:
         return NotImplemented
     gone = {axis % x.dim() for axis in axes}
@@ -135,7 +160,7 @@ def _mean(x: Tensor, axes: Sequence[int] | None = None, keeps: bool = False) -> 
     return _empty(x, sizes)
 
 
-_OF_ANY_LAYOUT = (_product, _product_and_bias)  # their results lie in order in any case
+_OF_ANY_LAYOUT = (_product, _product_and_bias, _of_two)  # they look at it themselves, or need not
 _ATEN = torch.ops.aten
 RULES: dict[Any, Rule] = {
     **dict.fromkeys(
@@ -162,5 +187,9 @@ RULES: dict[Any, Rule] = {
     _ATEN.mm.default: _product,
     _ATEN.bmm.default: _product,
     _ATEN.addmm.default: _product_and_bias,
-    _ATEN.mean.dim: _mean,
+    _ATEN.mean.dim: _over_axes,
+    _ATEN.sum.dim_IntList: _over_axes,
+    _ATEN.cat.default: _joined,
+    _ATEN.stack.default: _stacked,
+    **dict.fromkeys((_ATEN.silu_.default, _ATEN.hardswish_.default, _ATEN.hardsigmoid_.default), _in_place),
 }

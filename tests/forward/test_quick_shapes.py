@@ -50,9 +50,25 @@ CALLS = {
     "a mean": (ATEN.mean.dim, (MAP, [-1, -2], True)),
     "a mean that drops axes": (ATEN.mean.dim, (MAP, [2, 3])),
     "a mean of all": (ATEN.mean.dim, (MAP, [])),
+    "a sum over axes": (ATEN.sum.dim_IntList, (MAP, [1], True)),
+    "parts side by side": (ATEN.cat.default, ([MAP, meta(2, 3, 5, 6)], -3)),
+    "rows one after the other": (ATEN.cat.default, ([meta(2, 3), meta(1, 3)],)),
+    "parts beside nothing": (ATEN.cat.default, ([meta(0), meta(2, 3)], 1)),
+    "parts of channels last": (ATEN.cat.default, ([nhwc(2, 8, 5, 6), nhwc(2, 3, 5, 6)], 1)),
+    "parts stacked": (ATEN.stack.default, ([MAP, MAP], -1)),
+    "numbers stacked": (ATEN.stack.default, ([meta(), meta()],)),
     "a softmax": (ATEN._softmax.default, (meta(2, 3), -1, False)),
     "a safe softmax": (ATEN._safe_softmax.default, (meta(2, 3), -1)),
     "a sum": (ATEN.add.Tensor, (MAP, meta(2, 8, 5, 6))),
+    "a difference to what is turned": (
+        ATEN.sub.Tensor,
+        (meta(4, 4, 3, 3), meta(4, 3, 3, 4).permute(0, 3, 1, 2)),
+    ),
+    "a difference of what is turned": (
+        ATEN.sub.Tensor,
+        (meta(4, 3, 3, 4).permute(0, 3, 1, 2), meta(4, 4, 3, 3)),
+    ),
+    "a sum with what is turned": (ATEN.add.Tensor, (MAP, meta(6, 5).t())),
     "a sum with a row": (ATEN.add.Tensor, (MAP, meta(6))),
     "a product with one value per channel": (ATEN.mul.Tensor, (meta(2, 8, 1, 1), MAP)),
     "a quotient with a number in a tensor": (ATEN.div.Tensor, (MAP, meta())),
@@ -66,7 +82,7 @@ CALLS = {
     **{
         str(operator): (operator, (meta(2, 3),))
         for operator, rule in RULES.items()
-        if rule.__name__ == "_as_input" and "softmax" not in str(operator)
+        if rule.__name__ in ("_as_input", "_in_place") and "softmax" not in str(operator)
     },
 }
 
@@ -97,9 +113,17 @@ def test_what_does_not_fit_together_is_refused_as_by_pytorch():
         convolution(meta(2, 8, 2, 2), meta(4, 8, 3, 3)),
         (ATEN.mm.default, (meta(3, 4), meta(5, 4))),
         (ATEN.add.Tensor, (meta(3), meta(4))),
+        (ATEN.cat.default, ([meta(2, 3), meta(2, 4)],)),
+        (ATEN.stack.default, ([meta(2, 3), meta(2, 4)],)),
     ):
         with QuickShapes(), pytest.raises(RuntimeError):
             operator(*args)
+
+
+def test_what_works_in_place_returns_what_it_got():
+    x = meta(2, 3)
+    with QuickShapes():
+        assert ATEN.silu_.default(x) is x
 
 
 def test_values_are_computed_where_there_are_any():

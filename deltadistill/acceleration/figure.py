@@ -6,6 +6,7 @@ from html import escape
 
 from deltadistill.acceleration.choice import Choice
 from deltadistill.acceleration.trial import Point, Trial
+from deltadistill.acceleration.trial_tables import worth_choosing
 
 _WIDTH, _HEIGHT = 760, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 16, 52
@@ -48,6 +49,7 @@ def figure(trials: Sequence[Trial], choice: Choice, *, frame_ms: float, asked: f
     parts.append(_line(at, up(taken.kept), at, up(taken.lower), "#c00", ' stroke-width="2"'))
     for trial in trials:
         parts += _trial(list(trial.points()), trial.kind, frame_ms, across, up, low)
+    parts.append(_front(trials, frame_ms, across, up, low))
     parts.append(
         f'<circle cx="{at:.1f}" cy="{up(taken.kept):.1f}" r="10" '
         'fill="none" stroke="#c00" stroke-width="2.5"><title>the choice</title></circle>'
@@ -122,6 +124,16 @@ def _trial(
             "</title></circle>"
         )
     return parts
+
+
+def _front(trials: Sequence[Trial], frame_ms: float, across: _Scale, up: _Scale, low: float) -> str:
+    """Steps from one point worth choosing to the next: what lies right of them and below is beaten by one."""
+    steps = ""
+    for point in worth_choosing(trials):
+        if point.kept >= low:
+            x, y = f"{across(frame_ms / point.speedup):.1f}", f"{up(point.kept):.1f}"
+            steps += f"H{x}V{y}" if steps else f"M{x},{y}"
+    return f'<path d="{steps}" fill="none" stroke="#222" stroke-width="1.2"><title>the fastest</title></path>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

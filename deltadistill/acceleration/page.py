@@ -10,6 +10,7 @@ from deltadistill.acceleration.figure import COLOURS, figure
 from deltadistill.acceleration.lower_end import PIECES, SURE
 from deltadistill.acceleration.side_by_side import film, moment
 from deltadistill.acceleration.trial import Trial
+from deltadistill.acceleration.trial_tables import trial_tables
 from deltadistill.video.found import Showing
 
 _STYLE = """
@@ -21,7 +22,8 @@ table{border-collapse:collapse;font-size:14px}
 td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
 td:first-child,th:first-child{text-align:left}
 .warned{background:#fdecea;border-left:4px solid #c00;padding:.5rem .8rem}
-tr.taken{background:#fff3cd} code{background:#f3f3f3;padding:.1rem .3rem;overflow-wrap:anywhere}
+tr.taken{background:#fff3cd} summary{cursor:pointer;margin:.6rem 0}
+code{background:#f3f3f3;padding:.1rem .3rem;overflow-wrap:anywhere}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(16rem,1fr));gap:.5rem} figure{margin:0 0 1rem}
 .key span{margin-right:1rem} figcaption{font-size:14px;color:#555}
 """
@@ -46,11 +48,12 @@ def page(case: Case, outcome: Any, *, command: str = "", showing: Showing | None
         f'<div class="wide">{drawing}</div>',
         _colours(),
         f"<p>On the choosing part of the video ({escape(outcome.measure)}); each line is one way, its points "
-        "are periods. The bar below the choice reaches down to its lower end, which has to keep what is "
-        "asked for. Times are from the network's frame to its decoded answer, in turns with the best "
-        "per-frame run.</p>",
-        "<h2>Everything that was tried</h2>",
-        _table(outcome, frame_ms),
+        "are periods, and nothing lies above the dark line and left of it. The bar below the choice reaches "
+        "down to its lower end, which has to keep what is asked for. Times are from the network's frame to "
+        "its decoded answer, in turns with the best per-frame run.</p>",
+        "<h2>What was tried</h2>",
+        "<p>Nothing that is faster keeps as much as one of these; the choice is marked.</p>",
+        trial_tables(outcome.trials, outcome.choice.taken, frame_ms=frame_ms),
         "<h2>Where the milliseconds go</h2>",
         _milliseconds(outcome),
         "<h2>Side by side</h2>",
@@ -164,38 +167,6 @@ def _colours() -> str:
         f'<span><b style="color:{colour}">●</b> {kind}</span>' for kind, colour in COLOURS.items()
     )
     return f'<p class="key">{items}<span><b style="color:#c00">◯</b> the choice</span></p>'
-
-
-def _table(outcome: Any, frame_ms: float) -> str:
-    has_scores = any(trial.scores for trial in outcome.trials)
-    names = [
-        "way",
-        "period",
-        "key frames",
-        "ms a frame",
-        "speed-up",
-        "fidelity",
-        *(["kept"] if has_scores else []),
-        "at least",
-        *(["score"] if has_scores else []),
-    ]
-    rows = []
-    for trial in outcome.trials:
-        for point in trial.points():
-            mark = ' class="taken"' if point == outcome.choice.taken else ""
-            period = point.period if point.threshold is None else f"≈ {point.period}"
-            cells = [trial.name, period, f"{point.key_share:.0%}"]
-            cells += [f"{frame_ms / point.speedup:.2f}", f"×{point.speedup:.2f}"]
-            cells += [f"{point.fidelity:.4f}"]
-            cells += [f"{point.kept:.4f}"] if has_scores else []
-            cells += [f"{point.lower:.4f}"]
-            cells += [f"{point.score:.4f}" if point.score is not None else ""] if has_scores else []
-            rows.append(f"<tr{mark}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>")
-        if trial.ended:
-            told = escape(f"{trial.name}: {trial.ended}")
-            rows.append(f'<tr><td colspan="{len(names)}">{told}</td></tr>')
-    head = "".join(f"<th>{name}</th>" for name in names)
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
 def _milliseconds(outcome: Any) -> str:

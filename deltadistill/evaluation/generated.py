@@ -48,11 +48,13 @@ def features(classifier: nn.Module, batches: Iterable[Tensor]) -> Tensor:
     found: list[Tensor] = []
     handle = last.register_forward_pre_hook(lambda _, given: found.append(given[0].float().cpu()))
     frames = 0
-    with evaluation_mode(classifier):
-        for batch in batches:
-            frames += len(batch)
-            classifier(batch.to(device_of(classifier)))
-    handle.remove()
+    try:
+        with evaluation_mode(classifier):
+            for batch in batches:
+                frames += len(batch)
+                classifier(batch.to(device_of(classifier)))
+    finally:
+        handle.remove()
     rows = torch.cat(found)
     if rows.ndim != 2 or len(rows) != frames:
         raise ValueError(

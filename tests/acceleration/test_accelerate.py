@@ -270,7 +270,7 @@ def test_the_page_is_whole_by_itself(case, tmp_path, quick):
     for section in (
         "Side by side",
         "Time and fidelity",
-        "Everything",
+        "What was tried",
         "milliseconds",
         "Worst",
         "What to try next",

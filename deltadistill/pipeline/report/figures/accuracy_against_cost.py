@@ -3,10 +3,10 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from deltadistill.account.front import front
 from deltadistill.pipeline.report.figures import labels, style
 from deltadistill.pipeline.report.figures.cost_axis import CostAxis
 from deltadistill.pipeline.report.figures.looks import looks
-from deltadistill.pipeline.results.front import front
 from deltadistill.pipeline.results.summary import Point, Summary, is_per_frame
 from deltadistill.pipeline.results.variants import Role, leading
 

@@ -1,6 +1,6 @@
 """The Pareto front, by hand."""
 
-from deltadistill.pipeline.results.front import front
+from deltadistill.account.front import front
 
 
 def test_what_another_beats_at_no_more_cost_is_not_on_the_front():

@@ -14,7 +14,7 @@ part, `--apart` frames away or more, stays the nearest.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -39,8 +39,8 @@ from deltadistill.predictors.predictor import MAIN, Predictor, build
 from deltadistill.tasks.features import Features
 
 TASK = Features(classes=1)
-GATES, MERGED = (0.1, 0.2, 0.4), (4, 8)
-"""Thresholds of gates, and patches that merge in each block."""
+GATES, MERGED, WIDTHS = (0.1, 0.2, 0.4), (4, 8), (0.25, 0.5)
+"""Thresholds of gates, patches that merge in each block, and mean widths of tokens that are aimed at."""
 
 
 def main() -> None:
@@ -138,20 +138,30 @@ def ways(network: nn.Module, learning: Sequence[Tensor], given: argparse.Namespa
     for merged in MERGED:
         predictor = build("merged_tokens", network, TASK, options={"merged": merged})
         yield f"merged tokens, {merged} a block", predictor, network
+    for target in WIDTHS:
+        torch.manual_seed(given.seed)
+        adaptive = dd.convert(network, dd.AdaptiveWidth(), dd.transformer_mlps)
+        learn(adaptive, learning, given, {"token_width": {"weight": 1.0, "options": {"target": target}}})
+        yield f"adaptive width, target {target}, learnt", build("adaptive_width", adaptive, TASK), adaptive
     linear = dd.convert(network, dd.LinearStudent(gamma=4, rank="min"), dd.inner_layers)
     learn(linear, learning, given)
     yield "linear students, γ 4, learnt", build("stream", linear, TASK), linear
 
 
-def learn(network: nn.Module, learning: Sequence[Tensor], given: argparse.Namespace) -> None:
-    """Distil without labels, on clips that go on for a period."""
+def learn(
+    network: nn.Module,
+    learning: Sequence[Tensor],
+    given: argparse.Namespace,
+    objectives: Mapping[str, Any] | None = None,
+) -> None:
+    """Distil without labels, on clips that go on for a period, by the changes and `objectives`."""
     length = given.period
     clips = [
         normalise(shot[start : start + length])
         for shot in learning
         for start in range(0, len(shot) - length + 1)
     ]
-    dd.distill(network, clips, steps=given.steps, batch=4, seed=given.seed)
+    dd.distill(network, clips, steps=given.steps, batch=4, seed=given.seed, objectives=objectives)
 
 
 def answered(

@@ -7,6 +7,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 _HOMES = {
+    "AdaptiveWidth": "deltadistill.blocks.adaptive_width",
     "ChannelSpatialStudent": "deltadistill.blocks.nonlinear",
     "ChannelStudent": "deltadistill.blocks.nonlinear",
     "CostTable": "deltadistill.account.candidate_costs",
@@ -42,6 +43,7 @@ _HOMES = {
     "residual_blocks": "deltadistill.conversion.selectors",
     "save_network": "deltadistill.stored.network_file",
     "transformer_blocks": "deltadistill.conversion.transformers",
+    "transformer_mlps": "deltadistill.conversion.transformers",
     "vision_transformers": "deltadistill.conversion.transformers",
     "whole_network": "deltadistill.conversion.selectors",
 }
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from deltadistill.account.machine import fast_multiple as fast_multiple
     from deltadistill.account.macs import count_macs as count_macs
     from deltadistill.account.memory import count_memory as count_memory
+    from deltadistill.blocks.adaptive_width import AdaptiveWidth as AdaptiveWidth
     from deltadistill.blocks.linear import LinearStudent as LinearStudent
     from deltadistill.blocks.nonlinear import ChannelSpatialStudent as ChannelSpatialStudent
     from deltadistill.blocks.nonlinear import ChannelStudent as ChannelStudent
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
     from deltadistill.conversion.selectors import residual_blocks as residual_blocks
     from deltadistill.conversion.selectors import whole_network as whole_network
     from deltadistill.conversion.transformers import transformer_blocks as transformer_blocks
+    from deltadistill.conversion.transformers import transformer_mlps as transformer_mlps
     from deltadistill.conversion.transformers import vision_transformers as vision_transformers
     from deltadistill.distillation.label_free import distill as distill
     from deltadistill.distillation.rank_choice import choose_ranks as choose_ranks

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.blocks.delta_rule import DeltaRule, run_candidates
 from deltadistill.blocks.linear import LinearStudent
@@ -65,6 +66,15 @@ class MovedDeltaRule(DeltaRule):
     def delta(self, parts: Parts, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Output for a later frame; c_0 stays as the key frame left it."""
         return state[-1] + run_candidates(parts, x, parts.choice), state[:1]
+
+
+def movable(network: nn.Module) -> list[str]:
+    """Names of the blocks of linear students of changes that are compressed: what they keep can be moved."""
+    return [
+        name
+        for name, block in delta_blocks(network).items()
+        if type(block.rule) is DeltaRule and block.choice == COMPRESSED
+    ]
 
 
 def _warp(motion: Motion) -> Warp:

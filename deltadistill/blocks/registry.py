@@ -10,6 +10,7 @@ DESIGNS = Registry(
         "spatial": "deltadistill.blocks.nonlinear:SpatialStudent",
         "channel_spatial": "deltadistill.blocks.nonlinear:ChannelSpatialStudent",
         "reduced": "deltadistill.blocks.reduced:ReducedResolution",
+        "adaptive_width": "deltadistill.blocks.adaptive_width:AdaptiveWidth",
         "residual_tokens": "deltadistill.blocks.residual_tokens:ResidualTokens",
     },
 )

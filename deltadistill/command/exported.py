@@ -11,7 +11,8 @@ from typing import Any
 
 from deltadistill.command.exits import OutputError, UsageError
 from deltadistill.files import atomic
-from deltadistill.runtime.runner_file import LEARNER, Description, GraphFile, TensorForm, read_description
+from deltadistill.runtime.runner_file import LEARNER, Description, GraphFile, read_description
+from deltadistill.runtime.tensor_form import TensorForm
 
 INTERFACE = "interface.json"
 _ROLES = {
@@ -110,6 +111,7 @@ def _interface(
         "precision": arguments.precision,
         "schedule": description.schedule.model_dump(),
         "between": description.between.model_dump(),
+        **({"motion": description.motion.model_dump()} if description.motion else {}),
         "pictures": description.pictures.model_dump() if description.pictures else None,
         "functions": {
             name: {

@@ -14,5 +14,6 @@ SELECTORS = Registry(
         "whole_network": "deltadistill.conversion.selectors:whole_network",
         "vision_transformers": "deltadistill.conversion.transformers:vision_transformers",
         "transformer_blocks": "deltadistill.conversion.transformers:transformer_blocks",
+        "transformer_mlps": "deltadistill.conversion.transformers:transformer_mlps",
     },
 )

@@ -20,3 +20,8 @@ def transformer_blocks(network: nn.Module) -> list[str]:
     """Select the blocks of vision transformers, attention and MLP each."""
     modules = network.named_modules()
     return [n for n, module in modules if is_vit_block(module) and not isinstance(module, DeltaBlock)]
+
+
+def transformer_mlps(network: nn.Module) -> list[str]:
+    """Select the MLPs of the blocks of vision transformers."""
+    return [f"{name}.mlp" if name else "mlp" for name in transformer_blocks(network)]

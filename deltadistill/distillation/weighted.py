@@ -61,20 +61,23 @@ def equation_5(
     task: Literal["labels", "teacher", "none"] = "labels",
     alpha_steps: int | None = None,
     imitated: Objective | None = None,
+    task_begin: int = 0,
+    alpha_begin: int = 0,
 ) -> Terms:
     """The terms of Eq. 5: the task's, and α times the distillation's.
 
     task: what the task loss compares predictions with: "labels"; "teacher" for the teacher's own predictions
         on the later frames; "none" for no task loss. The last two are distillation without labels.
     alpha_steps: alpha holds for so many steps. imitated: in place of the errors of all blocks.
+    task_begin, alpha_begin: the steps from which on the two terms count.
     """
-    distillation = Weighted(imitated or BlockErrors(), alpha, alpha_steps)
-    return {**task_terms(setting, task), DISTILLATION: distillation}
+    distillation = Weighted(imitated or BlockErrors(), alpha, alpha_steps, alpha_begin)
+    return {**task_terms(setting, task, begin=task_begin), DISTILLATION: distillation}
 
 
-def task_terms(setting: Setting, task: Literal["labels", "teacher", "none"]) -> Terms:
-    """The task's term alone, as of `equation_5`; empty without one."""
-    return {} if task == "none" else {TASK: Weighted(_TASK_TERMS[task](setting))}
+def task_terms(setting: Setting, task: Literal["labels", "teacher", "none"], *, begin: int = 0) -> Terms:
+    """The task's term alone, as of `equation_5`, from step `begin` on; empty without one."""
+    return {} if task == "none" else {TASK: Weighted(_TASK_TERMS[task](setting), begin=begin)}
 
 
 def further_terms(

@@ -1,6 +1,6 @@
 """Predictors whose networks are run by an engine, so that variants are timed there as they are evaluated."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -8,16 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.account.cost import FrameCosts
+from deltadistill.blocks.moved_rule import MovedDeltaRule
+from deltadistill.exporting.moved_maps import movable_maps
 from deltadistill.exporting.running import Loaded, Running, load
 from deltadistill.forward.outputs import frame_outputs
+from deltadistill.motion.cells import CellMotion
+from deltadistill.motion.dis import Preset
 from deltadistill.predictors import predictor as predictors
 from deltadistill.predictors.frame_batch import FrameBatch, StreamInfo
+from deltadistill.predictors.motions import Motions
 from deltadistill.predictors.moved_between import MovedBetween
+from deltadistill.predictors.moved_stream import MovedStream
 from deltadistill.predictors.predictor import MAIN, Predictor
 from deltadistill.predictors.registry import PREDICTORS
 from deltadistill.predictors.streamed import Streamed
 from deltadistill.runtime.engine import Maps
 from deltadistill.tasks.task import Predictions, Task, on_processor
+
+Moved = Callable[[Loaded], frozenset[str]]
 
 
 class Exported:
@@ -68,11 +76,12 @@ class EngineNetwork(nn.Module):
         """Outputs of frames (N, C, H, W), in the form in which the network returns them."""
         return self.running(frames).frame(frames)
 
-    def running(self, frames: Tensor) -> Running:
-        """The network made ready for frames of this shape."""
+    def running(self, frames: Tensor, *, moved: Moved | None = None) -> Running:
+        """The network made ready for frames of this shape; moved: the maps that are to be moved, if any."""
         if frames.shape not in self._running:
             loaded = self.exported.loaded(frames)
-            self._running[frames.shape] = loaded.running(self._engine, **self._settings)
+            settings = self._settings if moved is None else {**self._settings, "moved": moved(loaded)}
+            self._running[frames.shape] = loaded.running(self._engine, **settings)
         return self._running[frames.shape]
 
     def state_bytes(self, frames: Tensor) -> int:
@@ -97,19 +106,75 @@ class EngineStream(Predictor):
     @torch.no_grad()
     def answer(self, frame: FrameBatch) -> Predictions:
         """See `Predictor`."""
-        running = self._network.running(frame.normalised)
+        running = self._running(frame.normalised)
         self.is_key_frame = self._schedule.is_due(frame.pictures)
+        self._see(frame)
         if self.is_key_frame:
             output, self._maps = running.key(frame.normalised, into=self._maps)
             self.state_bytes = self._network.state_bytes(frame.normalised)
         else:
-            output = running.delta(frame.normalised, self._maps)
+            output = self._later(running, frame.normalised)
         self._schedule.note(frame.pictures, is_key=self.is_key_frame)
         return on_processor(self._task.predict(output, network=self._network))
+
+    def _see(self, frame: FrameBatch) -> None:
+        """Take notice of the frame, before it is answered."""
+
+    def _running(self, frames: Tensor) -> Running:
+        return self._network.running(frames)
+
+    def _later(self, running: Running, frames: Tensor) -> Any:
+        return running.delta(frames, self._maps)
 
     def costs(self, networks: Mapping[str, FrameCosts]) -> FrameCosts:
         """Those of the delta network."""
         return networks[MAIN]
+
+
+class EngineMovedStream(EngineStream):
+    """As MovedStream, with its options; the engine moves the maps in its own memory.
+
+    The first frame raises ValueError where it cannot.
+    """
+
+    def __init__(
+        self,
+        network: EngineNetwork,
+        task: Any,
+        *,
+        motion: str = "flow",
+        preset: Preset = "fast",
+        longest: int = 320,
+        coarsest: float | None = None,
+        least: float = 0.0,
+    ):
+        super().__init__(network, task)
+        self._motions = Motions(motion, preset=preset, longest=longest)
+        self._rule = MovedDeltaRule(float("inf") if coarsest is None else coarsest)
+        self._least = least
+
+    def begin(self, stream: StreamInfo) -> None:
+        """See `Predictor`."""
+        super().begin(stream)
+        self._flow = torch.empty(1, 2, *self._motions.flow_size(stream.size))
+        self._motions.begin(stream.streams)
+
+    def pass_over(self, frame: FrameBatch) -> None:
+        """See `Predictor`."""
+        self._motions.see(frame, is_key=False)
+
+    def _see(self, frame: FrameBatch) -> None:
+        self._motions.see(frame, is_key=self.is_key_frame)
+
+    def _running(self, frames: Tensor) -> Running:
+        return self._network.running(frames, moved=self._moved)
+
+    def _moved(self, loaded: Loaded) -> frozenset[str]:
+        return movable_maps(loaded.functions, loaded.graphs.joined, self._rule, self._flow)
+
+    def _later(self, running: Running, frames: Tensor) -> Any:
+        flows = [each.back() for each in self._motions]
+        return running.delta(frames, self._maps, [CellMotion(flow, least=self._least) for flow in flows])
 
 
 class _OfNetwork:
@@ -132,19 +197,21 @@ def build(
 ) -> Predictor:
     """Make the predictor `predict` of predictors.predictor.build with its networks run by an engine.
 
-    The streamed predictor has key and delta graphs, also with moved answers between its frames; any other is
-    given the network as one that runs every frame in full. ValueError for one that changes its network while
-    it answers, and for one that computes inside it: no engine would see that.
+    The streamed predictor and the moved stream have key and delta graphs, also with moved answers between
+    their frames; any other is given the network as one that runs every frame in full. ValueError for one that
+    changes its network while it answers, and for one that computes inside it: no engine would see that.
     """
     kind = PREDICTORS.find(predict)
     if getattr(kind, "learns", False):
         raise ValueError(f"predictor {predict!r} changes its network while it answers, which no engine sees")
+    of = _OfNetwork(task)
+    if kind is MovedStream:
+        return EngineMovedStream(network, of, **(options or {}))
     if getattr(kind, "computes_inside", False):
         raise ValueError(
             f"predictor {predict!r} computes with modules inside its network, and engines run whole graphs; "
             "it is timed in eager PyTorch alone"
         )
-    of = _OfNetwork(task)
     if kind is Streamed:
         return EngineStream(network, of)
     if kind is MovedBetween:

@@ -11,6 +11,7 @@ from deltadistill.blocks.schedules import Adaptive, FixedPeriod, KeySchedule
 from deltadistill.exporting import any_size as any_size_axes
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.int8_graphs import write_int8
+from deltadistill.exporting.moved_maps import moved_maps, with_moved_rules
 from deltadistill.exporting.packages import write_packages
 from deltadistill.exporting.running import Loaded, graphs_of
 from deltadistill.files import atomic
@@ -18,6 +19,7 @@ from deltadistill.runtime import runner_file
 from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import open_session
 from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.map_motion import MapMotion, MovedMaps
 from deltadistill.runtime.picture_form import PictureForm
 from deltadistill.runtime.runner_file import FUNCTIONS, AdaptiveSchedule, Description, GraphFile, Schedule
 from deltadistill.runtime.versions import installed_versions
@@ -37,6 +39,7 @@ def export(
     calibration: Sequence[Tensor] | None = None,
     packages: bool = False,
     between: Between = DELTA,
+    motion: MapMotion | None = None,
 ) -> DeltaFunctions:
     """Write a delta network as a runner, which `dd.Runner(folder)` runs without PyTorch.
 
@@ -55,6 +58,8 @@ def export(
         precision "int8", whose ranges are those that these frames have (int8_graphs.py).
     packages: also compile for this machine ahead of time, for the engine "package" (minutes).
     between: how frames between key frames are answered, where not by the delta graph (runtime/between.py).
+    motion: how what compressed linear students keep is moved along with the picture before each delta frame
+        (runtime/map_motion.py), as `moved_stream` does; with `pictures`. None: it stays where it is.
     Raises ExportError for an operator that has no form in a graph, or none for frames of any size; ValueError
     for a network in training mode, for outputs that are no tensors, for any_size beside one size, and for a
     schedule that a folder cannot say.
@@ -62,9 +67,12 @@ def export(
     said = _said(schedule, period)
     if any_size:
         _require_no_other_size(pictures=pictures is not None, packages=packages)
+    _require_that_maps_can_move(motion, between, packages=packages)
+    network = with_moved_rules(network, motion)
     functions = delta_functions(network, example, run=run, pictures=pictures)
+    moved = moved_maps(functions, motion, pictures)
     with atomic.folder(Path(folder)) as unfinished:
-        graphs = _open_graphs(functions, unfinished, any_batch=any_batch, any_size=any_size)
+        graphs = _open_graphs(functions, unfinished, any_batch=any_batch, any_size=any_size, moved=moved)
         _require_that_it_runs(graphs, functions)
         narrow = {}
         if calibration is not None:
@@ -73,7 +81,7 @@ def export(
         written = write_packages(functions, unfinished, _run(functions, between)) if packages else {}
         _describe(
             unfinished, graphs, functions, pictures,
-            schedule=said, between=between, int8=narrow, packages=written,
+            schedule=said, between=between, motion=motion, int8=narrow, packages=written,
         )  # fmt: skip
     return functions
 
@@ -123,6 +131,7 @@ def _describe(
     *,
     schedule: Schedule,
     between: Between = DELTA,
+    motion: MapMotion | None = None,
     int8: Mapping[str, Path] | None = None,
     packages: Mapping[str, Path] | None = None,
 ) -> None:
@@ -138,6 +147,7 @@ def _describe(
         maps=list(graphs.maps) if "key" in names else [],
         schedule=schedule,
         between=between,
+        motion=motion and MovedMaps(**motion.model_dump(), maps=sorted(graphs.moved)),
         graphs=_files(_kept(graphs.onnx, names)),
         int8=_files(narrow),
         packages=_files(packages or {}),
@@ -169,11 +179,23 @@ def _require_no_other_size(**given: bool) -> None:
         )
 
 
-def _open_graphs(functions: DeltaFunctions, folder: Path, *, any_batch: bool, any_size: bool) -> Graphs:
+def _require_that_maps_can_move(motion: MapMotion | None, between: Between, *, packages: bool) -> None:
+    if motion is not None and packages:
+        raise ValueError("packages leave their maps where they are; leave packages or motion out")
+    if motion is not None and between.computes_keys_alone:
+        raise ValueError(
+            "motion moves maps before delta frames, and between= has none computed; give it every=, or leave "
+            "motion out"
+        )
+
+
+def _open_graphs(
+    functions: DeltaFunctions, folder: Path, *, any_batch: bool, any_size: bool, moved: Sequence[str]
+) -> Graphs:
     """Graphs with axes of any size as asked for, which are checked at another one."""
     axes = any_size_axes.batch_axes(functions) if any_batch else {}
     if not any_size:
-        return graphs_of(functions, folder, axes=axes)
+        return graphs_of(functions, folder, axes=axes, moved=moved)
     other = any_size_axes.other_example(functions.example)
     sides = any_size_axes.size_axes(functions, other)
     axes = {name: {**axes.get(name, {}), **sides[name]} for name in sides}

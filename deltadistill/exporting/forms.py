@@ -17,6 +17,7 @@ from deltadistill.blocks.candidates import UNCOMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
 from deltadistill.blocks.delta_rule import DeltaRule
 from deltadistill.blocks.kernel import NoKernelError, plain_layer
+from deltadistill.blocks.moved_rule import MovedDeltaRule
 
 Maps = Mapping[str, Tensor]
 
@@ -46,7 +47,7 @@ def form_of(block: DeltaBlock) -> Form:
 
 def linear_student(block: DeltaBlock) -> nn.Module | None:
     """The chosen candidate where it is linear and its difference is added to the key frame's output."""
-    if type(block.rule) is not DeltaRule:
+    if type(block.rule) not in (DeltaRule, MovedDeltaRule):
         return None
     student = getattr(block, block.choice)
     layers = [module for module in student.modules() if not isinstance(module, nn.Sequential)]

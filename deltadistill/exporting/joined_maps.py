@@ -5,21 +5,24 @@ innermost sum is the same on every frame; the key frame, which computes it too, 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 
-def join_maps(key: Path, delta: Path, maps: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def join_maps(
+    key: Path, delta: Path, maps: Iterable[str], *, moved: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
     """Join maps in the files of both graphs, in place; those that are left, and what each stands for.
 
+    moved: maps that go where the picture goes; they join each other alone, as a sum moves as its parts do.
     A map that stands for several has the name of one of them.
     """
     models = {path: onnx.load(path) for path in (key, delta)}
     left = {name: (name,) for name in maps}
-    while (joined := _join_two(models[key].graph, models[delta].graph, list(left))) is not None:
+    while (joined := _join_two(models[key].graph, models[delta].graph, list(left), moved)) is not None:
         one, gone = joined
         left[one] += left.pop(gone)
     if any(len(names) > 1 for names in left.values()):
@@ -29,7 +32,7 @@ def join_maps(key: Path, delta: Path, maps: Iterable[str]) -> dict[str, tuple[st
     return left
 
 
-def _join_two(key: Any, delta: Any, maps: list[str]) -> tuple[str, str] | None:
+def _join_two(key: Any, delta: Any, maps: list[str], moved: Collection[str]) -> tuple[str, str] | None:
     """Join two maps that a delta frame only adds, as a key frame does too; its name, and the other's.
 
     The other is no map any longer.
@@ -41,6 +44,8 @@ def _join_two(key: Any, delta: Any, maps: list[str]) -> tuple[str, str] | None:
         if in_delta.op_type != "Add" or one == other or one not in maps or other not in maps:
             continue
         if readers[one] > 1 or readers[other] > 1 or shapes[one] != shapes[other]:
+            continue
+        if (one in moved) != (other in moved):
             continue
         if (in_key := _sum_of(key, one, other)) is not None:
             _hand_over(key, in_key, one, other)

@@ -1,7 +1,8 @@
 """A network in this process, run by any engine: tensors in, the network's own outputs out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
 from deltadistill.exporting.joined_maps import join_maps
 from deltadistill.exporting.onnx_graphs import FRAME, Axes, write_graphs
+from deltadistill.motion.cells import CellMotion
 from deltadistill.runtime.engine import Maps, Session, engines_for, open_session
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.picture_form import PictureForm
-from deltadistill.runtime.runner_file import TensorForm
 from deltadistill.runtime.structure import rebuild
+from deltadistill.runtime.tensor_form import TensorForm
 
 
 class Loaded:
@@ -43,10 +45,20 @@ class Loaded:
         return engines_for(self.graphs, precision=precision, device=device)[0]
 
     def running(
-        self, engine: str, *, threads: int | None = None, precision: str = "fp32", device: str = "cpu"
+        self,
+        engine: str,
+        *,
+        threads: int | None = None,
+        precision: str = "fp32",
+        device: str = "cpu",
+        moved: Collection[str] = (),
     ) -> "Running":
-        """The network made ready by an engine; `engine.open_session` says what may be given, and errors."""
-        session = open_session(self.graphs, engine, threads=threads, precision=precision, device=device)
+        """The network made ready by an engine; `engine.open_session` says what may be given, and errors.
+
+        moved: names of maps that are moved along with the picture (moved_maps.py: movable_maps).
+        """
+        graphs = replace(self.graphs, moved=frozenset(moved)) if moved else self.graphs
+        session = open_session(graphs, engine, threads=threads, precision=precision, device=device)
         return Running(session, self.functions)
 
 
@@ -73,9 +85,9 @@ class Running:
         outputs, maps = self._session.key(_array(frame), into=into)
         return self._rebuilt(outputs), maps
 
-    def delta(self, frame: Tensor, maps: Maps) -> Any:
-        """Outputs of a later frame, from the maps of its key frame."""
-        return self._rebuilt(self._session.delta(_array(frame), maps))
+    def delta(self, frame: Tensor, maps: Maps, motions: Sequence[CellMotion] = ()) -> Any:
+        """Outputs of a later frame, from the maps of its key frame; motions: as of `Session.delta`."""
+        return self._rebuilt(self._session.delta(_array(frame), maps, *([motions] if motions else [])))
 
     def _rebuilt(self, outputs: Sequence[Any]) -> Any:
         tensors = [torch.as_tensor(output) for output in outputs]
@@ -86,19 +98,26 @@ def _array(frame: Tensor) -> Any:
     return frame.detach().numpy() if frame.device.type == "cpu" else frame
 
 
-def graphs_of(functions: DeltaFunctions, folder: Path, *, axes: Mapping[str, Axes] | None = None) -> Graphs:
+def graphs_of(
+    functions: DeltaFunctions,
+    folder: Path,
+    *,
+    axes: Mapping[str, Axes] | None = None,
+    moved: Collection[str] = (),
+) -> Graphs:
     """Write the functions' ONNX files into a folder, and describe them; maps that are only added are one.
 
-    axes: that may have other sizes, by tensor (see `write_graphs`).
+    axes: that may have other sizes, by tensor (see `write_graphs`). moved: names of maps that will be moved.
     """
     forms = forms_of(functions, axes=axes)
     paths = write_graphs(functions, folder, axes=axes)
-    kept = join_maps(paths["key"], paths["delta"], functions.maps)
+    kept = join_maps(paths["key"], paths["delta"], functions.maps, moved=moved)
     return Graphs(
         frame=forms["frame"],
         outputs=forms["outputs"],
         maps=tuple(form for form in forms["maps"] if form.name in kept),
         joined=kept,
+        moved=frozenset(name for name in kept if name in moved),
         onnx=paths,
         functions={"frame": functions.frame, "key": functions.key, "delta": functions.delta},
         sizes=_sizes(functions, axes or {}),

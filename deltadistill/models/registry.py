@@ -8,6 +8,7 @@ MODELS = Registry(
         "ddrnet23_slim": "deltadistill.models.ddrnet:build_23_slim",
         "ddrnet23": "deltadistill.models.ddrnet:build_23",
         "ddrnet39": "deltadistill.models.ddrnet:build_39",
+        "detr": "deltadistill.models.detr:build",
         "efficientdet_d0": "deltadistill.models.efficientdet:build_d0",
         "flow_scale": "deltadistill.models.flow_scale:build",
         "faster_rcnn_r101": "deltadistill.models.faster_rcnn:build_r101",
@@ -16,6 +17,7 @@ MODELS = Registry(
         "mobilenetv2_deeplab": "deltadistill.models.mobilenetv2_deeplab:build",
         "clip_tower": "deltadistill.models.clip_tower:build",
         "ddpm": "deltadistill.tasks.denoiser:build",
+        "segmenter": "deltadistill.models.segmenter:build",
         "skip_gates": "deltadistill.blocks.skip_gates:build",
     },
 )

@@ -12,6 +12,7 @@ from deltadistill.motion.dis import LEAST, Preset, dis_flow, grey, reduced
 from deltadistill.motion.encoded import EncodedVectors
 from deltadistill.motion.flow_macs import BILINEAR, dis_macs
 from deltadistill.motion.moved import explaining, moved_flow
+from deltadistill.motion.since_key import SinceKey
 
 
 class FromKey(Protocol):
@@ -37,25 +38,23 @@ class FromKey(Protocol):
 
 
 class ByFlow:
-    """DIS flow between the two pictures, in grey, no side longer than `longest` pixels."""
+    """DIS flow between the two pictures, in grey, no side longer than `longest` pixels (since_key.py)."""
 
     def __init__(self, *, preset: Preset, longest: int):
-        self._dis = dis_flow(preset)
+        self._flow = SinceKey(preset=preset, longest=longest)
         self._longest = longest
 
     def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
         """See FromKey."""
-        self._now = _grey(picture, self._longest)
-        if is_key:
-            self._key = self._now
+        self._flow.see(_last(picture), is_key=is_key)
 
     def back(self) -> np.ndarray:
         """See FromKey."""
-        return self._flow(self._now, self._key)
+        return self._flow.back()
 
     def forth(self) -> np.ndarray:
         """See FromKey."""
-        return self._flow(self._key, self._now)
+        return self._flow.forth()
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """See FromKey."""
@@ -64,10 +63,7 @@ class ByFlow:
     def macs(self, height: int, width: int) -> int:
         """See FromKey; a flow, and for the gate one moved picture."""
         height, width = self.size(height, width)
-        return dis_macs(self._dis, height, width) + BILINEAR * height * width
-
-    def _flow(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return explaining(self._dis.calc(source, target, None), source, target)
+        return dis_macs(self._flow.dis, height, width) + BILINEAR * height * width
 
 
 class ByVectors:
@@ -83,7 +79,7 @@ class ByVectors:
     def see(self, picture: Tensor, motion: Tensor | None, *, is_key: bool) -> None:
         """See FromKey."""
         found = self._vectors(picture, motion)  # on key frames too: an encoder sees every frame
-        self._now = _grey(picture, max(picture.shape))
+        self._now = grey(_last(picture), max(picture.shape))
         if is_key:
             self._key = self._now
             self._back = self._forth = np.zeros((*self._now.shape, 2), np.float32)
@@ -112,8 +108,9 @@ class ByVectors:
         return 3 * BILINEAR * height * width
 
 
-def _grey(picture: Tensor, longest: int) -> np.ndarray:
-    return grey(picture.permute(1, 2, 0).contiguous().numpy(), longest)
+def _last(picture: Tensor) -> np.ndarray:
+    """A picture with its channels last, as OpenCV has them."""
+    return picture.permute(1, 2, 0).contiguous().numpy()
 
 
 class OfTheFile:

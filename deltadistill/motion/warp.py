@@ -10,17 +10,19 @@ class Warp:
 
     flow: float32 (N, 2, H, W), across and down, in its own pixels; averaged or interpolated to the maps'
     size, where half a pixel counts: centres of pixels lie at (i + ½) / size of the picture.
+    least: of a place of the map; what moves by less stays (an engine moves what is left in less time).
     """
 
-    def __init__(self, flow: Tensor):
+    def __init__(self, flow: Tensor, *, least: float = 0.0):
         self.flow = flow
+        self._least = least
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Maps (N, C, h, w), each place read where the flow leads: bilinear, at borders the nearest."""
         height, width = maps.shape[-2:]
         if (height, width) not in self._grids:
-            self._grids[height, width] = _grid(self.flow, height, width)
+            self._grids[height, width] = _grid(self.flow, height, width, self._least)
         grid = self._grids[height, width].to(maps.dtype)
         return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
@@ -30,10 +32,13 @@ def warped(maps: Tensor, flow: Tensor) -> Tensor:
     return Warp(flow)(maps)
 
 
-def _grid(flow: Tensor, height: int, width: int) -> Tensor:
+def _grid(flow: Tensor, height: int, width: int, least: float) -> Tensor:
     """Where each place leads, (N, h, w, 2), from −1 to 1 over the picture."""
     scale = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]])[:, None, None]
-    places = _centres(height, width, flow) + _at_size(flow, (height, width)) * scale
+    steps = _at_size(flow, (height, width)) * scale
+    if least > 0:
+        steps = torch.where(steps.norm(dim=1, keepdim=True) >= least, steps, 0.0)
+    places = _centres(height, width, flow) + steps
     limits = flow.new_tensor([width, height])[:, None, None]
     return (2 * places / limits - 1).permute(0, 2, 3, 1)
 

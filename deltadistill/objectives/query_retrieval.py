@@ -9,8 +9,10 @@ look, 1.9 to 10.6 points above other distillation.
 
 f_i is the student's feature at place i, t_j the teacher's at place j of the same frame.
 
-Departures: features and task are learnt together, as other objectives are; freezing the features after a
-first stage is not here. No projections of queries and keys, which compare by their cosine; maps are
+Its two stages are settings of a training (docs/objectives.md, In stages): this objective until `task_from`,
+then labels, while optimiser.only_learn leaves all but the head as it is.
+
+Departures: no projections of queries and keys, which compare by their cosine; maps are
 averaged to a grid, since attention takes its square; classes of a foundation model's tokens and masked
 inputs are not here.
 """

@@ -9,6 +9,8 @@ OBJECTIVES = Registry(
         "block_errors": "deltadistill.objectives.block_errors:BlockErrors",
         "calibrated_labels": "deltadistill.objectives.calibrated_labels:CalibratedLabels",
         "channel_entropy": "deltadistill.objectives.channel_entropy:ChannelEntropy",
+        "collaboration": "deltadistill.objectives.collaboration:Collaboration",
+        "consistent_queries": "deltadistill.objectives.consistent_queries:ConsistentQueries",
         "cooperative_masks": "deltadistill.objectives.cooperative_masks:CooperativeMasks",
         "discriminator": "deltadistill.objectives.discriminator:Discriminator",
         "dkd": "deltadistill.objectives.dkd:DKD",
@@ -27,6 +29,7 @@ OBJECTIVES = Registry(
         "task_loss": "deltadistill.objectives.task_loss:TaskLoss",
         "teacher_average": "deltadistill.objectives.teacher_average:TeacherAverage",
         "teacher_output": "deltadistill.objectives.teacher_output:TeacherOutput",
+        "token_width": "deltadistill.objectives.token_width:TokenWidth",
         "weight_change": "deltadistill.objectives.weight_change:WeightChange",
     },
 )

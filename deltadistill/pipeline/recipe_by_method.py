@@ -8,7 +8,8 @@ from torch import nn
 
 from deltadistill import models
 from deltadistill.data.frames import FrameStore
-from deltadistill.pipeline.params import Params
+from deltadistill.pipeline.params import Distill, Params, PretrainTeacher
+from deltadistill.pipeline.params.trainings import NetworkTraining
 from deltadistill.pipeline.recipe_of_companion import Companion, train_flow_scale, train_skip_gates
 from deltadistill.pipeline.recipe_of_distillation import distill
 from deltadistill.pipeline.recipe_of_student import distill_pair
@@ -42,20 +43,7 @@ def train_network(
     if training.method == "per_frame":
         return finetune(teacher, task, store, settings, **common), model
     if training.method == "small":
-        named, options = training.network(model["name"], model["options"])
-        model = {**model, "name": named, "options": options}
-        small = models.build(named, classes=model["classes"], **options)
-        small.to(run.group.device)
-        steps = params.pretrain_teacher.steps + settings.steps
-        longer = params.pretrain_teacher.model_copy(update={"steps": steps})
-        shared = {"labels": settings.loss.task == "labels", **common}
-        if further := settings.loss.further:
-            outcome = learn_by_objectives(small, teacher, task, store, longer, further, **shared)
-        else:
-            outcome = train_per_frame(small, task, store, longer, teacher=teacher, **shared)
-        if training.specialise:
-            outcome = specialise(small, teacher, task, store, longer, training.specialise, **common)
-        return Trained(small, outcome), model
+        return _small(training, settings, teacher, model, task, store, params.pretrain_teacher, **common)
     if train := _COMPANIONS.get(training.method):
         return train(Companion.of(teacher, task, store, settings, run), training.options, seed=seed)
     if training.method == "pooled":
@@ -68,6 +56,36 @@ def train_network(
     fgfi = training.method == "fgfi"
     trained = distill(teacher, task, store, settings, predicts=training.predicts, fgfi=fgfi, **common)
     return trained, model
+
+
+def _small(
+    training: NetworkTraining,
+    settings: Distill,
+    teacher: nn.Module,
+    model: Mapping[str, Any],
+    task: Task,
+    store: FrameStore,
+    pretraining: PretrainTeacher,
+    **common: Any,
+) -> tuple[Trained, Mapping[str, Any]]:
+    """Method small: for the steps of teacher and distillation together, by the teacher's optimiser."""
+    named, options = training.network(model["name"], model["options"])
+    model = {**model, "name": named, "options": options}
+    small = models.build(named, classes=model["classes"], **options)
+    small.to(common["run"].group.device)
+    optimiser = pretraining.optimiser.model_copy(update={"only_learn": settings.optimiser.only_learn})
+    steps = pretraining.steps + settings.steps
+    longer = pretraining.model_copy(update={"steps": steps, "optimiser": optimiser})
+    shared, loss = {"labels": settings.loss.task == "labels", **common}, settings.loss
+    if loss.further:
+        how = {"task_from": loss.task_from, **shared}
+        outcome = learn_by_objectives(small, teacher, task, store, longer, loss.further, **how)
+    else:
+        outcome = train_per_frame(small, task, store, longer, teacher=teacher, **shared)
+    if training.specialise:
+        whole = longer.model_copy(update={"optimiser": pretraining.optimiser})
+        outcome = specialise(small, teacher, task, store, whole, training.specialise, **common)
+    return Trained(small, outcome), model
 
 
 _COMPANIONS = {"flow_scale": train_flow_scale, "skip_gates": train_skip_gates}

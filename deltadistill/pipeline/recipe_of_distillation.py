@@ -165,7 +165,9 @@ def loss_terms(settings: Distill, setting: Setting, *, fgfi: bool = False) -> Te
         imitated = NearObjects(setting, threshold=loss.fgfi.threshold)
     until = None if loss.alpha_until == 1 else round(loss.alpha_until * settings.steps)
     alpha = loss.fgfi.weight if fgfi else loss.alpha
-    terms = equation_5(setting, alpha=alpha, task=loss.task, alpha_steps=until, imitated=imitated)
+    begin = round(loss.task_from * settings.steps)
+    how = {"alpha": alpha, "task": loss.task, "alpha_steps": until, "task_begin": begin}
+    terms = equation_5(setting, **how, imitated=imitated)
     return {**terms, **further_terms(loss.further, setting, steps=settings.steps)}
 
 

@@ -54,7 +54,8 @@ def distill_pair(
         pairs=tuple((red_place(each)[0], each.taught_by) for each in attachments),
     )
     further = further_terms(settings.loss.further, setting, steps=settings.steps)
-    terms = {**task_terms(setting, settings.loss.task), **further}
+    begin = round(settings.loss.task_from * settings.steps)
+    terms = {**task_terms(setting, settings.loss.task, begin=begin), **further}
     companions = own_modules(terms)
     learning = [made, *companions.values()]
     rate = settings.optimiser.learning_rate_student

@@ -101,17 +101,20 @@ def learn_by_objectives(
     seed: int,
     run: TrainingRun,
     labels: bool = True,
+    task_from: float = 0.0,
 ) -> Outcome:
     """As `train_per_frame` with a teacher, and by weighted objectives beside labels and teacher.
 
-    further: as distillation.weighted.further_terms takes them.
+    further: as distillation.weighted.further_terms takes them. task_from: the share of the steps before
+    which these alone count, neither labels nor the teacher's output.
     """
     frozen = settings.batch_norm == "frozen"
     if not frozen:
         network = synchronised_batch_norm(network, run.group)
     frames = inputs(store, split_frames(store, "tune")[:4]).to(device_of(network))
     setting = Setting(network, frames, tuple(settings.augment.crop), task, teacher=teacher)
-    terms = per_frame_terms(setting, further, labels=labels, steps=settings.steps)
+    begin = round(task_from * settings.steps)
+    terms = per_frame_terms(setting, further, labels=labels, steps=settings.steps, begin=begin)
     companions, rate = own_modules(terms), settings.optimiser.learning_rate
     groups = [(module.parameters(), rate) for module in (network, *companions.values())]
     trainee = PerFrameDistillation(
@@ -126,12 +129,16 @@ def learn_by_objectives(
 
 
 def per_frame_terms(
-    setting: Setting, further: Mapping[str, Mapping[str, Any]], *, labels: bool, steps: int
+    setting: Setting, further: Mapping[str, Mapping[str, Any]], *, labels: bool, steps: int, begin: int = 0
 ) -> Terms:
-    """Labels where there are any, the teacher's output, and what is weighted beside them."""
+    """Labels where there are any, the teacher's output, and what is weighted beside them.
+
+    begin: the step from which on labels and the teacher's output count.
+    """
     task, imitated = "labels" if labels else "none", TeacherOutput(setting)
+    begins = {"task_begin": begin, "alpha_begin": begin}
     return {
-        **equation_5(setting, alpha=1.0, task=task, imitated=imitated),
+        **equation_5(setting, alpha=1.0, task=task, imitated=imitated, **begins),
         **further_terms(further, setting, steps=steps),
     }
 

@@ -16,6 +16,7 @@ from deltadistill.processes.group import Group
 from deltadistill.training import optimiser as optimisers
 from deltadistill.training.loop import Outcome, Row, Trainee, train
 from deltadistill.training.moving_average import MovingAverage
+from deltadistill.training.only_learn import OnlyLearn
 from deltadistill.training.optimised_network import OptimisedNetwork
 from deltadistill.training.passes import Passes
 from deltadistill.training.precision import Precision
@@ -89,7 +90,8 @@ def optimise(
     """Make the optimiser of a network; `groups` are (parameters, highest learning rate).
 
     companions: modules that learn with the network and are no part of it.
-    Raises ValueError for a precision that the device does not have.
+    Raises ValueError for a precision that the device does not have, and where the optimiser's only_learn
+    names a module that the network does not have.
     """
     chosen, schedule = settings.optimiser, settings.schedule
     optimiser = optimisers.build(
@@ -105,6 +107,10 @@ def optimise(
         Precision(settings.precision, run.group.device),
         MovingAverage(settings.ema_decay) if settings.ema_decay else None,
         companions or {},
+        only_learn=[
+            OnlyLearn.of_shares(**stage.model_dump(), steps=settings.steps, network=network)
+            for stage in chosen.only_learn
+        ],
     )
 
 

@@ -1,18 +1,16 @@
 """The moved stream: a delta network whose cached maps go where the picture has gone since the key frame."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from deltadistill.account.cost import Cost, FrameCosts
 from deltadistill.account.macs import count_macs
-from deltadistill.blocks.candidates import COMPRESSED
 from deltadistill.blocks.delta import DeltaBlock
-from deltadistill.blocks.delta_network import delta_blocks, seat_of
-from deltadistill.blocks.delta_rule import DeltaRule
-from deltadistill.blocks.moved_rule import MovedDeltaRule
+from deltadistill.blocks.delta_network import seat_of
+from deltadistill.blocks.moved_rule import MovedDeltaRule, movable
 from deltadistill.blocks.sessions import StreamSession
 from deltadistill.forward.modes import copy_with_modes
 from deltadistill.forward.outputs import frame_outputs
@@ -30,7 +28,7 @@ class MovedStream(Predictor):
     """Runs a copy of a delta network of linear students as a stream, its maps moved (blocks/moved_rule.py).
 
     motion, preset, longest: as of `Moved`. coarsest: maps of a lower resolution than the picture's over this
-    stay where they are; None: all are moved.
+    stay where they are; None: all are moved. least: of a place of a map; what moves by less stays.
     """
 
     has_delta_frames = True
@@ -45,6 +43,7 @@ class MovedStream(Predictor):
         preset: Preset = "fast",
         longest: int = 320,
         coarsest: float | None = None,
+        least: float = 0.0,
     ):
         self._motions = Motions(motion, preset=preset, longest=longest)
         self._moved = _movable(network)
@@ -52,6 +51,7 @@ class MovedStream(Predictor):
         self._rule = MovedDeltaRule(float("inf") if coarsest is None else coarsest)
         for name in self._moved:
             cast(DeltaBlock, self._network.get_submodule(name)).rule = self._rule
+        self._least = least
         self._device = device_of(network)
         self._task = task
         self._session = StreamSession()
@@ -73,12 +73,15 @@ class MovedStream(Predictor):
         """See `Predictor`."""
         is_key = self.is_key_frame = self._schedule.is_due(frame.pictures)
         self._motions.see(frame, is_key=is_key)
-        motion = None if is_key else Warp(self._motions.back().to(self._device))
+        motion = None if is_key else self._warp()
         self._session.begin_frame(is_key_frame=is_key, streams=len(frame.pictures), motion=motion)
         with seat_of(self._network).taken_by(self._session):
             output = frame_outputs(self._network, frame.normalised.to(self._device))
         self._schedule.note(frame.pictures, is_key=is_key)
         return on_processor(self._task.predict(output, network=self._network))
+
+    def _warp(self) -> Warp:
+        return Warp(self._motions.back().to(self._device), least=self._least)
 
     def pass_over(self, frame: FrameBatch) -> None:
         """See `Predictor`."""
@@ -98,14 +101,16 @@ class MovedStream(Predictor):
         moving = self._motions.macs(self._size) + BILINEAR * elements
         return FrameCosts(key=Cost(macs=table.key), delta=Cost(macs=table.delta + moving))
 
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """See `Predictor`."""
+        if not 0 <= options.get("least", 0.0) < 1:
+            raise ValueError(f"least {options['least']!r} is a share of a place; expected 0 or more, below 1")
+
 
 def _movable(network: nn.Module) -> list[str]:
     """Names of the blocks whose maps can be moved; ValueError where there is none."""
-    found = [
-        name
-        for name, block in delta_blocks(network).items()
-        if type(block.rule) is DeltaRule and block.choice == COMPRESSED
-    ]
+    found = movable(network)
     if not found:
         raise ValueError(
             "moved_stream moves what linear students keep, and the network has none that is compressed and "

@@ -13,6 +13,7 @@ PREDICTORS = Registry(
         "deep_feature_flow": "deltadistill.predictors.deep_feature_flow:DeepFeatureFlow",
         "skip_convolutions": "deltadistill.predictors.skip_convolutions:SkipConvolutions",
         "gated_tokens": "deltadistill.predictors.gated_tokens:GatedTokens",
+        "adaptive_width": "deltadistill.predictors.adaptive_width:AdaptiveWidths",
         "merged_tokens": "deltadistill.predictors.merged_tokens:PerFrameMerged",
         "low_resolution": "deltadistill.predictors.low_resolution:LowResolution",
         "moved_stream": "deltadistill.predictors.moved_stream:MovedStream",

@@ -9,6 +9,7 @@ The blocked map has the shape of the plain one, or further channels that fill it
 rounding.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.whole_blocks import cut_off, fill_blocks, is_worth_filling
 
 _log = logging.getLogger(__name__)
+
+_NOTE = "deltadistill.blocks"
 
 Optimise = Callable[[bytes, Path], None]
 """Optimise a graph for this machine, and write what came out to a path."""
@@ -40,9 +43,26 @@ def blocked_graphs(graphs: Graphs, optimise: Optimise) -> dict[str, bytes]:
         while maps:
             pair, kept = _optimised(graphs, maps, odd, block, optimise, folder)
             if kept == maps:
+                _note(pair["delta"], maps, block)
                 return {name: model.SerializeToString() for name, model in pair.items()}
             maps = kept  # once more with these alone: each must lie alike on both sides
     return {}
+
+
+def _note(model: Any, maps: set[str], block: int) -> None:
+    """Have a graph itself say which of its maps lie in blocks, for who looks into them (`blocks_of`)."""
+    from onnx import helper
+
+    helper.set_model_props(model, {_NOTE: json.dumps({"maps": sorted(maps), "block": block})})
+
+
+def blocks_of(session: Any) -> tuple[set[str], int]:
+    """Names of the maps that a loaded delta graph takes in blocks, and the channels of one; else none, 1."""
+    note = session.get_modelmeta().custom_metadata_map.get(_NOTE)
+    if note is None:
+        return set(), 1
+    said = json.loads(note)
+    return set(said["maps"]), said["block"]
 
 
 def _by_blocks(graphs: Graphs, block: int) -> tuple[set[str], dict[str, int]]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,8 @@ from deltadistill.runtime.between import DELTA, Between
 from deltadistill.runtime.engine import Session, engines_for, open_session
 from deltadistill.runtime.filling import filler
 from deltadistill.runtime.graphs import Graphs, noise
+from deltadistill.runtime.map_motion import motion_since_key
+from deltadistill.runtime.moving_maps import Motions, everything_moves
 from deltadistill.runtime.proving import failures, names_left
 from deltadistill.runtime.runner_file import FUNCTIONS, Description
 from deltadistill.runtime.versions import installed_versions
@@ -87,8 +89,14 @@ def choose(
         if not any(why.is_late for why in failed.values()):
             _remember(question, times)
     between = description.between
-    moving_ms = _moving_ms(description) if between.kind == "moved" and period > 1 else 0.0
-    choice = decided(times, period=period, precision=precision, between=between, moving_ms=moving_ms)
+    choice = decided(
+        times,
+        period=period,
+        precision=precision,
+        between=between,
+        moving_ms=_moving_ms(description) if between.kind == "moved" and period > 1 else 0.0,
+        flow_ms=_flow_ms(description) if description.motion is not None and period > 1 else 0.0,
+    )
     if description.computes_every_frame:
         told = f"{times['frame'][choice.engine]:.1f} ms ({choice.engine})"
         choice = replace(choice, reason=f"the per-frame network is all there is: every frame takes {told}")
@@ -107,11 +115,12 @@ def measured(sessions: Mapping[str, Session], description: Description, *, secon
     Where there is the per-frame network alone, its times stand for all three.
     """
     frame = noise(description.frame, sizes=description.sizes)
+    motions = [] if description.motion is None else [everything_moves(*frame.shape[:3])]
     turns: list[Turn] = []
     for name, session in sessions.items():
         turns.append([(("frame", name), partial(session.frame, frame))])
         if not description.has_frame_graphs_alone:
-            turns += _turns_of_deltas(name, session, frame)
+            turns += _turns_of_deltas(name, session, frame, motions)
     begun = perf_counter()
     measure_turns(turns, runs=1, warmup=1)
     rounds = min(max(3, int(2 * seconds / (perf_counter() - begun))), _MOST_ROUNDS)
@@ -123,25 +132,34 @@ def measured(sessions: Mapping[str, Session], description: Description, *, secon
     }
 
 
-def _turns_of_deltas(name: str, session: Session, frame: np.ndarray) -> list[Turn]:
+def _turns_of_deltas(
+    name: str, session: Session, frame: np.ndarray, motions: Sequence[Motions]
+) -> list[Turn]:
     maps, spare = session.key(frame)[1], session.key(frame)[1]
     return [
         [(("key", name), partial(session.key, frame, into=spare))],
-        [(("delta", name), partial(session.delta, frame, maps))] * _DELTAS,
+        [(("delta", name), partial(session.delta, frame, maps, *motions))] * _DELTAS,
     ]
 
 
 def decided(
-    times: Times, *, period: int, precision: str, between: Between = DELTA, moving_ms: float = 0.0
+    times: Times,
+    *,
+    period: int,
+    precision: str,
+    between: Between = DELTA,
+    moving_ms: float = 0.0,
+    flow_ms: float = 0.0,
 ) -> Choice:
     """The fastest way: an engine with delta frames, or where none is faster, the fastest per-frame engine.
 
-    moving_ms: of a frame whose answer is moved along.
+    moving_ms: of a frame whose answer is moved along. flow_ms: to find the motion since the key frame, for a
+        delta frame whose maps are moved.
     """
     frame, key, delta = times["frame"], times["key"], times["delta"]
     first = frame if between.computes_keys_alone else key
     computed = between.computed(period)
-    moved = (period - computed) * moving_ms
+    moved = (period - computed) * moving_ms + (computed - 1) * flow_ms
     amortised = {name: (first[name] + (computed - 1) * delta[name] + moved) / period for name in key}
     best, plain = min(amortised, key=lambda name: amortised[name]), min(frame, key=lambda name: frame[name])
     is_slower = amortised[best] >= frame[plain]
@@ -166,6 +184,16 @@ def _moving_ms(description: Description) -> float:
     )
 
 
+def _flow_ms(description: Description) -> float:
+    """Milliseconds that it takes to find the motion of a frame since its key frame."""
+    assert description.motion is not None
+    frames = [noise(description.frame, seed, sizes=description.sizes) for seed in range(2)]
+    motion = motion_since_key(description.motion)
+    motion.see(frames[0], is_key=True)
+    see = partial(motion.see, frames[1], is_key=False)
+    return measure_turns([[("flow", see)]], runs=5, warmup=1).median_ms("flow")
+
+
 def _question(
     graphs: Graphs, description: Description, names: list[str], **settings: str | int | None
 ) -> str:
@@ -176,6 +204,7 @@ def _question(
         "versions": installed_versions(),
         "graphs": {name: graph.sha256 for name, graph in description.graphs.items()},
         "frame": description.frame.shape,
+        **({"moved": sorted(graphs.moved)} if graphs.moved else {}),
         **settings,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

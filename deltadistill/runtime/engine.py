@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from deltadistill.motion.cells import CellMotion
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.registry import ENGINES
 
@@ -31,8 +32,12 @@ class Session(Protocol):
     def key(self, frame: np.ndarray, *, into: Maps | None = None) -> tuple[Arrays, Maps]:
         """Outputs and maps of a key frame. into: maps that nobody needs any longer, for their memory."""
 
-    def delta(self, frame: np.ndarray, maps: Maps) -> Arrays:
-        """Outputs of a later frame, from the maps of its key frame, which stay as they are."""
+    def delta(self, frame: np.ndarray, maps: Maps, motions: Sequence[CellMotion] = ()) -> Arrays:
+        """Outputs of a later frame, from the maps of its key frame, which stay as they are.
+
+        motions: since the key frame, of each frame of the batch: the maps `graphs.moved` are moved along. An
+            engine that moves none says so in `reason_against`; it is then not asked with any.
+        """
 
 
 class Engine(Protocol):

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltadistill.runtime.between import Between
+from deltadistill.runtime.needs_opencv import made_with_opencv
 from deltadistill.runtime.registry import FILLERS
 
 
@@ -36,15 +37,7 @@ class Copying:
 
 def filler(between: Between) -> Filler:
     """What answers frames that are not computed; ValueError where it needs what is not installed."""
-    try:
-        return FILLERS.find(between.kind)(between)
-    except ModuleNotFoundError as error:
-        if error.name != "cv2":
-            raise
-        raise ValueError(
-            "answers are moved along with the picture by OpenCV, which is not installed; "
-            "pip install opencv-python-headless"
-        ) from None
+    return made_with_opencv(lambda: FILLERS.find(between.kind)(between), "answers")
 
 
 class Filling:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltadistill.runtime.runner_file import TensorForm
+from deltadistill.runtime.tensor_form import TensorForm
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Graphs:
     onnx, int8, packages: files of the functions; int8: ONNX too, in 8 bits.
     functions: PyTorch modules of them, in a process that has it.
     frame, outputs, maps: forms of what they take and return. joined: by map, the maps that it stands for,
-        where some are only ever summed. sizes: what the axes of any size have in frames that the graphs were
-        made with, by name.
+        where some are only ever summed. moved: names of the maps that go where the picture has gone, before a
+        delta frame whose motion is given. sizes: what the axes of any size have in frames that the graphs
+        were made with, by name.
     """
 
     frame: TensorForm
@@ -30,6 +31,7 @@ class Graphs:
     packages: Mapping[str, Path] = field(default_factory=dict)
     functions: Mapping[str, Any] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    moved: frozenset[str] = frozenset()
     joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

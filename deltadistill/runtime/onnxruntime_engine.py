@@ -1,7 +1,10 @@
 """ONNX Runtime: maps stay where it made them, bound as inputs of the delta graph without a copy."""
 
+import ctypes
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from deltadistill.account.machine import usable_cores
-from deltadistill.runtime.blocked_maps import agree, blocked_graphs
+from deltadistill.motion.cells import CellMotion
+from deltadistill.runtime.blocked_maps import agree, blocked_graphs, blocks_of
 from deltadistill.runtime.graphs import Graphs, noise
+from deltadistill.runtime.moving_maps import Lying, channels_first, moved
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +34,8 @@ class OnnxRuntime:
             return f"its processor kernels compute in {' and '.join(_PRECISIONS)}, not in {precision}"
         if reason := graphs.reason_against_onnx(precision):
             return reason
+        if graphs.moved and device != "cpu":
+            return f"maps are moved along with the picture on the processor, not on {device}"
         import onnxruntime
 
         if _PROVIDERS[device] not in onnxruntime.get_available_providers():
@@ -62,9 +69,22 @@ class OnnxSession:
         """See `engine.Session`."""
         return self._run(self.loaded("key"), frame, (), into or (), maps_out=True)
 
-    def delta(self, frame: np.ndarray, maps: Any) -> Sequence[np.ndarray]:
+    def delta(self, frame: np.ndarray, maps: Any, motions: Sequence[CellMotion] = ()) -> Sequence[np.ndarray]:
         """See `engine.Session`."""
-        return self._run(self.loaded("delta"), frame, maps, ())[0]
+        session = self.loaded("delta")
+        with moved(self._lying(maps) if motions else (), motions):
+            return self._run(session, frame, maps, ())[0]
+
+    def _lying(self, maps: Any) -> Iterator[Lying]:
+        """The maps that are moved, as they lie: channels first, or in blocks."""
+        blocked, block = self._blocks
+        for name, value in zip(self._maps, maps, strict=True):
+            if name in self._graphs.moved:
+                yield channels_first(_memory(value), block=block if name in blocked else 1)
+
+    @cached_property
+    def _blocks(self) -> tuple[set[str], int]:
+        return blocks_of(self.loaded("delta"))
 
     def loaded(self, name: str) -> Any:
         """ONNX Runtime's own session of a function."""
@@ -115,6 +135,13 @@ class OnnxSession:
         else:
             for name in self._maps:
                 binding.bind_output(name, self._device)
+
+
+def _memory(value: Any) -> np.ndarray:
+    """The floats of a value of the processor, to be changed where they lie; `numpy()` may be a copy."""
+    shape = value.shape()
+    floats = (ctypes.c_float * math.prod(shape)).from_address(value.data_ptr())
+    return np.ctypeslib.as_array(floats).reshape(shape)
 
 
 class _Loader:

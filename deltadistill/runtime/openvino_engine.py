@@ -1,12 +1,14 @@
 """OpenVINO: key and delta graph share the memory of the maps, in the precision that it computes in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from deltadistill.motion.cells import CellMotion
 from deltadistill.runtime.graphs import Graphs
+from deltadistill.runtime.moving_maps import Lying, channels_last, moved
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
@@ -58,18 +60,27 @@ class OpenVinoSession:
             request.set_output_tensor(number, tensor)
         return self._outputs(self._infer("key", frame)), maps
 
-    def delta(self, frame: np.ndarray, maps: Any) -> Sequence[np.ndarray]:
+    def delta(self, frame: np.ndarray, maps: Any, motions: Sequence[CellMotion] = ()) -> Sequence[np.ndarray]:
         """See `engine.Session`."""
         request = self.request("delta")
         for number, tensor in enumerate(maps, start=1):
             request.set_input_tensor(number, tensor)
-        return self._outputs(self._infer("delta", frame))
+        with moved(self._lying(maps) if motions else (), motions):
+            return self._outputs(self._infer("delta", frame))
+
+    def _lying(self, maps: Any) -> Iterator[Lying]:
+        """The maps that are moved, as they lie: channels last."""
+        for form, tensor in zip(self._graphs.maps, maps, strict=True):
+            if form.name in self._graphs.moved:
+                values = tensor.data
+                yield channels_last(values.view(np.uint16) if values.itemsize == 2 else values)
 
     def _infer(self, name: str, frame: np.ndarray) -> Any:
         import openvino
 
         request = self.request(name)
-        request.set_input_tensor(0, openvino.Tensor(np.ascontiguousarray(frame), shared_memory=True))
+        plain = np.ascontiguousarray(frame)  # has a name, as the tensor does not keep its memory alive
+        request.set_input_tensor(0, openvino.Tensor(plain, shared_memory=True))
         request.infer()
         return request
 

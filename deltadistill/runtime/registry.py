@@ -21,6 +21,9 @@ PROFILES = Registry(
     },
 )
 
+# Motion of frames since their key frame (key_motion.py), by what it is found with.
+MOTIONS = Registry("motion", {"flow": "deltadistill.runtime.key_motion:KeyMotion"})
+
 # What answers frames that a runner does not compute (filling.py), by kind of between.py.
 FILLERS = Registry(
     "way to answer frames",

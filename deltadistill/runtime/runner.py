@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from deltadistill.blocks.schedules import FixedPeriod, KeySchedule
+from deltadistill.motion.cells import CellMotion
 from deltadistill.runtime.choice import Choice, choose
 from deltadistill.runtime.engine import Maps, Session, open_session
 from deltadistill.runtime.filling import Filling
 from deltadistill.runtime.graphs import Graphs, bytes_of
-from deltadistill.runtime.runner_file import LEARNER, Description, Schedule, TensorForm, read_description
+from deltadistill.runtime.map_motion import motion_since_key
+from deltadistill.runtime.runner_file import LEARNER, Description, Schedule, read_description
 from deltadistill.runtime.structure import rebuild
 from deltadistill.video.registry import DECODERS
 
@@ -87,6 +89,8 @@ class Runner:
         self._batch = 0
         self._size: tuple[int, ...] | None = None
         between = self.description.between
+        form = None if self.choice.per_frame else self.description.motion
+        self._motion = None if form is None else motion_since_key(form)
         self._filling = None if self.choice.per_frame or between.kind == "delta" else Filling(between)
         self.is_key_frame = True
         schedule.refresh()
@@ -132,7 +136,7 @@ class Runner:
         if not self._one_frame.acquire(blocking=False):
             raise RuntimeError("this runner is busy with a frame; make one for each video, by another()")
         try:
-            _require_form(frame, self.description.frame)
+            self.description.frame.require(frame)
             self._begin_anew_at_another_size(frame)
             is_key_frame = self._schedule.is_due(frame)
             self._require_as_many(frame, is_key_frame)
@@ -169,8 +173,9 @@ class Runner:
         if filling is not None and not is_key_frame and not filling.is_computed():
             self.is_key_frame = False
             return filling.answered(frame)
+        motions = () if self._motion is None else self._motion.see(frame, is_key=is_key_frame)
         with self._turn:
-            outputs = self._computed(frame, is_key_frame)
+            outputs = self._computed(frame, is_key_frame, motions)
         answer = rebuild(self.description.structure, outputs)
         if self._decode is not None:
             answer = self._decode(answer)
@@ -178,13 +183,15 @@ class Runner:
             filling.computed(frame, answer, is_key=is_key_frame)
         return answer
 
-    def _computed(self, frame: np.ndarray, is_key_frame: bool) -> Sequence[np.ndarray]:
+    def _computed(
+        self, frame: np.ndarray, is_key_frame: bool, motions: Sequence[CellMotion]
+    ) -> Sequence[np.ndarray]:
         self.is_key_frame = is_key_frame or self.choice.per_frame
         if self.choice.per_frame or self.description.between.computes_keys_alone:
             self._batch = len(frame)
             return self.session.frame(frame)
         if not is_key_frame:
-            return self.session.delta(frame, self._maps)
+            return self.session.delta(frame, self._maps, *([motions] if motions else []))
         reusable = self._maps if self._maps is not None and len(frame) == self._batch else None
         outputs, self._maps = self.session.key(frame, into=reusable)
         self._batch = len(frame)
@@ -221,18 +228,6 @@ def graphs_in(folder: Path, description: Description) -> Graphs:
         onnx={name: folder / graph.file for name, graph in description.graphs.items()},
         int8={name: folder / graph.file for name, graph in description.int8.items()},
         packages={name: folder / graph.file for name, graph in description.packages.items()},
+        moved=frozenset() if description.motion is None else frozenset(description.motion.maps),
         sizes=description.sizes,
     )
-
-
-def _require_form(frame: Any, form: TensorForm) -> None:
-    if not isinstance(frame, np.ndarray):
-        raise ValueError(f"expected a numpy array, got {type(frame).__name__}; a tensor's is tensor.numpy()")
-    fits = len(frame.shape) == len(form.shape) and all(
-        isinstance(want, str) or want == side for want, side in zip(form.shape, frame.shape, strict=True)
-    )
-    if not fits or frame.dtype != form.dtype:
-        raise ValueError(
-            f"a frame of {frame.dtype} and shape {tuple(frame.shape)}, where this runner takes {form.dtype} "
-            f"of shape ({', '.join(map(str, form.shape))})"
-        )

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -20,8 +19,10 @@ from pydantic import (
 from deltadistill.blocks.schedules import Adaptive, FixedPeriod, KeySchedule
 from deltadistill.files.strict_json import read_json
 from deltadistill.runtime.between import DELTA, Between
+from deltadistill.runtime.map_motion import MovedMaps
 from deltadistill.runtime.picture_form import PictureForm
 from deltadistill.runtime.structure import faults
+from deltadistill.runtime.tensor_form import MOST_BYTES, Side, TensorForm
 
 FORMAT = 1
 NAME = "runner.json"
@@ -29,36 +30,11 @@ LEARNER = "online.json"  # beside it where the runner learns while it runs (expo
 FUNCTIONS = ("frame", "key", "delta")
 
 _REMEDY = "export the network again, or copy the whole folder again"
-_MOST_AXES = 8
 _MOST_TENSORS = 10_000
-_MOST_BYTES = 2**36  # of one tensor: far beyond any memory, and no number overflows
-
-Side = Annotated[int, Field(ge=1, le=2**31)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class TensorForm(_Strict):
-    """A tensor that goes in or out: its name in the graph, its sizes, and the type of its values.
-
-    shape: sizes by axis; a name in place of a number is an axis of any size, the same one wherever it stands.
-    """
-
-    name: Annotated[str, Field(min_length=1, max_length=500)]
-    shape: Annotated[list[Side | str], Field(max_length=_MOST_AXES)]
-    dtype: Literal["float32", "float16", "float64", "uint8", "int64", "int32", "bool"]
-
-    def shape_at(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Its shape where axes of any size have these; those that are not named are 1."""
-        return tuple(sizes.get(side, 1) if isinstance(side, str) else side for side in self.shape)
-
-    @model_validator(mode="after")
-    def _is_of_a_size(self) -> "TensorForm":
-        if math.prod(self.shape_at({})) > _MOST_BYTES:
-            raise ValueError(f"{self.name!r} of shape {self.shape} is larger than any memory")
-        return self
 
 
 class GraphFile(_Strict):
@@ -135,7 +111,8 @@ class Description(_Strict):
     frame: what every function takes; uint8 (N, H, W, 3) where there are `pictures`, which say how they are
         made, else as the network takes it. outputs, maps: what `key` returns, in this order; `delta` takes
         frame and maps and returns outputs. structure: the form of the outputs (runtime/structure.py).
-    between: how frames between key frames are answered (between.py).
+    between: how frames between key frames are answered (between.py). motion: how maps are moved before a
+        delta frame (map_motion.py); None: they stay where they are.
     graphs: the file of each function; of "frame" alone where the others are never run. int8: the same in 8
         bits; packages: compiled for one machine.
     sizes: what axes of any size have in the frames that the graphs were made with, by their names.
@@ -150,6 +127,7 @@ class Description(_Strict):
     maps: Annotated[list[TensorForm], Field(max_length=_MOST_TENSORS)]
     schedule: Schedule
     between: Between = DELTA
+    motion: MovedMaps | None = None
     graphs: dict[Literal["frame", "key", "delta"], GraphFile]
     int8: dict[Literal["frame", "key", "delta"], GraphFile] = {}
     packages: dict[Literal["frame", "key", "delta"], GraphFile] = {}
@@ -172,7 +150,7 @@ class Description(_Strict):
         if len(set(names)) < len(names):
             raise ValueError("frame, outputs and maps must have names of their own")
         for tensor in (self.frame, *self.maps):
-            if math.prod(tensor.shape_at(self.sizes)) > _MOST_BYTES:
+            if math.prod(tensor.shape_at(self.sizes)) > MOST_BYTES:
                 raise ValueError(f"sizes make {tensor.name!r} of shape {tensor.shape} larger than any memory")
         expected = {"frame"} if self.has_frame_graphs_alone else set(FUNCTIONS)
         for files in (self.graphs, self.int8, self.packages):
@@ -191,12 +169,18 @@ class Description(_Strict):
                 'between: "moved" takes pictures, one at a time; frames of shape '
                 f"{self.frame.shape} with{'out' if self.pictures is None else ''} pictures are not that"
             )
+        if self.motion is not None:
+            self.motion.require_movable(self.maps, self.frame, are_pictures=self.pictures is not None)
         if self.pictures is not None and self.frame.shape[1:] != [*self.pictures.size, 3]:
             raise ValueError(
                 f"frames of shape {self.frame.shape}, where pictures of size {list(self.pictures.size)} need "
                 f"[…, {self.pictures.size[0]}, {self.pictures.size[1]}, 3]"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _with_motion_where_there_is(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if (name, value) != ("motion", None)}
 
 
 def read_description(folder: Path, *, whole: bool = True) -> Description:

@@ -26,6 +26,8 @@ class TorchEngine:
             return "torch is not installed; pip install 'deltadistill[torch]'"
         if not getattr(graphs, self._source):
             return f"there are no {self._what}"
+        if graphs.moved:
+            return "it leaves maps where they are, and some of these are moved along with the picture"
         if precision not in self._precisions:
             return f"it computes in {' and '.join(self._precisions)} here, not in {precision}"
         return None

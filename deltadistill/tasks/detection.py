@@ -17,12 +17,14 @@ from deltadistill.data.manifest import Frame
 from deltadistill.metrics.mean_average_precision import MeanAveragePrecision
 from deltadistill.metrics.measures import MAP50, Measure
 from deltadistill.metrics.motion_speed import motion_iou
+from deltadistill.models.detr import Detr
 from deltadistill.models.faster_rcnn import FasterRCNN
 from deltadistill.processes.group import ALONE, Group
 from deltadistill.tasks.anchors import AnchorMaps
 from deltadistill.tasks.detection_metric import DetectionMetric, Wanted
 from deltadistill.tasks.own_boxes import OwnBoxes
 from deltadistill.tasks.regions import Regions
+from deltadistill.tasks.set_prediction import SetPrediction
 from deltadistill.tasks.suppression import Suppression
 from deltadistill.tasks.task import Form, Reference, Scores
 
@@ -168,13 +170,17 @@ def detector_of(network: nn.Module) -> Detector[nn.Module]:
         return AnchorMaps()
     if getattr(network, "decode", None) is not None:
         return OwnBoxes()
+    if hasattr(network, "boxes_asked"):
+        sets: Detector[Detr] = SetPrediction()
+        return cast(Detector[nn.Module], sets)
     if hasattr(network, "propose"):
         regions: Detector[FasterRCNN] = Regions()
         return cast(Detector[nn.Module], regions)  # whatever proposes is taken for a FasterRCNN
     raise ValueError(
         f"{type(network).__name__} is no detector that can be read: the data set has boxes, and the network "
-        "neither carries `anchors` (models.anchor_layout), proposes regions (models.faster_rcnn) nor brings "
-        "`decode` of its own (tasks.adapted); choose one of the models for detection"
+        "neither carries `anchors` (models.anchor_layout), proposes regions (models.faster_rcnn), asks with "
+        "boxes (models.detr) nor brings `decode` of its own (tasks.adapted); choose one of the models for "
+        "detection"
     )
 
 

@@ -1,6 +1,6 @@
 """A network and its optimiser: a step from the losses of its passes, and the state to go on from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.training.moving_average import MovingAverage
+from deltadistill.training.only_learn import OnlyLearn, still_modules, still_parameters
 from deltadistill.training.optimiser import Course
 from deltadistill.training.passes import Passes, sums
 from deltadistill.training.precision import Precision
@@ -33,6 +34,8 @@ class OptimisedNetwork:
     companions: modules that learn with the network and are no part of it, by name.
     checks_gradient: whether a gradient that is not finite, or too long to be measured, is an error; False
         where whoever trains judges the end and can go back to the start.
+    only_learn: stages in which some modules alone learn. All others keep their weights then, and run as in
+        use, so that their batch norm keeps its statistics; companions learn throughout.
     """
 
     network: nn.Module
@@ -44,6 +47,7 @@ class OptimisedNetwork:
     average: MovingAverage | None = None
     companions: Mapping[str, nn.Module] = field(default_factory=dict)
     checks_gradient: bool = True
+    only_learn: Sequence[OnlyLearn] = ()
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self):
@@ -57,6 +61,8 @@ class OptimisedNetwork:
         float16 such a gradient leaves the weights as they are, and the next is scaled by less.
         """
         self.optimiser.zero_grad(set_to_none=True)
+        for _, module in still_modules(self.network, self.only_learn, index):
+            module.training = False  # alone: what lies in it and learns is not touched
         parts = []
         for terms in losses:
             self.scaler.scale(terms["loss"]).backward()
@@ -64,6 +70,8 @@ class OptimisedNetwork:
         totals = self._totals(parts)
         if not isfinite(totals["loss"]):
             raise LossNotFiniteError(totals)
+        for parameter in still_parameters(self.network, self.only_learn, index):
+            parameter.grad = None  # and so neither momentum nor weight decay moves it
         self._add_gradients()
         self.scaler.unscale_(self.optimiser)
         if self.checks_gradient:

@@ -1,12 +1,16 @@
 """Variants in engines: they answer as they do in PyTorch, and what an engine cannot do is said."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from data.small_dataset import make_manifest
+from preparation.small_videos import drifting
 
 import deltadistill as dd
+from deltadistill.blocks.moved_rule import MovedDeltaRule
 from deltadistill.blocks.schedules import FixedPeriod
 from deltadistill.blocks.stream import Stream
 from deltadistill.data.frames import FrameStore
@@ -15,6 +19,7 @@ from deltadistill.evaluation.frames import stream_of
 from deltadistill.evaluation.in_engines import EngineNetwork, Exported
 from deltadistill.evaluation.quickest_engines import engines_to_time, fastest_of
 from deltadistill.evaluation.timed_variants import Condition, Timed, Variant, graphs_of, time_variants
+from deltadistill.exporting.moved_maps import movable_maps
 from deltadistill.predictors import predictor as predictors
 from deltadistill.predictors.frame_batch import FrameBatch
 from deltadistill.predictors.per_frame import PerFrame
@@ -71,6 +76,42 @@ def test_a_predictor_answers_in_an_engine_as_in_pytorch(predict, teacher, delta,
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
         assert both[0].is_key_frame == both[1].is_key_frame
     assert task.network is network  # a detection network knows its anchors
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("options", [{}, {"preset": "medium", "least": 0.3}])
+def test_maps_that_move_do_so_in_an_engine_as_in_pytorch(engine, options, delta, in_engine):
+    network = in_engine(delta)
+    network = EngineNetwork(network.exported, engine, threads=1, precision="fp32")
+    both = [
+        predictors.build("moved_stream", delta, Logits(), options=options),
+        in_engines.build("moved_stream", network, Logits(), options=options),
+        predictors.build("stream", delta, Logits()),
+    ]
+    frames = [
+        FrameBatch(torch.from_numpy(np.stack([one, other])).permute(0, 3, 1, 2))
+        for one, other in zip(drifting(12, (32, 48))[::2], drifting(12, (32, 48))[::-2], strict=True)
+    ]
+    for predictor in both:
+        predictor.begin(stream_of(frames[0], FixedPeriod(4)))
+    moved = 0.0
+    for frame in frames:
+        expected, found, at_rest = (predictor.answer(frame) for predictor in both)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        assert both[0].is_key_frame == both[1].is_key_frame
+        moved = max(moved, float((found - at_rest).abs().max()))
+    assert moved > 1e-2
+
+
+def test_what_is_no_single_map_cannot_be_moved_and_is_named(delta, in_engine):
+    functions = in_engine(delta).exported.loaded(torch.rand(1, 3, 16, 24)).functions
+    given = MovedDeltaRule(), torch.empty(1, 2, 16, 24)
+    (name,) = functions.maps
+    with pytest.raises(ValueError, match="stand for maps that move and for some that stay"):
+        movable_maps(functions, {name: (name, "another")}, *given)
+    odd = replace(functions, maps={name.replace("c_0", "1"): functions.maps[name]})
+    with pytest.raises(ValueError, match=r"1'\] are not the one map that a linear student needs"):
+        movable_maps(odd, {}, *given)
 
 
 def test_a_stream_in_an_engine_keeps_one_map_in_place_of_input_and_output(delta, in_engine):
@@ -132,14 +173,13 @@ def test_a_predictor_that_needs_the_network_itself_is_refused(kind, message, del
     [
         ("skip_convolutions", {"threshold": 0.1}),
         ("deep_feature_flow", {"split": "2"}),
-        ("moved_stream", {}),
-        ("moved_between", {"predict": "moved_stream"}),
+        ("moved_between", {"predict": "deep_feature_flow", "options": {"split": "2"}}),
     ],
 )
 def test_one_that_computes_inside_its_network_is_named_with_where_it_is_timed(
     predict, options, delta, in_engine
 ):
-    inside = "moved_stream" if predict == "moved_between" else predict
+    inside = "deep_feature_flow" if predict == "moved_between" else predict
     with pytest.raises(
         ValueError, match=f"'{inside}' computes with modules inside .* in eager PyTorch alone"
     ):

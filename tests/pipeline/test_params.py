@@ -141,6 +141,7 @@ def test_parsed_parameters_cannot_be_changed(content):
         ("distill.loss.alpha", float("inf"), r"distill\.loss\.alpha: .*finite"),
         ("variants.delta", {"network": "pretrain_teacher", "predict": "stream"}, "no students"),
         ("variants.delta", {"network": "pretrain_teacher", "predict": "moved_between"}, "no students"),
+        ("variants.delta", {"network": "pretrain_teacher", "predict": "adaptive_width"}, "no students"),
         (
             "variants.delta",
             {"network": "pretrain_teacher", "predict": "checked_stream", "options": {"agreement": 0.9}},

@@ -11,7 +11,7 @@ import deltadistill as dd
 from deltadistill.runtime import proving
 from deltadistill.runtime.graphs import Graphs
 from deltadistill.runtime.proving import failures, names_left, require_it_runs
-from deltadistill.runtime.runner_file import TensorForm
+from deltadistill.runtime.tensor_form import TensorForm
 
 ENGINES = '''
 """Engines that go wrong, and one that does not; each notes the functions that are called."""

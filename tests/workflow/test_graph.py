@@ -124,3 +124,23 @@ def closure(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
         if not more:
             return closed
         closed |= more
+
+
+def test_every_value_that_changes_a_result_is_a_parameter_of_a_stage():
+    """What no stage lists, an edit of params.yaml would change without making anything stale."""
+    read = YAML(typ="safe")
+    stages = read.load(ROOT / "dvc.yaml")["stages"]
+    listed = {
+        name for key, stage in stages.items() if key != "trace_code" for name in stage.get("params", [])
+    }
+    listed |= set(re.findall(r"\$\{([a-z_.]+)", (ROOT / "dvc.yaml").read_text()))
+    values = read.load(ROOT / "params.yaml")
+    assert len(listed) > 40
+    unlisted = {
+        f"{section}.{key}"
+        for section, keys in values.items()
+        if isinstance(keys, dict) and section not in listed and section != "training"  # how, not what
+        for key in keys
+        if not any(f"{name}.".startswith(f"{section}.{key}.") or name == section for name in listed)
+    }
+    assert unlisted == set()

@@ -8,7 +8,7 @@ from deltadistill.pipeline.params.faults import fault
 from deltadistill.pipeline.params.losses import DistillLoss
 from deltadistill.pipeline.params.section import Name, Positive, Section
 from deltadistill.pipeline.params.students import Search, Students
-from deltadistill.pipeline.params.training import AugmentParams, Decay, Precision, Schedule
+from deltadistill.pipeline.params.training import AugmentParams, Decay, OnlyLearn, Precision, Schedule
 from deltadistill.pipeline.params.trainings import NetworkTraining
 
 
@@ -22,6 +22,7 @@ class DistillOptimiser(Section):
     learning_rate_student: Annotated[float, Field(ge=0)]
     learning_rate_gate: Annotated[float, Field(ge=0)]
     clip_norm: Annotated[float, Field(gt=0)] | None
+    only_learn: list[OnlyLearn] = Field(default_factory=list)
 
 
 class TrainingMotion(Section):
@@ -77,6 +78,13 @@ class Distill(Section):
         return self
 
     @model_validator(mode="after")
+    def _something_is_learnt_before_the_task(self) -> "Distill":
+        for name, training in self.trainings.items():
+            if training.learns_by_terms and not training.changes:
+                self.loss.require_something_before_the_task(name, training.method)
+        return self
+
+    @model_validator(mode="after")
     def _settings_fit_together(self) -> "Distill":
         if self.clip_length - 1 > self.max_distance:
             raise ValueError(
@@ -95,11 +103,13 @@ class Distill(Section):
                 "chosen_by ranks is for students of kind linear that start from data; set students: "
                 "{kind: linear, initialisation: data}"
             )
-        if self.loss.task != "labels" and self.optimiser.learning_rate_teacher > 0:
+        students = any(each.predicts and not each.changes for each in self.trainings.values())
+        early = students and self.loss.task_from > 0
+        if (early or self.loss.task != "labels") and self.optimiser.learning_rate_teacher > 0:
             raise ValueError(
-                "without labels nothing holds the teacher's features in place while they are made easy "
-                f"to distill; set optimiser.learning_rate_teacher to 0 (got "
-                f"{self.optimiser.learning_rate_teacher})"
+                f"without labels{', before task_from,' if early else ''} nothing holds the teacher's "
+                "features in place while they are made easy to distill; set "
+                f"optimiser.learning_rate_teacher to 0 (got {self.optimiser.learning_rate_teacher})"
             )
         return self
 

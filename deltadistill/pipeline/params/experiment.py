@@ -118,7 +118,12 @@ class Params(Section):
         }
         for name, variant in self.variants.items():
             inner = variant.options.get("predict", "stream") if variant.predict == "moved_between" else None
-            streams = {variant.predict, inner} & {"stream", "moved_stream", "checked_stream"}
+            streams = {variant.predict, inner} & {
+                "stream",
+                "moved_stream",
+                "checked_stream",
+                "adaptive_width",
+            }
             if streams and variant.network not in with_students:
                 raise ValueError(
                     f"variants.{name} predicts as a stream with {variant.network!r}, which has no students; "

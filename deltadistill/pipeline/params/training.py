@@ -43,6 +43,20 @@ class AugmentParams(Section):
         return self
 
 
+class OnlyLearn(Section):
+    """Between the shares `starts` and `until` of the steps, only what is in these modules learns."""
+
+    modules: Annotated[list[str], Field(min_length=1)]
+    starts: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    until: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "OnlyLearn":
+        if self.until <= self.starts:
+            raise ValueError(f"until {self.until} is not after starts {self.starts}; it would never hold")
+        return self
+
+
 class TeacherOptimiser(Section):
     """Optimiser of the per-frame network."""
 
@@ -51,6 +65,7 @@ class TeacherOptimiser(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     clip_norm: Annotated[float, Field(gt=0)] | None
+    only_learn: list[OnlyLearn] = Field(default_factory=list)
 
 
 class TaskLoss(Section):

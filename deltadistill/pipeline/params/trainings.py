@@ -67,6 +67,11 @@ class NetworkTraining(Section):
         """What the students of this training predict; None where there are none."""
         return {"delta": "delta", "feature": "feature", "fgfi": "feature"}.get(self.method)
 
+    @property
+    def learns_by_terms(self) -> bool:
+        """Whether its loss is made of the weighted terms of the distill section's loss."""
+        return self.predicts is not None or self.method in ("small", "pooled")
+
     def network(self, name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Name and options of the network that method small trains, where the teacher's are these."""
         return (name, {**options, **self.options}) if self.model is None else (self.model, dict(self.options))

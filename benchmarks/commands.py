@@ -3,6 +3,7 @@
     python benchmarks/commands.py                       # all
     python benchmarks/commands.py --only inspect --networks ddrnet39 timm:resnet50
     python benchmarks/commands.py --runner runner/      # starts a runner of yours in place of a small one
+    python benchmarks/commands.py --only inspect --before ../earlier     # in turns with an earlier checkout
 
 Each command is a process of its own, as users start it. Seconds are those on the wall, then those of the
 processor, which other work on the machine changes less. Weights are random: they do not change the time.
@@ -54,6 +55,9 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--runner", type=Path, help="a runner's folder; a small one is made without it")
     parser.add_argument("--frames", type=int, default=20_000, help="of the look at the memory of run (20000)")
+    parser.add_argument(
+        "--before", type=Path, help="a checkout that inspect is compared with, network by network"
+    )
     parser.add_argument("--times", type=int, default=3, help="that run is started (3)")
     args = parser.parse_args()
     for part in args.only:
@@ -75,21 +79,30 @@ def measure_start(args) -> None:
 def measure_inspect(args) -> None:
     """`inspect` on each network, at the size that it or its weights have, else at 512×1024."""
     for network in args.networks:
-        told(f"inspect {network}", "inspect", *command(["inspect", network, "--json"]))
+        line = ["inspect", network, "--json"]
+        earlier = None if args.before is None else command(line, checkout=args.before)
+        wall, processor = command(line)
+        ratio = "" if earlier is None else f"{earlier[1]:>9.2f} s before, ×{earlier[1] / processor:.2f}"
+        told(f"inspect {network}", "inspect", wall, processor, ratio)
 
 
-def command(line: list[str]) -> tuple[float, float]:
-    """Seconds on the wall and of the processor that a command takes."""
+def command(line: list[str], checkout: Path | None = None) -> tuple[float, float]:
+    """Seconds on the wall and of the processor that a command takes, here or in another checkout."""
+    where = (
+        {}
+        if checkout is None
+        else {"cwd": checkout, "env": {**os.environ, "PYTHONPATH": str(checkout.resolve())}}
+    )
     before, begun = os.times(), time.perf_counter()
-    subprocess.run([*COMMAND, *line], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*COMMAND, *line], check=True, stdout=subprocess.DEVNULL, **where)
     wall, after = time.perf_counter() - begun, os.times()
     return wall, sum(after[2:4]) - sum(before[2:4])
 
 
-def told(what: str, part: str, wall: float, processor: float) -> None:
+def told(what: str, part: str, wall: float, processor: float, more: str = "") -> None:
     """A line of the table."""
     late = "" if wall <= MOST[part] else f"  more than {MOST[part]:g} s"
-    print(f"{what:<58}{wall:>7.2f} s{processor:>9.2f} s{late}", flush=True)
+    print(f"{what:<58}{wall:>7.2f} s{processor:>9.2f} s{more}{late}", flush=True)
 
 
 def measure_memory(args) -> None:

@@ -9,7 +9,7 @@ from deltadistill.acceleration import choice, designs, online_student, online_tr
 from deltadistill.acceleration.adaptive import ByChange, by_change
 from deltadistill.acceleration.baseline import Baseline, baseline
 from deltadistill.acceleration.delta_trials import Tried, not_opened, tried
-from deltadistill.acceleration.designs import DESIGNS, Design
+from deltadistill.acceleration.designs import ALONE, DESIGNS, Design
 from deltadistill.acceleration.fill_trials import timed_fills
 from deltadistill.acceleration.fills import best_fills, fills_of
 from deltadistill.acceleration.judging import FEW, Judge, sequences_of
@@ -20,6 +20,7 @@ from deltadistill.acceleration.notes import Notes
 from deltadistill.acceleration.precisions import precisions_to_try
 from deltadistill.acceleration.sessions import NoEngineError
 from deltadistill.acceleration.stillness import Stillness, stillness, warning
+from deltadistill.acceleration.student_trials import KIND, alone, alone_trial
 from deltadistill.acceleration.trial import TAKEN_BACK, Trial
 from deltadistill.acceleration.words import gain
 from deltadistill.exporting.running import Loaded, load
@@ -60,6 +61,7 @@ class Course(Notes):
         self.begin()
         self._fills()
         self._designs(_FOR_DESIGNS * self.budget.seconds)
+        self._alone()
         self._online()
         while self._distillation():
             pass
@@ -155,6 +157,40 @@ class Course(Notes):
         self._of_trial = self.budget.now() - begun
         return trial
 
+    def _alone(self) -> None:
+        """Students on every frame, from data; then distilled, where only their fidelity is in the way."""
+        if self.has(design=ALONE.key) or not self.budget.allows(self._of_design):
+            return
+        with self.timing() as done:
+            try:
+                network = self.networks.made(ALONE)
+            except ValueError as error:
+                done(Trial(f"students on every frame, {ALONE}", KIND, design=ALONE.key, ended=str(error)))
+                return
+        before = self._alone_trial(network, 0)
+        taken = choice.choose(self.trials, asked=self.case.asked).taken
+        seconds = _FOR_LEARNING * self.budget.seconds
+        is_faster = before.speedups.get(1, 0.0) > taken.speedup
+        if before.has_students_of(taken.trial) or not is_faster:
+            return
+        if self.budget.allows(seconds + self._of_trial):
+            self._learned(network, ALONE, before, seconds)
+
+    def _alone_trial(self, network: nn.Module, steps: int) -> Trial:
+        """Try students of features, as the plain network that they are."""
+        learned = f", {steps} steps of distillation" if steps else ""
+        trial = Trial(f"students on every frame, {ALONE}{learned}", KIND, design=ALONE.key, steps=steps)
+        with ExitStack() as stack:
+            loaded = stack.enter_context(self.networks.loaded(alone(network), self.known().fastest[1]))
+            trial = replace(trial, memory_mib=needed_mib(self.case, loaded))
+            with self.timing() as done:
+                done(alone_trial(self._judge(), loaded, trial, self.trials))
+            trial = self.trials[-1]
+            if choice.choose(self.trials, asked=self.case.asked).taken.trial.has_students_of(trial):
+                stack.pop_all()
+                self.networks.keep(trial, loaded)
+        return trial
+
     def _online(self) -> None:
         """A small student that learns from the per-frame network while the video runs, where that may do."""
         if ended := online_student.why_not(self.case, self.known()):
@@ -225,17 +261,23 @@ class Course(Notes):
             return False
         design = designs.by_key(before.design, before.compressed)
         network = self.networks.made(design, before.steps)
-        seconds = self.budget.left() - self._of_trial
+        return self._learned(network, design, before, self.budget.left() - self._of_trial)
+
+    def _learned(self, network: nn.Module, design: Design, before: Trial, seconds: float) -> bool:
+        """Train students for so many seconds and try them again; whether it is worth going on."""
         how = {"seed": self.case.seed + before.steps, "clock": self.budget.now, "tell": self.tell}
         try:
             steps, students = distilled(self.case, network, seconds=seconds, **how)
         except TakenBackError as error:
-            self.note(Trial(f"{before.name}, {TAKEN_BACK}", "delta", ended=str(error)))
+            self.note(Trial(f"{before.name}, {TAKEN_BACK}", before.kind, ended=str(error)))
             return False
         if not steps:
             return False
         self.networks.students[design.students_key(before.steps + steps)] = students
-        trial = self._delta_trial(network, design, before.steps + steps)
+        if design == ALONE:
+            trial = self._alone_trial(network, before.steps + steps)
+        else:
+            trial = self._delta_trial(network, design, before.steps + steps)
         return gain(trial, before) > _WORTH
 
     def _judge(self) -> Judge:

@@ -25,16 +25,17 @@ _NARROW, _WIDE = 8, 16  # channels that a vector of the processor's holds
 class Design:
     """gamma: how much narrower students are. layers: "spatial", kernels larger than 1×1, "all", or "timed",
     those whose students save time; never the first and the last of the network. names: of these, once they
-    are known."""
+    are known. predicts: "delta" with key frames, or "feature" on every frame, without any."""
 
     gamma: int
     layers: str
     names: tuple[str, ...] = ()
+    predicts: str = "delta"
 
     @property
     def key(self) -> str:
         """A name for files."""
-        return f"gamma{self.gamma}-{self.layers}"
+        return f"gamma{self.gamma}-{self.layers}" + ("" if self.predicts == "delta" else "-alone")
 
     def students_key(self, steps: int) -> str:
         """The name of students of these layers that were trained for so many steps."""
@@ -61,11 +62,12 @@ DESIGNS = (
     Design(8, "all"),
     Design(4, "all"),
 )
+ALONE = Design(4, "all", predicts="feature")
 
 
 def by_key(key: str, names: Sequence[str] = ()) -> Design:
     """The design of that name, for these layers where they are known; ValueError where there is none."""
-    for design in DESIGNS:
+    for design in (*DESIGNS, ALONE):
         if design.key == key:
             return replace(design, names=tuple(names))
     raise ValueError(f"no design {key!r}")
@@ -88,6 +90,7 @@ def made(network: nn.Module, design: Design, clips: Tensor, *, starts: bool = Tr
         network,
         students,
         _where(network, design),
+        predicts=design.predicts,
         clips=clips if starts else None,
         example=clips[:2, 0],
         progress=False,

@@ -18,6 +18,7 @@ COLOURS = {
     "delta, copied": "#17becf",
     "delta, moved": "#2ca02c",
     "online": "#9467bd",
+    "students": "#8c564b",
 }
 _LOWEST = 0.3  # below what is asked nothing is shown further than that
 _LABEL, _TALL, _CLEAR, _STEP = 110, 12, 10, 20  # pixels: of a label, around it, from place to place

@@ -13,6 +13,7 @@ from deltadistill.acceleration.designs import Design
 from deltadistill.acceleration.learning import students_of
 from deltadistill.acceleration.narrow import with_int8
 from deltadistill.acceleration.sessions import require_trial_runs
+from deltadistill.acceleration.student_trials import alone
 from deltadistill.acceleration.timing import Name
 from deltadistill.acceleration.trial import Trial
 from deltadistill.exporting.running import Loaded, load
@@ -79,7 +80,9 @@ class Networks:
         """
         if self.best is None or not self.best[0].has_students_of(trial):
             design = designs.by_key(trial.design, trial.compressed)
-            self.keep(trial, self.loaded(self.made(design, trial.steps), trial.precision))
+            network = self.made(design, trial.steps)
+            network = alone(network) if design.predicts == "feature" else network
+            self.keep(trial, self.loaded(network, trial.precision))
             assert self.best is not None
             require_trial_runs(self.case, self.best[1], trial)
         assert self.best is not None

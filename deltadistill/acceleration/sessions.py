@@ -27,8 +27,9 @@ class Opened:
 def require_trial_runs(case: Case, loaded: Loaded, trial: Trial) -> None:
     """Raise NoEngineError where a delta trial's engine fails on its graphs, in a process of its own."""
     how = {"threads": case.threads, "precision": trial.precision, "device": case.device}
+    functions = ("frame",) if loaded.functions.is_plain else ("key", "delta")
     try:
-        require_it_runs(loaded.graphs, trial.engine, functions=("key", "delta"), **how)
+        require_it_runs(loaded.graphs, trial.engine, functions=functions, **how)
     except ValueError as error:
         raise NoEngineError(f"{trial.name}: {error}") from None
 

@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 from deltadistill.runtime.between import DELTA, Between
 
-Kind = Literal["per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online"]
+Kind = Literal["per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online", "students"]
 NO_TIME = "no time was left to judge it"  # why a trial ended that a call which goes on begins again
 TAKEN_BACK = "distillation taken back"  # in the name of a trial that has no students of its own
-KINDS = ("per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online")
+KINDS = ("per frame", "copied", "moved", "delta", "delta, copied", "delta, moved", "online", "students")
 
 
 class Point(NamedTuple):

@@ -96,7 +96,7 @@ def _account(
     arguments = _inputs(inputs, _dtype(network), device)
     forward = partial(run or called, copy)
     recording = _record(forward, arguments, convention, device=device, named=copy, watch=_is_block)
-    candidates = _run_candidates(copy, recording, convention, device)
+    candidates = _candidates(copy, recording, convention, device)
     chosen = {name: block.choice for name, block in blocks.items()}
     rows = []
     for calls in _grouped(recording.calls, set(blocks)):
@@ -146,6 +146,21 @@ def _record(
         if device != "meta" or "meta" not in str(error).lower():
             raise
         raise _NeedsValues(str(error)) from error
+
+
+def _candidates(
+    copy: nn.Module, recording: Recording, convention: Convention, device: str
+) -> dict[tuple[str, str], _Candidate]:
+    """What the candidates of every block do: by shapes where these tell, even if the network needs values."""
+    if device == "meta":
+        return _run_candidates(copy, recording, convention, device)
+    try:
+        without = Recording(
+            arguments=tree_map_only(Tensor, partial(_moved, device="meta"), recording.arguments)
+        )
+        return _run_candidates(meta_copy(copy), without, convention, "meta")
+    except (_NeedsValues, RuntimeError):
+        return _run_candidates(copy, recording, convention, device)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -29,11 +29,12 @@ def pytorch_bytes(run: Callable[[], object], device: torch.device | str = "cpu")
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would write to stderr of a GPU that is not there
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    # torch.profiler imports PyTorch's compiler, which takes seconds, and shows sums over operators
+    with profile(use_kineto=True, profile_memory=True) as profiled:
         run()
-    results = profiled.profiler.kineto_results  # the events of the public interface are sums over operators
-    events = sorted((e.start_ns(), e.nbytes()) for e in results.events() if e.name() == "[memory]")
-    return highest(size for _, size in events)
+    events = profiled.kineto_results.events()
+    changes = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    return highest(size for _, size in changes)
 
 
 def highest(changes: Iterable[int]) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from torch import Tensor, nn
 
 from deltadistill.account.dataflow import Dataflow, watched
 from deltadistill.account.lifetimes import held_bytes
-from deltadistill.account.macs import count_macs
+from deltadistill.account.macs import MacTable, count_macs
 from deltadistill.account.memory_table import MemoryTable, StepMemory
 from deltadistill.account.published_memory import published_bytes
+from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.forward.outputs import called
 
 
@@ -34,6 +36,29 @@ def count_memory(
     return memory_table(flow, weight_bytes(network), kept=kept, on_values=on_values)
 
 
+def count_macs_and_memory(
+    network: nn.Module, inputs: Sequence[int], *, run: Callable[..., object] | None = None
+) -> tuple[MacTable, MemoryTable]:
+    """What `count_macs` and `count_memory` count, in one pass; of a frame that teachers answer.
+
+    inputs: the shape of a frame. Rows of what a block's teacher does have the name of the block, as in the
+    plain network; its weights are those of teachers and students.
+    """
+    network = _of_fixed_shapes(network, inputs, run)
+    flow, table = _watched_pass(network, inputs, run)
+    memory = memory_table(flow, weight_bytes(network), on_values=table.on_values)
+    blocks = {f"{name}.teacher": name for name in delta_blocks(network)}
+    return table, replace(memory, rows=tuple(_named_as_plain(row, blocks) for row in memory.rows))
+
+
+def _named_as_plain(row: StepMemory, blocks: Mapping[str, str]) -> StepMemory:
+    """A row under the name that its layer has where it is in no block."""
+    for teacher, name in blocks.items():
+        if row.name == teacher or row.name.startswith(f"{teacher}."):
+            return replace(row, name=name + row.name.removeprefix(teacher))
+    return row
+
+
 def network_flow(
     network: nn.Module,
     inputs: Sequence[int] | Sequence[Tensor],
@@ -41,7 +66,13 @@ def network_flow(
     run: Callable[..., object] | None = None,
 ) -> tuple[Dataflow, bool]:
     """The graph of one frame, as `count_memory` takes it, and whether it is that of one frame's values."""
-    network = _of_fixed_shapes(network, inputs, run)
+    flow, table = _watched_pass(_of_fixed_shapes(network, inputs, run), inputs, run)
+    return flow, table.on_values
+
+
+def _watched_pass(
+    network: nn.Module, inputs: Sequence[int] | Sequence[Tensor], run: Callable[..., object] | None
+) -> tuple[Dataflow, MacTable]:
     flows: list[Dataflow] = []
 
     def watching(copy: nn.Module, *arguments: Any) -> object:
@@ -50,7 +81,7 @@ def network_flow(
             return (run or called)(copy, *arguments)
 
     table = count_macs(network, inputs, run=watching)
-    return flows[-1], table.on_values
+    return flows[-1], table
 
 
 def _of_fixed_shapes(

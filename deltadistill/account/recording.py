@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from deltadistill.account.operators import INPUT_ARGUMENT, WITHOUT_WORK, Convention, operator_macs
 from deltadistill.forward.modes import without_histories
+from deltadistill.forward.quick_shapes import QuickShapes
 from deltadistill.forward.watching import OperatorWatch
 
 _FEW = 64  # elements of whole numbers or flags: bookkeeping up to here, listed as work beyond
@@ -92,6 +93,7 @@ def record(
         stack.enter_context(torch.inference_mode(False))  # it would hide the parts of composite operators
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.device(device))
+        stack.enter_context(QuickShapes())
         stack.enter_context(recorder)
         run(*arguments)
     return recorder.recording

@@ -5,21 +5,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from deltadistill.account.memory import count_memory
-from deltadistill.account.memory_table import MIB
-from deltadistill.exporting.stream_memory import stream_memory
+from deltadistill.account.memory import weight_bytes
+from deltadistill.account.memory_table import MIB, MemoryTable
+from deltadistill.exporting.functions import delta_functions
+from deltadistill.exporting.stream_memory import StreamMemory, memory_of, stream_memory
+from deltadistill.forward.quick_shapes import QuickShapes
 
 Run = Callable[[nn.Module, Tensor], Any]
 
 
-def frame_memory(network: nn.Module, frame: Tensor, run: Run | None) -> dict[str, Any]:
-    """Bytes of one frame by theory, weights apart: `peak` with lifetimes and as `published`, and where.
-
-    run: how the network is run; None: just called, or in its `fixed_shapes`.
-    """
-    table = count_memory(network, tuple(frame.shape[1:]), run=run)
+def memory_of_frame(network: nn.Module, table: MemoryTable) -> dict[str, Any]:
+    """Bytes of a plain network's frame by theory: `peak` with lifetimes and as `published`, and where."""
     return {
-        "weights": table.weights,
+        "weights": weight_bytes(network),
         "peak": table.peak,
         "peak_at": table.peak_row.name,
         "published": table.published_peak,
@@ -27,14 +25,26 @@ def frame_memory(network: nn.Module, frame: Tensor, run: Run | None) -> dict[str
     }
 
 
-def memory_of_stream(delta: nn.Module, frame: Tensor, run: Run | None) -> dict[str, Any]:
-    """Bytes of a stream of a delta network; `problem` says why they are not known."""
+def memory_of_stream(
+    delta: nn.Module, frame: Tensor, run: Run | None, *, on_values: bool = False
+) -> dict[str, Any]:
+    """Bytes of a stream of a delta network; `problem` says why they are not known.
+
+    on_values: whether it is known already that shapes alone do not tell them, which is not tried then.
+    """
     try:
-        found = stream_memory(delta.eval(), frame, run=run)
+        found = _stream_memory(delta.eval(), frame, run, on_values)
     except (ValueError, RuntimeError) as error:
         return {"problem": (str(error).splitlines() or [type(error).__name__])[0]}
     peaks = {"key_peak": found.key.peak, "delta_peak": found.delta.peak}
     return {"problem": None, "weights": found.weights, "maps": found.maps, **peaks}
+
+
+def _stream_memory(delta: nn.Module, frame: Tensor, run: Run | None, on_values: bool) -> StreamMemory:
+    if on_values:
+        return memory_of(delta_functions(delta, frame, run=run), frame)
+    with QuickShapes():
+        return stream_memory(delta, frame, run=run)
 
 
 def printed_memory(result: Mapping[str, Any]) -> str:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from deltadistill.account.layer_rows import layer_rows
-from deltadistill.account.macs import count_macs
 from deltadistill.account.measured_memory import pytorch_bytes
+from deltadistill.account.memory import count_macs_and_memory
 from deltadistill.blocks.linear import LinearStudent
 from deltadistill.command import network_arguments
-from deltadistill.command.inspected_memory import frame_memory, memory_of_stream
+from deltadistill.command.inspected_memory import memory_of_frame, memory_of_stream
 from deltadistill.command.inspected_peaks import peaks_below
 from deltadistill.command.inspection_text import printed
 from deltadistill.command.layer_times import LayerTimes, layer_times
@@ -85,8 +85,9 @@ def inspected(
             f"{named.model['name']} does not run on one frame of 3×{size[0]}×{size[1]}: {_first_line(error)}"
             "; give another --size, or a function that returns a network for such frames"
         ) from error
-    memory = frame_memory(network.to("cpu"), entry.frame, entry.own_run) | {"pytorch": held}
-    delta, table, rows, problem = _converted(network, students, entry)
+    delta, problem = _converted(network.to("cpu"), students, entry)
+    table, frame = count_macs_and_memory(delta or network, tuple(entry.frame.shape[1:]), run=entry.own_run)
+    rows = layer_rows(delta, table) if delta else [_plain_row(row) for row in table.rows]
     milliseconds = {row["layer"]: times.layers.get(row["layer"]) for row in rows}
     return {
         "network": named.model["name"],
@@ -101,8 +102,10 @@ def inspected(
         "students": {"gamma": students.gamma, "rank": students.rank},
         "nothing_converts": problem,
         "delta_macs": table.delta,
-        "memory": memory,
-        "stream_memory": memory_of_stream(delta, entry.frame, entry.own_run) if delta else None,
+        "memory": memory_of_frame(network, frame) | {"pytorch": held},
+        "stream_memory": memory_of_stream(delta, entry.frame, entry.own_run, on_values=table.on_values)
+        if delta
+        else None,
         "lower_peaks": (
             peaks_below(network, entry.frame, entry.run, memory_mib) if peaks or memory_mib else None
         ),
@@ -150,17 +153,12 @@ def _is_torchvision_detector(network: nn.Module) -> bool:
 
 def _converted(
     network: nn.Module, students: LinearStudent, entry: _Entry
-) -> tuple[nn.Module | None, Any, list[Any], str | None]:
-    """The converted network, its MAC table and rows by layer; or the plain one's and why nothing converts."""
-    shape = tuple(entry.frame.shape[1:])
-    run = entry.own_run
+) -> tuple[nn.Module | None, str | None]:
+    """The converted network; or None and why nothing converts."""
     try:
-        delta = _convert(network, students, entry)
+        return _convert(network, students, entry), None
     except ValueError as error:
-        table = count_macs(network, shape, run=run)
-        return None, table, [_plain_row(row) for row in table.rows], str(error)
-    table = count_macs(delta, shape, run=run)
-    return delta, table, layer_rows(delta, table), None
+        return None, str(error)
 
 
 def _convert(network: nn.Module, students: LinearStudent, entry: _Entry) -> nn.Module:
@@ -178,10 +176,10 @@ def _convert(network: nn.Module, students: LinearStudent, entry: _Entry) -> nn.M
 def _converted_on_small(
     network: nn.Module, students: LinearStudent, entry: _Entry, small: tuple[int, ...]
 ) -> nn.Module:
-    """Convert on frames of a small size, which torchvision's detectors would make large again."""
+    """Convert on frames of a small size, which detectors of torchvision's parts would make large again."""
     example = entry.example(torch.rand(2, 3, *small))
-    sizes = getattr(network, "transform", None) if _is_torchvision_detector(network) else None
-    if sizes is None:
+    sizes = getattr(network, "transform", None)
+    if not (hasattr(sizes, "min_size") and hasattr(sizes, "max_size")):
         return convert(network, students, inner_layers, example=example, progress=False)
     own = sizes.min_size, sizes.max_size
     sizes.min_size, sizes.max_size = (min(small),), max(small)

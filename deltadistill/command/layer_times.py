@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-_SECONDS = 2.0  # to spend on rounds
+_SECONDS = 1.0  # to spend on rounds
 _MOST = 20  # rounds
 
 Call = Callable[[], object]

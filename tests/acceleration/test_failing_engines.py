@@ -87,7 +87,7 @@ def test_engines_that_fail_on_the_delta_network_alone_leave_it_to_the_others(cas
 
 def test_a_delta_network_that_no_engine_runs_is_a_trial_that_ended(case, tmp_path):
     outcome = run(with_engines(case, "faulty:ON_KEY"), tmp_path / "runner")
-    assert not outcome.choice.is_faster
+    assert outcome.choice.taken.trial.kind in ("per frame", "students")  # neither of which has key frames
     (trial,) = [trial for trial in outcome.trials if trial.kind == "delta"]
     assert "no engine can run the network here: faulty:ON_KEY: it crashed by signal 6" in trial.ended
 

@@ -25,11 +25,11 @@ def timed(*seconds, **options):
     return layer_times(network, lambda: network(torch.zeros(1)), **clock, **options)
 
 
-def test_rounds_begin_until_two_seconds_have_passed_and_the_first_is_left_out():
-    found = timed(0.25, 0.35)  # rounds begin at 0, 0.6, 1.2 and 1.8 s
+def test_rounds_begin_until_a_second_has_passed_and_the_first_is_left_out():
+    found = timed(0.125, 0.175)  # rounds begin at 0, 0.3, 0.6 and 0.9 s
     assert found.rounds == 3
-    assert found.frame == pytest.approx(600)
-    assert found.layers == pytest.approx({"0": 250, "1": 350})
+    assert found.frame == pytest.approx(300)
+    assert found.layers == pytest.approx({"0": 125, "1": 175})
 
 
 def test_a_frame_that_takes_longer_than_all_the_seconds_is_timed_once():

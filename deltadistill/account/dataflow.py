@@ -59,7 +59,8 @@ class Dataflow:
 
     sizes: bytes of each buffer. shapes: as it was made; () where that was a part of something larger.
     inputs: the caller's, which no step may write over. outputs: what is returned. constants: bytes of the
-    weights that are read, and of what weights alone make, by address; they are no buffers.
+    weights that are read, and of what weights alone make, by address; they are no buffers. storages: of all
+    that was seen; no two have one address while these are there.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Dataflow:
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
     constants: dict[int, int] = field(default_factory=dict)
+    storages: list[StorageWeakRef] = field(default_factory=list, repr=False, compare=False)
 
     def last_reads(self, kept: Collection[int] = ()) -> list[int]:
         """Of each buffer the number of the last step that needs it; len(steps) for outputs and `kept`.
@@ -98,7 +100,6 @@ class _Watch(OperatorWatch):
         super().__init__()
         self.flow = Dataflow()
         self.running = [""]
-        self._storages: list[StorageWeakRef] = []  # no two have one address while these are there
         self._buffers: dict[int, int] = {}
         self.flow.inputs = tuple(dict.fromkeys(self._made(tensor) for tensor in _tensors(inputs)))
 
@@ -161,11 +162,17 @@ class _Watch(OperatorWatch):
         read: dict[int, int] = {}
         for tensor in _tensors(arguments):
             if (buffer := self._buffer(tensor)) is None:
-                self.flow.constants[_address(tensor)] = tensor.untyped_storage().nbytes()
+                self._keep_constant(tensor)
             else:
                 size = min(tensor.numel() * tensor.element_size(), self.flow.sizes[buffer])
                 read[buffer] = max(size, read.get(buffer, 0))
         return read
+
+    def _keep_constant(self, tensor: Tensor) -> None:
+        address = _address(tensor)
+        if address not in self.flow.constants:
+            self.flow.storages.append(StorageWeakRef(tensor.untyped_storage()))
+            self.flow.constants[address] = tensor.untyped_storage().nbytes()
 
     def _buffer(self, tensor: Tensor) -> int | None:
         return self._buffers.get(_address(tensor))
@@ -174,7 +181,7 @@ class _Watch(OperatorWatch):
         address = _address(tensor)
         if address not in self._buffers:
             self._buffers[address] = len(self.flow.sizes)
-            self._storages.append(StorageWeakRef(tensor.untyped_storage()))
+            self.flow.storages.append(StorageWeakRef(tensor.untyped_storage()))
             size = tensor.untyped_storage().nbytes()
             self.flow.sizes.append(size)
             is_whole = tensor.numel() * tensor.element_size() == size

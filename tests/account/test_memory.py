@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import deltadistill as dd
+from deltadistill.account.dataflow import watched
 from deltadistill.account.memory import count_memory
 
 FLOAT = 4  # bytes
@@ -282,3 +283,23 @@ def test_what_the_network_returns_is_there_for_run():
     network = Functional(lambda x, one: {"out": one(x)}, one=conv(3, 4))
     table = count_memory(network, (3, 6, 6), run=lambda network, frame: network(frame)["out"].relu())
     assert [row.held / PLANE for row in table.rows] == [7, 4 + 4]  # held to the end
+
+
+class SumOfItsWeights(nn.Module):
+    """Adds to a frame what weights alone make, a hundred tensors of which only one is there at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 3, 8, 8))
+
+    def forward(self, x):
+        for factor in range(100):
+            x = x + self.weight * factor
+        return x
+
+
+def test_what_weights_alone_make_counts_each_time_wherever_it_lies():
+    network, frame = SumOfItsWeights(), torch.rand(1, 3, 8, 8)
+    with torch.no_grad(), watched(network, frame) as flow:
+        network(frame)
+    assert list(flow.constants.values()) == 101 * [3 * 8 * 8 * FLOAT]  # the weight and its products

@@ -269,7 +269,8 @@ class Course(Notes):
         try:
             steps, students = distilled(self.case, network, seconds=seconds, **how)
         except TakenBackError as error:
-            self.note(Trial(f"{before.name}, {TAKEN_BACK}", before.kind, ended=str(error)))
+            where = before.engine, before.precision
+            self.note(Trial(f"{before.name}, {TAKEN_BACK}", before.kind, *where, ended=str(error)))
             return False
         if not steps:
             return False

@@ -17,7 +17,7 @@ from deltadistill.pipeline.report.figures import (
     style,
     training_curves,
 )
-from deltadistill.pipeline.report.figures.cost_axis import MACS, MEMORY, TIME, CostAxis, has_stream_memory
+from deltadistill.pipeline.report.figures.cost_axis import MACS, MEMORY, TIME, CostAxis, compares_memory
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Summary
 from deltadistill.pipeline.results.variants import called
@@ -40,16 +40,23 @@ class Drawing:
 
 def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
     """All figures by name; those without data (no student was searched) are left out."""
-    accuracy = summary.measure.in_full(summary.reference)
-    longest = accuracy_against_distance.longest(results)
-    basis = tables.basis(summary)
-    drawn = [
-        Drawing(
-            "accuracy_against_length",
-            against_length.draw_accuracy(summary),
-            f"Lines of {accuracy} against sequence length for {_names(summary)}.",
-            f"{accuracy} against sequence length T, averaged over all positions in the sequence. {basis}",
-        ),
+    return {
+        drawing.name: drawing
+        for drawing in [
+            *_cost_drawings(summary),
+            *([] if summary.is_of_single_frames else _length_drawings(results, summary)),
+            *_work_drawings(results, summary),
+            *_memory_drawings(summary),
+            *_drawings_over_costs(results, summary),
+            *_video_drawings(results),
+            *_student_drawings(results),
+        ]
+    }
+
+
+def _cost_drawings(summary: Summary) -> list[Drawing]:
+    accuracy, basis = summary.measure.in_full(summary.reference), tables.basis(summary)
+    return [
         Drawing(
             "accuracy_against_macs",
             accuracy_against_cost.draw(summary, MACS),
@@ -64,6 +71,20 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
             f"{accuracy} against measured time per frame, up and left is better: {tables.timed(summary)}"
             f"{_front(summary, TIME, before=' ')}",
         ),
+    ]
+
+
+def _length_drawings(results: Results, summary: Summary) -> list[Drawing]:
+    """What sequences of several lengths, or frames behind a key frame, show."""
+    accuracy, basis = summary.measure.in_full(summary.reference), tables.basis(summary)
+    longest = accuracy_against_distance.longest(results)
+    return [
+        Drawing(
+            "accuracy_against_length",
+            against_length.draw_accuracy(summary),
+            f"Lines of {accuracy} against sequence length for {_names(summary)}.",
+            f"{accuracy} against sequence length T, averaged over all positions in the sequence. {basis}",
+        ),
         Drawing(
             "accuracy_against_distance",
             accuracy_against_distance.draw(results),
@@ -77,6 +98,11 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
             "A frozen prediction is perfectly consistent and wrong, so consistency is always read beside "
             f"accuracy. {basis}",
         ),
+    ]
+
+
+def _work_drawings(results: Results, summary: Summary) -> list[Drawing]:
+    return [
         Drawing(
             "training_curves",
             training_curves.draw(results),
@@ -92,16 +118,6 @@ def drawings(results: Results, summary: Summary) -> dict[str, Drawing]:
             "line is what memory traffic and overhead take.",
         ),
     ]
-    return {
-        drawing.name: drawing
-        for drawing in [
-            *drawn,
-            *_memory_drawings(summary),
-            *_cost_drawings(results, summary),
-            *_video_drawings(results),
-            *_student_drawings(results),
-        ]
-    }
 
 
 def _video_drawings(results: Results) -> list[Drawing]:
@@ -121,22 +137,27 @@ def _video_drawings(results: Results) -> list[Drawing]:
 
 
 def _memory_drawings(summary: Summary) -> list[Drawing]:
-    if not has_stream_memory(summary):
+    if not compares_memory(summary):
         return []
     accuracy = summary.measure.in_full(summary.reference)
+    of = (
+        "a frame"
+        if summary.is_of_single_frames
+        else ("a stream, of its key frames and later ones with the maps that are kept")
+    )
     return [
         Drawing(
             "accuracy_against_memory",
             accuracy_against_cost.draw(summary, MEMORY),
             f"{accuracy} against theoretical peak memory for {_names(summary, MEMORY)}.",
-            f"{accuracy} against the theoretical peak of a stream, of its key frames and later ones with the "
-            "maps that are kept, weights apart; each point is a sequence length, up and left is better. "
+            f"{accuracy} against the theoretical peak of {of}, weights apart; each point is a sequence "
+            "length, up and left is better. "
             f"{_front(summary, MEMORY)}{tables.basis(summary)}",
         )
     ]
 
 
-def _cost_drawings(results: Results, summary: Summary) -> list[Drawing]:
+def _drawings_over_costs(results: Results, summary: Summary) -> list[Drawing]:
     if not accuracy_over_costs.covers_costs(results, summary):
         return []
     drawn = [

@@ -5,7 +5,7 @@ from pathlib import Path
 from deltadistill.files import atomic
 from deltadistill.pipeline.report.animation import animate, longest
 from deltadistill.pipeline.report.figures import accuracy_against_cost, against_length, style
-from deltadistill.pipeline.report.figures.cost_axis import MACS, MEMORY, TIME, has_stream_memory
+from deltadistill.pipeline.report.figures.cost_axis import MACS, MEMORY, TIME, compares_memory
 from deltadistill.pipeline.report.paint import palette
 from deltadistill.pipeline.report.scenes import Scene
 from deltadistill.pipeline.report.side_by_side import (
@@ -23,12 +23,12 @@ HEADLINE_LENGTHS = (3, 10)
 
 def write_figures(summary: Summary, folder: Path) -> list[Path]:
     """Write the figures that say most as PNG; returns their paths."""
-    figures = {
-        f"{summary.measure.key}_against_length.png": against_length.draw_accuracy(summary),
-        "accuracy_against_macs.png": accuracy_against_cost.draw(summary, MACS),
-        "accuracy_against_time.png": accuracy_against_cost.draw(summary, TIME),
-    }
-    if has_stream_memory(summary):
+    figures = {}
+    if not summary.is_of_single_frames:
+        figures[f"{summary.measure.key}_against_length.png"] = against_length.draw_accuracy(summary)
+    figures["accuracy_against_macs.png"] = accuracy_against_cost.draw(summary, MACS)
+    figures["accuracy_against_time.png"] = accuracy_against_cost.draw(summary, TIME)
+    if compares_memory(summary):
         figures["accuracy_against_memory.png"] = accuracy_against_cost.draw(summary, MEMORY)
     for name, figure in figures.items():
         with atomic.file(folder / name) as unfinished:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from deltadistill.pipeline.report.tables import signed, spread
 from deltadistill.pipeline.results.results import Results
 from deltadistill.pipeline.results.summary import Point, Summary
-from deltadistill.pipeline.results.variants import NOUNS, Role, Variants, called, leading
+from deltadistill.pipeline.results.variants import NOUNS, Role, Variants, called, label_of, leading
 
 TIME_SAVED = 1.1  # a smaller speed-up is not worth being called time saved
 
@@ -20,20 +20,23 @@ class Tile:
 
 def title(summary: Summary) -> str:
     """Name the experiment."""
-    return f"Delta distillation on {summary.experiment.replace('_', ' ')}"
+    experiment = summary.experiment.replace("_", " ")
+    if summary.is_of_single_frames:
+        return f"Networks on every frame: {experiment}"
+    return f"Delta distillation on {experiment}"
 
 
 def lead(results: Results, summary: Summary) -> list[str]:
     """Return sentences: what was run, what it is compared with, what came out, what time it takes."""
     height, width = results.dataset.size
-    rivals = [words for name in summary.variants if (words := _of_rival(results.variants, name))]
+    of = _of_single_frames if summary.is_of_single_frames else _of_rival
+    rivals = [words for name in summary.variants if (words := of(results.variants, name))]
     listed = " and ".join([", ".join(rivals[:-1])] * (len(rivals) > 1) + rivals[-1:])
     kind = "labelled" if summary.reference == "labels" else "unlabelled"
     frames = f"{summary.labelled_frames} {kind} test frames of {height}×{width}"
     network = _NETWORKS.get(summary.measure.key, "A network")
     return [
-        f"{network}, the teacher, runs on one key frame in every T frames; on the "
-        "frames between, cheap students predict only by how much the output of each layer has changed.",
+        f"{network}, the teacher, {_how(summary)}",
         f"On {frames} this is compared with {listed}"
         + (
             "."
@@ -44,6 +47,15 @@ def lead(results: Results, summary: Summary) -> list[str]:
         _outcome(summary),
         *_time(summary),
     ]
+
+
+def _how(summary: Summary) -> str:
+    if summary.is_of_single_frames:
+        return "and cheaper networks that learned from it answer every frame by themselves."
+    return (
+        "runs on one key frame in every T frames; on the "
+        "frames between, cheap students predict only by how much the output of each layer has changed."
+    )
 
 
 def tiles(summary: Summary) -> list[Tile]:
@@ -77,6 +89,12 @@ def _of_rival(variants: Variants, name: str) -> str | None:
     return _RIVALS.get(role) if leading(variants, role) == name else None
 
 
+def _of_single_frames(variants: Variants, name: str) -> str | None:
+    """The label, as every variant answers every frame; None for ours."""
+    role = variants[name].role
+    return None if role == "ours" else "the teacher" if role == "teacher" else label_of(variants, name)
+
+
 def _with_ten(text: str, ours: dict[int, Point]) -> str:
     return f"{text}; {_percent(ours[10].macs_ratio)} at T = 10" if 10 in ours else text
 
@@ -88,6 +106,8 @@ def _percent(share: float) -> str:
 def _outcome(summary: Summary) -> str:
     points, label = summary.points_of("ours"), called(summary.shown, "ours")
     method = "delta distillation" if label == NOUNS["ours"] else label
+    if summary.is_of_single_frames and 1 in points:
+        return _outcome_of_single_frames(summary, points[1], method)
     if 3 not in points:
         return f"{method[0].upper()}{method[1:]} at T = 3 was not measured."
     point = points[3]
@@ -102,6 +122,18 @@ def _outcome(summary: Summary) -> str:
         at_ten = spread(points[10].score, points[10].score_std, 1)
         sentence += f", at T = 10 it reaches {at_ten} % at {_percent(points[10].macs_ratio)}"
     return sentence + "."
+
+
+def _outcome_of_single_frames(summary: Summary, point: Point, method: str) -> str:
+    teacher = summary.points_of("teacher").get(1)
+    costs = [f"{_percent(point.macs_ratio)} of the teacher's MACs"]
+    if point.peak_mib and teacher and teacher.peak_mib:
+        costs.append(f"{_percent(point.peak_mib / teacher.peak_mib)} of its theoretical peak memory")
+    return (
+        f"{method[0].upper()}{method[1:]} reaches {spread(point.score, point.score_std, 1)} % "
+        f"{summary.accuracy} at {' and '.join(costs)}; the teacher "
+        f"{spread(summary.teacher.score, summary.teacher.score_std, 1)} %."
+    )
 
 
 def _time(summary: Summary) -> list[str]:

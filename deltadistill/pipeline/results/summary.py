@@ -128,6 +128,11 @@ class Summary:
         """Whether any point has a measured time."""
         return any(point.ms is not None for points in self.variants.values() for point in points.values())
 
+    @property
+    def is_of_single_frames(self) -> bool:
+        """Whether every frame was a key frame in all that was measured, as of stills."""
+        return all(set(points) <= {1} for points in self.variants.values()) and not self.videos
+
     def label(self, name: str) -> str:
         """What a variant is called."""
         return label_of(self.shown, name)

@@ -32,5 +32,13 @@ MEMORY = CostAxis(
 
 
 def has_stream_memory(summary: Summary) -> bool:
-    """Whether the peaks of streams were counted: those of per-frame networks alone are in a table."""
+    """Whether the peaks of streams were counted: beside these, those of per-frame networks are in a table."""
     return any(point.delta_peak_mib for points in summary.variants.values() for point in points.values())
+
+
+def compares_memory(summary: Summary) -> bool:
+    """Whether peaks are drawn: those of streams, or where there is none, of networks of single frames."""
+    of_frames = summary.is_of_single_frames and any(
+        point.peak_mib for points in summary.variants.values() for point in points.values()
+    )
+    return of_frames or has_stream_memory(summary)

@@ -24,7 +24,7 @@ def advice(case: Case, outcome: Any) -> list[str]:
             break
     steps = max((trial.steps for trial in outcome.trials if trial.design), default=0)
     said.append(_of_distillation(steps, outcome.trials))
-    if not any(trial.design for trial in outcome.trials):
+    if not any(trial.is_delta for trial in outcome.trials):
         said.append("No delta network was tried for want of time: give several times as many --minutes.")
     elif not any(trial.kind == "delta" and trial.fidelities for trial in outcome.trials):
         said.append(

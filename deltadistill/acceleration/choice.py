@@ -63,10 +63,7 @@ def likeliest(trials: Sequence[Trial], *, asked: float) -> Trial | None:
 
     Alone or with filled frames; returned is the trial of it alone.
     """
-    tried = sorted(
-        (trial for trial in trials if trial.kind.startswith("delta") and trial.design),
-        key=lambda trial: -trial.steps,
-    )
+    tried = sorted((trial for trial in trials if trial.is_delta), key=lambda trial: -trial.steps)
     points = [point for trial in tried for point in trial.points()]
     for within in _NEAR:
         found = fastest_by_mean(points, asked - within)

@@ -1,5 +1,6 @@
 """The course of an acceleration, within the time: what is cheap, then delta networks, then distillation."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -66,7 +67,7 @@ class Course(Notes):
         while self._distillation():
             pass
         self._designs(self.budget.seconds)
-        if not any(trial.design for trial in self.trials):
+        if not any(trial.is_delta for trial in self.trials):
             self.tell(
                 f"no delta network was tried: one takes about {self._of_design:.0f} s; give more minutes"
             )
@@ -148,13 +149,18 @@ class Course(Notes):
             f"delta, {design}{learned}", "delta", design=design.key, steps=steps, compressed=design.names
         )
         begun = self.budget.now()
+        trial = self._trial_of(network, trial, self._tried_out)
+        self._of_trial = self.budget.now() - begun
+        return trial
+
+    def _trial_of(self, network: nn.Module, trial: Trial, try_out: Callable[[Trial, Loaded], Trial]) -> Trial:
+        """The trial of a network's graphs, which are kept where it is the choice so far."""
         with ExitStack() as stack:
             loaded = stack.enter_context(self.networks.loaded(network, self.known().fastest[1]))
-            trial = self._tried_out(replace(trial, memory_mib=needed_mib(self.case, loaded)), loaded)
+            trial = try_out(replace(trial, memory_mib=needed_mib(self.case, loaded)), loaded)
             if choice.choose(self.trials, asked=self.case.asked).taken.trial.has_students_of(trial):
                 stack.pop_all()
                 self.networks.keep(trial, loaded)
-        self._of_trial = self.budget.now() - begun
         return trial
 
     def _alone(self) -> None:
@@ -180,16 +186,12 @@ class Course(Notes):
         """Try students of features, as the plain network that they are."""
         learned = f", {steps} steps of distillation" if steps else ""
         trial = Trial(f"students on every frame, {ALONE}{learned}", KIND, design=ALONE.key, steps=steps)
-        with ExitStack() as stack:
-            loaded = stack.enter_context(self.networks.loaded(alone(network), self.known().fastest[1]))
-            trial = replace(trial, memory_mib=needed_mib(self.case, loaded))
-            with self.timing() as done:
-                done(alone_trial(self._judge(), loaded, trial, self.trials))
-            trial = self.trials[-1]
-            if choice.choose(self.trials, asked=self.case.asked).taken.trial.has_students_of(trial):
-                stack.pop_all()
-                self.networks.keep(trial, loaded)
-        return trial
+        return self._trial_of(alone(network), trial, self._tried_alone)
+
+    def _tried_alone(self, trial: Trial, loaded: Loaded) -> Trial:
+        with self.timing() as done:
+            done(alone_trial(self._judge(), loaded, trial, self.trials))
+        return self.trials[-1]
 
     def _online(self) -> None:
         """A small student that learns from the per-frame network while the video runs, where that may do."""
@@ -214,7 +216,7 @@ class Course(Notes):
 
     def _with_names(self, design: Design) -> Design:
         """With the layers that save time, in the engine of the first delta trial."""
-        before = next((trial for trial in self.trials if trial.design and trial.engine), None)
+        before = next((trial for trial in self.trials if trial.is_delta and trial.engine), None)
         name = (before.engine, before.precision) if before else self.known().fastest
         length = self.case.periods[len(self.case.periods) // 2]
         return self.networks.with_names(design, name, length=length, seconds=2 * self.budget.for_times())

@@ -78,6 +78,11 @@ class Trial:
         """Whether key frames come where the picture has changed."""
         return bool(self.thresholds)
 
+    @property
+    def is_delta(self) -> bool:
+        """Whether students between key frames answer, alone or with filled frames."""
+        return bool(self.design) and self.kind.startswith("delta")
+
     def has_students_of(self, other: "Trial") -> bool:
         """Whether both are of the same delta network; those without one have the same."""
         mine, others = ((each.design, tuple(each.compressed), each.steps) for each in (self, other))

@@ -1,6 +1,8 @@
 """Which trial is taken, worked out by hand."""
 
-from deltadistill.acceleration.choice import choose, is_dominated, is_hopeless
+from dataclasses import replace
+
+from deltadistill.acceleration.choice import choose, is_dominated, is_hopeless, likeliest
 from deltadistill.acceleration.trial import Trial, from_json
 
 
@@ -67,3 +69,12 @@ def test_a_trial_is_hopeless_where_nothing_that_saves_time_comes_near():
 def test_a_trial_that_was_written_is_read_again():
     delta = trial("delta", {5: (1.5, 0.9)})
     assert from_json(delta.as_json()) == delta
+
+
+def test_students_on_every_frame_are_no_delta_network():
+    # The likeliest delta network is distilled further, and where none was tried that is said.
+    alone = replace(trial("students", {1: (3.0, 0.99)}), design="gamma4-all-alone")
+    delta = replace(trial("delta, moved", {5: (1.5, 0.99)}), design="gamma8-spatial")
+    noted = trial("delta", {})  # of an engine that failed
+    assert [each.is_delta for each in (alone, delta, noted, PLAIN)] == [False, True, False, False]
+    assert likeliest([PLAIN, alone], asked=0.98) is None

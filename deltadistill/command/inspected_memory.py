@@ -9,7 +9,6 @@ from deltadistill.account.memory import weight_bytes
 from deltadistill.account.memory_table import MIB, MemoryTable
 from deltadistill.exporting.functions import delta_functions
 from deltadistill.exporting.stream_memory import StreamMemory, memory_of, stream_memory
-from deltadistill.forward.quick_shapes import QuickShapes
 
 Run = Callable[[nn.Module, Tensor], Any]
 
@@ -43,8 +42,7 @@ def memory_of_stream(
 def _stream_memory(delta: nn.Module, frame: Tensor, run: Run | None, on_values: bool) -> StreamMemory:
     if on_values:
         return memory_of(delta_functions(delta, frame, run=run), frame)
-    with QuickShapes():
-        return stream_memory(delta, frame, run=run)
+    return stream_memory(delta, frame, run=run)
 
 
 def printed_memory(result: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from deltadistill.account.memory_table import MemoryTable
 from deltadistill.account.recording import meta_copy
 from deltadistill.blocks.delta_network import delta_blocks
 from deltadistill.exporting.functions import DeltaFunctions, Run, delta_functions
+from deltadistill.forward.quick_shapes import QuickShapes
 
 _WITHIN = "whole.network."
 
@@ -54,7 +55,7 @@ def stream_memory(network: nn.Module, example: Tensor, *, run: Run | None = None
     if run is None and hasattr(network, "fixed_shapes"):
         network = cast(Callable[[], nn.Module], network.fixed_shapes)().eval()
     try:
-        with torch.device("meta"), torch.inference_mode(False):
+        with torch.device("meta"), torch.inference_mode(False), QuickShapes():
             return _counted(_without_storage(network), example.to("meta"), run, on_values=False)
     except _WITHOUT_VALUES:
         return _counted(network, example, run, on_values=True)

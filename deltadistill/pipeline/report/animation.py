@@ -11,6 +11,7 @@ from deltadistill.pipeline.results.variants import Role
 
 MAX_BYTES = 1_500_000
 MILLISECONDS = 220  # slow enough to compare the panels
+MOST_FRAMES = 60  # 13 seconds of these: of a video of minutes, its beginning
 PANELS: tuple[Role, ...] = ("teacher", "ours", "copy")
 COLUMNS = 2
 _BARS_PER_WIDTH = 14  # labels grow with their panels, so that they can be read on a page a phone wide
@@ -27,7 +28,7 @@ class Animation:
 
 def animate(scene: Scene, table: np.ndarray, *, max_bytes: int = MAX_BYTES) -> Animation:
     """Animate one clip in a 2 × 2 grid; quality, then frames, give way until it fits ``max_bytes``."""
-    frames = [compose(scene, frame, table) for frame in range(len(scene.images))]
+    frames = [compose(scene, frame, table) for frame in range(min(len(scene.images), MOST_FRAMES))]
     still = frames[min(scene.period, len(frames)) - 1]
     while True:
         for quality in (78, 60, 45):

@@ -10,6 +10,7 @@ from PIL import Image, ImageSequence
 
 from deltadistill.pipeline.report.animation import (
     MAX_BYTES,
+    MOST_FRAMES,
     animate,
     bar_height,
     compose,
@@ -99,6 +100,13 @@ def test_the_animation_holds_every_frame_and_a_still(tmp_path):
     (tmp_path / "b.webp").write_bytes(film.still)
     with Image.open(tmp_path / "b.webp") as picture:
         assert getattr(picture, "n_frames", 1) == 1
+
+
+def test_of_a_long_clip_the_animation_shows_the_beginning(tmp_path):
+    film = animate(scene(frames=MOST_FRAMES + 5), TABLE)
+    (tmp_path / "a.webp").write_bytes(film.moving)
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert picture.n_frames == MOST_FRAMES
 
 
 def test_the_animation_is_cut_to_its_limit():

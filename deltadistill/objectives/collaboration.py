@@ -72,9 +72,9 @@ class Collaboration(Objective):
         made = models.build(partner, classes=self.classes.count, **(partner_options or {}))
         self.partner = made.to(setting.frames)
         self.pairs = [] if modules is None else named_pairs(setting, modules, "collaboration")
-        largest = _smallest_map(setting, self.partner, self.pairs, partner)
+        smallest = _smallest_map(setting, self.partner, self.pairs, partner)
         self.pixel, self.region = pixel, region
-        self.grid = min(grid, largest[0]), min(grid, largest[1])
+        self.grid = min(grid, smallest[0]), min(grid, smallest[1])
 
     @property
     def taps(self) -> Taps:
@@ -94,12 +94,12 @@ class Collaboration(Objective):
         logits = logits_of_size(seen.taught_frames(seen.output), labels.shape[1:])
         others = logits_of_size(answer, labels.shape[1:])
         places, regions = of.clamp(min=1).to(logits)
-        of_labels = label_losses(others, labels).sum()
-        loss = (of_labels + self.pixel * exchanged(logits, others, labels)) / places
+        their_losses = label_losses(others, labels)
+        loss = (their_losses.sum() + self.pixel * exchanged(logits, others, labels)) / places
         pairs = self._features(seen, theirs) or [(logits, others)]
         with torch.no_grad():
             own, counted = region_losses(label_losses(logits, labels), labels, self.grid)
-            first_learns = region_losses(label_losses(others, labels), labels, self.grid)[0] < own
+            first_learns = region_losses(their_losses, labels, self.grid)[0] < own
         found = [
             exchanged_regions(self._regions(mine), self._regions(other), first_learns, counted)
             for mine, other in pairs
